@@ -1,0 +1,33 @@
+//! Values that never reach a log, a dump or a trace.
+
+use serde::{Serialize, Serializer};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// Secret text. Debug and Serialize print `[redacted]`; the memory is wiped on drop.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Redacted(Zeroizing<String>);
+
+impl Redacted {
+    /// Wraps secret text.
+    pub fn new(value: String) -> Self {
+        Self(Zeroizing::new(value))
+    }
+
+    /// The secret itself: for the one place that needs it, never for output.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Serialize for Redacted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("[redacted]")
+    }
+}

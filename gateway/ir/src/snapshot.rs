@@ -1,0 +1,20 @@
+//! The whole of what a data plane shall do.
+
+use crate::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Route, RouteId};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A set of named resources, complete and closed: every id that one of them mentions is a key here (broken references
+/// are [`crate::Refusal`]s instead). Values are shared, so an unchanged resource is the same `Arc` in the next snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// Listeners that can be served. Those that conflict are left out, with a condition.
+    pub listeners: BTreeMap<ListenerId, Arc<Listener>>,
+    /// Routes that are attached to at least one of the listeners.
+    pub routes: BTreeMap<RouteId, Arc<Route>>,
+    /// Backends that a rule forwards or mirrors to.
+    pub backends: BTreeMap<BackendId, Arc<Backend>>,
+    /// Certificates that a listener or a backend uses.
+    pub certificates: BTreeMap<CertificateId, Arc<Certificate>>,
+}
