@@ -1,0 +1,15 @@
+//! The core kinds that routes and Gateways lead to. Only what we read of them; the rest of each is passed over.
+
+pub mod configmap;
+pub mod endpointslice;
+pub mod namespace;
+pub mod secret;
+pub mod service;
+
+mod base64_map;
+
+pub use configmap::ConfigMap;
+pub use endpointslice::{AddressFamily, Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+pub use namespace::Namespace;
+pub use secret::{Secret, SecretBytes, SecretType};
+pub use service::{IntOrString, Service, ServicePort, ServiceSpec, ServiceType, TransportProtocol};
