@@ -19,6 +19,7 @@ pub mod filter;
 mod host;
 mod id;
 mod listener;
+mod matched;
 mod refusal;
 mod route;
 mod secret;
@@ -34,6 +35,7 @@ pub use id::{
     BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId,
 };
 pub use listener::{Certificate, ClientValidation, Listener, ListenerTls, Protocol, TlsVersion, ValidationMode};
+pub use matched::MatchedPath;
 pub use refusal::{Refusal, RefusalReason};
 pub use route::{
     Attachment, CookieLifetime, Forward, HeaderMatch, Match, PathMatch, PersistenceKind, QueryMatch, Retry, Route,
