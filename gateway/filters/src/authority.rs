@@ -35,6 +35,11 @@ impl<'a> Authority<'a> {
         };
         Some(Self { host, port })
     }
+
+    /// Parses a host that stands alone, as configs write it: not even the colon of a port.
+    pub(crate) fn host_alone(text: &'a str) -> Option<&'a str> {
+        Self::parse(text).map(|authority| authority.host).filter(|&host| host == text)
+    }
 }
 
 /// Underscores are no part of host names, but of names that people do use.
@@ -61,6 +66,14 @@ mod tests {
         ];
         for (text, host, port) in cases {
             assert_eq!(Authority::parse(text), Some(Authority { host, port }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_alone_has_no_port() {
+        assert_eq!(Authority::host_alone("a.example"), Some("a.example"));
+        for text in ["a.example:80", "a.example:", "[::1]:80", ""] {
+            assert_eq!(Authority::host_alone(text), None, "{text}");
         }
     }
 

@@ -44,15 +44,13 @@ impl Redirect {
                 return Err(unsupported(format!("redirect with status {other}: use 301, 302, 303, 307 or 308")));
             }
         };
-        let hostname = match hostname {
-            Some(name) => match Authority::parse(name) {
-                Some(Authority { host, port: None }) => Some(host.into()),
-                Some(Authority { port: Some(_), .. }) | None => {
-                    return Err(unsupported(format!("redirect to host `{name}`: give a host name without a port")));
-                }
-            },
-            None => None,
-        };
+        let hostname =
+            match hostname {
+                Some(name) => Some(Authority::host_alone(name).map(Box::from).ok_or_else(|| {
+                    unsupported(format!("redirect to host `{name}`: give a host name without a port"))
+                })?),
+                None => None,
+            };
         Ok(Self {
             scheme: scheme.map(Scheme::from),
             hostname,

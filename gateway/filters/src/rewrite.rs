@@ -22,10 +22,10 @@ impl Rewrite {
     pub(crate) fn compile(rewrite: &UrlRewrite) -> Result<Self, Refusal> {
         let UrlRewrite { hostname, path } = rewrite;
         let host = match hostname {
-            Some(name) => match (Authority::parse(name), HeaderValue::from_str(name)) {
+            Some(name) => match (Authority::host_alone(name), HeaderValue::from_str(name)) {
                 (Some(_), Ok(value)) => Some(value),
                 (None, _) | (_, Err(_)) => {
-                    return Err(unsupported(format!("rewrite to host `{name}`: give a host name")));
+                    return Err(unsupported(format!("rewrite to host `{name}`: give a host name without a port")));
                 }
             },
             None => None,

@@ -166,6 +166,7 @@ fn a_redirect_that_cannot_be_done_is_refused() {
         Redirect { status: 304, ..AS_ASKED },
         to("a b"),
         to("example.org:80"),
+        to("example.org:"),
         to("example.org/\r\nx: y"),
     ] {
         let outcome = Asked::get("/", "/").via([Filter::Redirect(redirect)]);

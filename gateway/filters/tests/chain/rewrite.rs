@@ -156,7 +156,7 @@ fn a_path_that_no_request_can_carry_is_the_clients_error() {
 
 #[test]
 fn a_host_that_is_none_is_refused() {
-    for name in ["", "a b", "a/b", "a\r\nx: y"] {
+    for name in ["", "a b", "a/b", "a:80", "a:", "a\r\nx: y"] {
         let outcome = Asked::get("/", "/").via([hostname(name)]);
         assert_eq!(outcome.refusal().reason, RefusalReason::UnsupportedValue, "{name}");
     }
