@@ -1,0 +1,237 @@
+//! The engine as the gateway sees it: snapshots go in, connections go in.
+
+use crate::connection::{Connection, ConnectionApp, TlsFacts, TlsIo};
+use crate::limits::Limits;
+use crate::live::Live;
+use crate::proxy::Gateway;
+use crate::runtime::{Bind, Compiler, Port, Runtime};
+use crate::tls;
+use crate::upstream::{BackendCell, Names, Resolver};
+use lychgate_ir::{EndpointAddress, EndpointSet, Endpoints, Protocol, Resolution, RuleId, Snapshot};
+use pingora_core::apps::{HttpServerOptions, ServerApp};
+use pingora_core::protocols::l4::stream::Stream as L4Stream;
+use pingora_core::protocols::{GetSocketDigest, SocketDigest};
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::HttpProxy;
+use rustls::ServerConfig;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::LazyConfigAcceptor;
+
+/// More tries than any rule may ask for; the rules themselves say how many.
+const MAX_TRIES: usize = 1000;
+
+/// Compiles snapshots and serves connections.
+pub struct Engine {
+    live: Arc<Live<Runtime>>,
+    proxy: Arc<HttpProxy<Gateway>>,
+    limits: Limits,
+    resolver: Resolver,
+    /// Presents no certificate, so that the handshake fails with an alert.
+    refusing: Arc<ServerConfig>,
+    /// One snapshot at a time, and the endpoints that were last applied.
+    applied: Mutex<Endpoints>,
+}
+
+/// What became of a snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// Rules that could not be compiled, wholly or in part, and why. They fail closed.
+    pub rejected: Vec<(RuleId, String)>,
+}
+
+/// Why an engine cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS cannot be set up: {0}")]
+pub struct EngineError(#[from] rustls::Error);
+
+impl Engine {
+    /// An engine that serves nothing yet.
+    pub fn new(limits: Limits) -> Result<Arc<Self>, EngineError> {
+        let live = Arc::new(Live::new(Arc::new(Runtime::default())));
+        let conf = ServerConf {
+            max_retries: MAX_TRIES,
+            upstream_keepalive_pool_size: limits.idle_upstream,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            ..ServerConf::default()
+        };
+        let mut proxy = HttpProxy::new(Gateway::new(live.clone(), limits.clone()), Arc::new(conf));
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        proxy.server_options = Some(options);
+        proxy.handle_init_modules();
+        let refusing = ServerConfig::builder_with_provider(tls::provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
+        Ok(Arc::new(Self {
+            live,
+            proxy: Arc::new(proxy),
+            limits,
+            resolver: Resolver::default(),
+            refusing: Arc::new(refusing),
+            applied: Mutex::default(),
+        }))
+    }
+
+    /// Serves a snapshot from now on. Requests that have begun finish on the one before.
+    ///
+    /// Must be called on a tokio runtime, because names of backends are resolved in the background.
+    pub fn apply(&self, snapshot: Arc<Snapshot>, endpoints: &Endpoints) -> Applied {
+        let mut applied = self.lock();
+        let previous = self.live.pin();
+        let (runtime, rejected) = Compiler::new(&snapshot, &previous).compile();
+        // Endpoints first: no request may find a new backend without them.
+        for (id, cell) in &runtime.backends {
+            let is_new = !previous.backends.get(id).is_some_and(|before| Arc::ptr_eq(before, cell));
+            let (now, before) = (endpoints.get(id), applied.get(id));
+            let same_source = previous.snapshot.backends.get(id).map(|backend| &backend.resolution)
+                == snapshot.backends.get(id).map(|backend| &backend.resolution);
+            if is_new || !same_source || now != before {
+                self.set_endpoints(cell, now.map(|set| &**set));
+            }
+        }
+        for id in previous.backends.keys().filter(|id| !runtime.backends.contains_key(*id)) {
+            self.resolver.forget(id);
+        }
+        *applied = endpoints.clone();
+        self.live.set(Arc::new(runtime));
+        Applied { rejected: rejected.into_iter().map(|rejected| (rejected.rule, rejected.why)).collect() }
+    }
+
+    /// Replaces the endpoints and nothing else.
+    pub fn apply_endpoints(&self, endpoints: &Endpoints) {
+        let mut applied = self.lock();
+        let runtime = self.live.pin();
+        for (id, cell) in &runtime.backends {
+            let now = endpoints.get(id);
+            if now != applied.get(id) {
+                self.set_endpoints(cell, now.map(|set| &**set));
+            }
+        }
+        *applied = endpoints.clone();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Endpoints> {
+        // What a panicking holder leaves is the endpoints before its change: still true of what is served.
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_endpoints(&self, cell: &Arc<BackendCell>, endpoints: Option<&EndpointSet>) {
+        let mut names = Names::default();
+        match &cell.state().spec.resolution {
+            Resolution::Dns { hostname, port } => {
+                names.names.insert((hostname.clone(), *port));
+            }
+            Resolution::Endpoints => {
+                for endpoint in endpoints.iter().flat_map(|set| &set.endpoints) {
+                    match &endpoint.address {
+                        EndpointAddress::Ip(address) if endpoint.terminating => names.terminating.push(*address),
+                        EndpointAddress::Ip(address) => names.ready.push(*address),
+                        EndpointAddress::Name { hostname, port } => {
+                            names.names.insert((hostname.clone(), *port));
+                        }
+                    }
+                }
+            }
+        }
+        if names.names.is_empty() {
+            self.resolver.forget(&cell.id);
+            cell.set_endpoints(&names.ready, &names.terminating);
+        } else {
+            self.resolver.watch(cell, names);
+        }
+    }
+
+    /// The snapshot that is served now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.live.pin().snapshot.clone()
+    }
+
+    /// The endpoints that each backend has now, resolved names included.
+    pub fn endpoints(&self) -> BTreeMap<String, Vec<SocketAddr>> {
+        let runtime = self.live.pin();
+        let addresses = |cell: &Arc<BackendCell>| cell.endpoints().all().map(|endpoint| endpoint.address).collect();
+        runtime.backends.values().map(|cell| (cell.id.to_string(), addresses(cell))).collect()
+    }
+
+    /// The sockets that the snapshot wants.
+    pub fn binds(&self) -> BTreeSet<Bind> {
+        self.live.pin().ports.keys().copied().collect()
+    }
+
+    /// Serves one accepted connection until it ends. When `drain` turns true, running requests finish, and the
+    /// connection closes.
+    pub async fn serve(self: Arc<Self>, bind: Bind, tcp: TcpStream, peer: SocketAddr, drain: watch::Receiver<bool>) {
+        // Latency matters more than packet count; without it the connection only is slower.
+        let _ = tcp.set_nodelay(true);
+        let Some(port) = self.live.pin().ports.get(&bind).cloned() else { return };
+        match port.protocol {
+            Protocol::Http => {
+                let connection = Connection { bind, peer, tls: None, busy: false.into() };
+                let socket = SocketDigest::from_raw_fd(tcp.as_raw_fd());
+                let mut stream: L4Stream = tcp.into();
+                stream.set_socket_digest(socket);
+                self.run(connection, Box::new(stream), drain).await;
+            }
+            Protocol::Https => match tokio::time::timeout(self.limits.handshake, self.handshake(&port, tcp)).await {
+                Ok(Ok((stream, facts))) => {
+                    let connection = Connection { bind, peer, tls: Some(facts), busy: false.into() };
+                    self.run(connection, Box::new(stream), drain).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%bind, %peer, %error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(%bind, %peer, "TLS handshake took too long"),
+            },
+        }
+    }
+
+    /// Ends TLS as the listener says that the name belongs to.
+    async fn handshake(&self, port: &Port, tcp: TcpStream) -> std::io::Result<(TlsIo, TlsFacts)> {
+        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
+        let name: Option<Arc<str>> =
+            start.client_hello().server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase().into());
+        let listener = port.listeners.for_server_name(name.as_deref()).map(|(_, listener)| listener);
+        let Some((listener, Ok(tls))) = listener.and_then(|listener| Some((listener, listener.tls.as_ref()?))) else {
+            start.into_stream(self.refusing.clone()).await?;
+            return Err(std::io::Error::other("no listener has this name, or its TLS settings are broken"));
+        };
+        let stream = start.into_stream(tls.server.config.clone()).await?;
+        let facts = TlsFacts {
+            listener: listener.spec.id.clone(),
+            client: tls.server.client(stream.get_ref().1.peer_certificates()),
+        };
+        Ok((TlsIo::new(stream), facts))
+    }
+
+    async fn run(&self, connection: Connection, stream: pingora_core::protocols::Stream, drain: watch::Receiver<bool>) {
+        let app = Arc::new(ConnectionApp { proxy: self.proxy.clone(), connection: Arc::new(connection) });
+        let is_h2 = matches!(stream.selected_alpn_proto(), Some(pingora_core::protocols::ALPN::H2));
+        let mut served = pin!(app.process_new(stream, &drain));
+        let mut draining = drain.clone();
+        let mut drained = pin!(async move {
+            // An error means that whoever could say so is gone.
+            let _ = draining.wait_for(|drain| *drain).await;
+        });
+        let mut is_draining = false;
+        std::future::poll_fn(|cx| {
+            if served.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            is_draining = is_draining || drained.as_mut().poll(cx).is_ready();
+            // HTTP/2 says GOAWAY by itself; between two requests of HTTP/1 nobody is waiting for anything.
+            if is_draining && !is_h2 && !app.connection.busy.load(Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}

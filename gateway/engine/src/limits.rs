@@ -1,0 +1,39 @@
+//! How long and how much, where nobody said otherwise.
+
+use std::time::Duration;
+
+/// Limits on what comes from outside. The defaults are meant to be kept.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// A TLS handshake, from accept to finish. Default: 10 s.
+    pub handshake: Duration,
+    /// Connecting to an endpoint, TLS included. Default: 5 s.
+    pub connect: Duration,
+    /// Waiting for a client to read or write the next piece of a body. Default: 60 s.
+    pub client_idle: Duration,
+    /// Waiting for the first answer of DNS for a backend. Default: 5 s.
+    pub resolve: Duration,
+    /// Whole life of a mirrored copy. Default: 30 s.
+    pub mirror: Duration,
+    /// Mirrored copies in flight; more are not sent. Default: 1024.
+    pub mirrors: usize,
+    /// The longest wait between two tries. Default: 10 s.
+    pub max_backoff: Duration,
+    /// Idle connections to backends that are kept, over all backends. Default: 1024.
+    pub idle_upstream: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            connect: Duration::from_secs(5),
+            client_idle: Duration::from_secs(60),
+            resolve: Duration::from_secs(5),
+            mirror: Duration::from_secs(30),
+            mirrors: 1024,
+            max_backoff: Duration::from_secs(10),
+            idle_upstream: 1024,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The life of a request, phase by phase, as Pingora calls them. Each phase is a few lines here; what it does is in the
+//! file of that name.
+
+mod admission;
+mod attempt;
+mod context;
+mod fault;
+mod forwarded;
+mod head;
+mod mirror;
+mod request_id;
+mod session;
+
+use crate::limits::Limits;
+use crate::live::Live;
+use crate::runtime::Runtime;
+use async_trait::async_trait;
+use bytes::Bytes;
+use context::RequestContext;
+use fault::Fault;
+use head::{PingoraRequest, PingoraResponse};
+use mirror::Mirrors;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The proxy.
+pub(crate) struct Gateway {
+    pub(crate) live: Arc<Live<Runtime>>,
+    pub(crate) limits: Limits,
+    mirrors: Mirrors,
+}
+
+impl Gateway {
+    pub(crate) fn new(live: Arc<Live<Runtime>>, limits: Limits) -> Self {
+        let mirrors = Mirrors::new(&limits);
+        Self { live, limits, mirrors }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::begin()
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
+        session.set_read_timeout(Some(self.limits.client_idle));
+        session.set_write_timeout(Some(self.limits.client_idle));
+        match self.admit(session, ctx) {
+            Ok(admission::Admitted::Forward) => {
+                self.mirrors.start(session, ctx);
+                Ok(false)
+            }
+            Ok(admission::Admitted::Reply(reply)) => {
+                fault::reply(session, ctx, reply).await?;
+                Ok(true)
+            }
+            Err(fault) => {
+                fault::answer(session, ctx, fault).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        self.next_attempt(session, ctx).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        ctx.edit_upstream_request(&mut PingoraRequest(request)).map_err(|fault| ctx.fail(fault))
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        ctx.copies.body(body.as_ref(), end_of_stream);
+        ctx.check_deadline().map_err(|fault| ctx.fail(fault))
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        ctx.judge_response(session, response.status.as_u16())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        if response.status.is_informational() && response.status != http::StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        ctx.response_begins(session, response.status);
+        ctx.edit_response(&mut PingoraResponse(response));
+        Ok(())
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut RequestContext,
+    ) -> Result<Option<Duration>> {
+        ctx.check_deadline().map_err(|fault| ctx.fail(fault))?;
+        Ok(None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut RequestContext,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        ctx.not_connected(error)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut RequestContext,
+        reused: bool,
+    ) -> Box<Error> {
+        ctx.broke_off(session, error, reused)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut RequestContext) -> FailToProxy {
+        let fault = ctx.fault.take().unwrap_or_else(|| Fault::of(error, ctx));
+        let status = fault.status().as_u16();
+        if fault::answer(session, ctx, fault).await.is_err() {
+            // The client is gone, or has the beginning of another response: there is nobody to tell.
+            session.set_keepalive(None);
+        }
+        FailToProxy { error_code: status, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _ctx: &RequestContext, _error: &Error) -> bool {
+        // A fault is logged once, where it becomes a response, with the rule that it belongs to.
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _ctx: &RequestContext,
+        _error: &Error,
+        _context: pingora_proxy::ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    async fn logging(&self, _session: &mut Session, _error: Option<&Error>, ctx: &mut RequestContext) {
+        ctx.finish();
+    }
+}

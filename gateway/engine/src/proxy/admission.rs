@@ -1,0 +1,162 @@
+//! From the head of a request to the rule that answers it.
+
+use super::context::{Forwarding, Routed};
+use super::fault::Fault;
+use super::head::{PingoraRequest, authority};
+use super::session::SessionState;
+use super::{Gateway, RequestContext, forwarded, request_id};
+use crate::connection::set_deadline;
+use crate::runtime::{ListenerState, Port};
+use http::header::HOST;
+use lychgate_filters::{ChainState, Reply, RequestView, Verdict};
+use lychgate_router::{RequestLine, Selection, normalize_host};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How much later than its deadline a request is dropped that could not be answered at it.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What becomes of a request that was not refused.
+pub(super) enum Admitted {
+    /// It goes to the chosen backend.
+    Forward,
+    /// A filter answers it.
+    Reply(Reply),
+}
+
+impl Gateway {
+    /// Matches a request, runs the filters of its rule, and chooses a backend. All decisions of a request are made on
+    /// the one runtime that is pinned here.
+    pub(super) fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Admitted, Fault> {
+        let request = session.req_header_mut();
+        ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
+        check(request)?;
+        let connection = ctx.connection.clone().ok_or_else(|| Fault::bug("a request without a connection"))?;
+        let runtime = self.live.pin();
+        let port = runtime.ports.get(&connection.bind).ok_or_else(Fault::no_listener)?;
+        let listener = {
+            let host = normalize_host(authority(request).unwrap_or_default());
+            let tls = connection.tls.as_ref();
+            select(port, tls.map(|tls| &tls.listener), &host)?
+        };
+        ctx.routed = Some(route(&listener, request)?);
+        forwarded::apply(request, &connection, &listener.spec);
+        match filter(ctx, request)? {
+            Some(reply) => Ok(Admitted::Reply(reply)),
+            None => choose(ctx, request),
+        }
+    }
+}
+
+/// What no rule should have to think of.
+fn check(request: &RequestHeader) -> Result<(), Fault> {
+    if request.headers.get_all(HOST).iter().count() > 1 {
+        return Err(Fault::bad_request("more than one Host header"));
+    }
+    if request.headers.get(HOST).is_some_and(|host| host.to_str().is_err()) {
+        return Err(Fault::bad_request("a Host header that is not ASCII"));
+    }
+    if !request.raw_path_is_utf8() {
+        return Err(Fault::bad_request("a path that is not UTF-8"));
+    }
+    Ok(())
+}
+
+/// The listener for a host: over TLS that of the handshake, or none (GEP-3567).
+fn select(port: &Port, tls: Option<&lychgate_ir::ListenerId>, host: &str) -> Result<Arc<ListenerState>, Fault> {
+    let Some(id) = tls else {
+        return port.listeners.for_host(host).cloned().ok_or_else(Fault::no_listener);
+    };
+    // A listener that is gone has no hosts any more: the client may try again on a new connection.
+    let mut listeners = port.listeners.iter();
+    let (current, _) = listeners.find(|(_, listener)| listener.spec.id == *id).ok_or_else(Fault::misdirected)?;
+    match port.listeners.select(current, host) {
+        Selection::Serve(listener) => Ok(listener.clone()),
+        Selection::Misdirected(_) => Err(Fault::misdirected()),
+        Selection::NotFound => Err(Fault::no_listener()),
+    }
+}
+
+fn route(listener: &Arc<ListenerState>, request: &RequestHeader) -> Result<Routed, Fault> {
+    let host = normalize_host(authority(request).unwrap_or_default());
+    let line = RequestLine {
+        host: &host,
+        method: &request.method,
+        path: request.uri.path(),
+        query: request.uri.query(),
+        headers: &request.headers,
+    };
+    let hit = listener.routes.find(&line).ok_or_else(Fault::no_route)?;
+    Ok(Routed {
+        listener: listener.clone(),
+        rule: hit.payload.clone(),
+        matched: match hit.matched {
+            lychgate_router::MatchedPath::Exact => lychgate_ir::MatchedPath::Exact,
+            lychgate_router::MatchedPath::Prefix(length) => lychgate_ir::MatchedPath::Prefix(length),
+            lychgate_router::MatchedPath::Regex => lychgate_ir::MatchedPath::Regex,
+        },
+        state: ChainState::default(),
+    })
+}
+
+/// Runs the filters of the rule.
+fn filter(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Option<Reply>, Fault> {
+    let scheme = ctx.scheme();
+    let Some(routed) = &mut ctx.routed else { return Err(Fault::bug("filters without a route")) };
+    if routed.rule.chain.is_empty() {
+        return Ok(None);
+    }
+    let mut view = RequestView {
+        head: &mut PingoraRequest(request),
+        scheme,
+        listener_port: routed.listener.spec.port,
+        matched: routed.matched,
+    };
+    let verdict = routed.rule.chain.request(&mut view, &mut routed.state);
+    routed.matched = view.matched;
+    match verdict {
+        Verdict::Continue => Ok(None),
+        Verdict::Reply(reply) => Ok(Some(reply)),
+        Verdict::Refuse(refusal) => Err(Fault::refused(&refusal)),
+    }
+}
+
+/// Chooses a backend and lets its filters answer, before anything is dialled.
+fn choose(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Admitted, Fault> {
+    let Some(routed) = &ctx.routed else { return Err(Fault::bug("a choice without a route")) };
+    let rule = routed.rule.clone();
+    let forward = rule.forward.as_ref().map_err(Fault::refused)?;
+    let kept = forward.persistence.as_ref().and_then(|spec| SessionState::of(spec, request));
+    let of_session = kept.as_ref().and_then(|session| session.destination(forward));
+    let destination = of_session.or_else(|| forward.choose()).cloned().ok_or_else(Fault::no_backend)?;
+    let backend = destination.target.as_ref().map_err(Fault::refused)?.clone();
+    let session = match kept {
+        Some(session) => Some(session),
+        None => backend.state().spec.persistence.as_ref().and_then(|spec| SessionState::of(spec, request)),
+    };
+    ctx.deadline = forward.timeouts.request.map(|limit| ctx.started + limit);
+    ctx.attempts.limit(forward.retry.clone(), forward.timeouts.backend_request);
+    set_deadline(ctx.deadline.map(|deadline| deadline + GRACE));
+    if destination.chain.may_reply() {
+        // On a copy: the filters edit the request of each attempt later on.
+        let mut copy = request.clone();
+        let mut view = RequestView {
+            head: &mut PingoraRequest(&mut copy),
+            scheme: ctx.scheme(),
+            listener_port: routed.listener.spec.port,
+            matched: routed.matched,
+        };
+        let mut state = ChainState::default();
+        let verdict = destination.chain.request(&mut view, &mut state);
+        ctx.forward = Some(Forwarding { destination, backend, state, session });
+        return match verdict {
+            Verdict::Continue => Ok(Admitted::Forward),
+            Verdict::Reply(reply) => Ok(Admitted::Reply(reply)),
+            Verdict::Refuse(refusal) => Err(Fault::refused(&refusal)),
+        };
+    }
+    ctx.forward = Some(Forwarding { destination, backend, state: ChainState::default(), session });
+    Ok(Admitted::Forward)
+}

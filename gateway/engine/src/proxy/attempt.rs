@@ -1,0 +1,188 @@
+//! Attempts: which endpoint is tried, how long, and whether there is another try.
+
+use super::Gateway;
+use super::context::RequestContext;
+use super::fault::Fault;
+use crate::connection::set_deadline;
+use crate::upstream::{EndpointState, Picked, peer};
+use http::StatusCode;
+use lychgate_ir::{Retry, UpstreamProtocol};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorSource, ErrorType, Result, RetryType};
+use pingora_proxy::Session;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Without a retry policy, a request that no endpoint has seen is offered to this many others: to fail it would help
+/// nobody, and endpoints that just went away are the usual cause.
+const UNSEEN_RETRIES: u32 = 2;
+
+/// What happened so far.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    count: u32,
+    policy: Option<Retry>,
+    per_try: Option<Duration>,
+    /// The end of the running attempt.
+    pub(super) deadline: Option<Instant>,
+    current: Option<Picked>,
+    tried: Vec<Arc<EndpointState>>,
+    response_begun: bool,
+}
+
+impl Attempts {
+    pub(super) fn limit(&mut self, policy: Option<Retry>, per_try: Option<Duration>) {
+        self.policy = policy;
+        self.per_try = per_try;
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    pub(super) fn endpoint(&self) -> Option<&EndpointState> {
+        self.current.as_ref().map(|picked| &**picked.endpoint())
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.current = None;
+    }
+
+    /// Whether the policy has a try left.
+    fn has_more(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| self.count <= policy.attempts)
+    }
+
+    /// How long to wait before the next try: doubling, with jitter over the upper half.
+    fn backoff(&self, limit: Duration) -> Option<Duration> {
+        let policy = self.policy.as_ref().filter(|_| self.count > 0)?;
+        let doubled = policy.backoff.saturating_mul(1 << (self.count - 1).min(16));
+        // A base above the limit is what the user asked for.
+        Some(doubled.min(limit.max(policy.backoff)).mul_f64(rand::random_range(0.5..=1.0)))
+    }
+}
+
+impl Gateway {
+    /// Picks an endpoint for the next attempt.
+    pub(super) async fn next_attempt(&self, session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        if let Some(wait) = ctx.attempts.backoff(self.limits.max_backoff) {
+            ctx.attempts.current = None;
+            let wait = ctx.deadline.map_or(wait, |deadline| wait.min(remaining(deadline)));
+            tokio::time::sleep(wait).await;
+        }
+        if ctx.deadline.is_some_and(|deadline| remaining(deadline).is_zero()) {
+            return Err(ctx.fail(Fault::timeout()));
+        }
+        let Some((backend, session_of)) = ctx
+            .forward
+            .as_ref()
+            .map(|forward| (forward.backend.clone(), forward.session.as_ref().and_then(|session| session.brought())))
+        else {
+            return Err(ctx.fail(Fault::bug("an attempt without a backend")));
+        };
+        let patience = ctx.deadline.map_or(self.limits.resolve, |at| remaining(at).min(self.limits.resolve));
+        let Some(picked) = backend.pick(session_of, &ctx.attempts.tried, patience).await else {
+            return Err(ctx.fail(Fault::no_endpoint()));
+        };
+        let endpoint = picked.endpoint().clone();
+        ctx.attempts.count += 1;
+        ctx.attempts.tried.push(endpoint.clone());
+        ctx.attempts.current = Some(picked);
+        ctx.attempts.deadline = ctx.attempts.per_try.map(|limit| Instant::now() + limit);
+        ctx.copies.replay();
+        let state = backend.state();
+        let identity = ctx.routed.as_ref().and_then(|routed| routed.listener.spec.upstream_identity.as_ref());
+        let Some(reach) = state.reach(identity) else {
+            return Err(ctx.fail(Fault::bug("a backend that was not compiled for this identity")));
+        };
+        let left = [ctx.deadline, ctx.attempts.deadline].into_iter().flatten().min().map(remaining);
+        let connect = left.map_or(self.limits.connect, |left| left.min(self.limits.connect));
+        let mut peer = match peer(&state, reach, endpoint.address, connect).await {
+            Ok(peer) => peer,
+            Err(error) => return Err(ctx.not_connected(error.into_up())),
+        };
+        if session.is_upgrade_req() {
+            // An upgraded connection may be silent for long; until then the request's own deadline watches.
+            peer.options.alpn = pingora_core::protocols::ALPN::H1;
+            if state.spec.protocol == UpstreamProtocol::Http2 {
+                return Err(ctx.fail(Fault::bad_request("an upgrade to a backend that speaks HTTP/2 only")));
+            }
+        } else {
+            peer.options.read_timeout = left;
+        }
+        Ok(Box::new(peer))
+    }
+}
+
+impl RequestContext {
+    /// Judges the head of a response: is it one that the policy wants to try again?
+    pub(super) fn judge_response(&mut self, session: &Session, status: u16) -> Result<()> {
+        let attempts = &self.attempts;
+        let unwanted = attempts.policy.as_ref().is_some_and(|policy| policy.codes.binary_search(&status).is_ok());
+        if !unwanted || !attempts.has_more() || !self.can_replay(session) {
+            return Ok(());
+        }
+        let mut error = Error::explain(ErrorType::HTTPStatus(status), "a status that the rule tries again");
+        error.as_up();
+        error.set_retry(true);
+        Err(error)
+    }
+
+    /// The client is about to get the beginning of a response.
+    pub(super) fn response_begins(&mut self, session: &mut Session, status: StatusCode) {
+        self.attempts.response_begun = true;
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            // What follows is a connection, not a request.
+            self.deadline = None;
+            self.attempts.deadline = None;
+            session.set_read_timeout(None);
+            session.set_write_timeout(None);
+        }
+        // No other answer can be given from here on: at the deadline the response is cut.
+        set_deadline([self.deadline, self.attempts.deadline].into_iter().flatten().min());
+    }
+
+    /// No connection came about, so no endpoint has seen the request: it can always be tried again.
+    pub(super) fn not_connected(&mut self, mut error: Box<Error>) -> Box<Error> {
+        let more = match &self.attempts.policy {
+            Some(_) => self.attempts.has_more(),
+            None => self.attempts.count <= UNSEEN_RETRIES,
+        };
+        error.set_retry(more && self.fault.is_none() && !self.is_late());
+        error
+    }
+
+    /// A connection broke, or the endpoint took too long.
+    pub(super) fn broke_off(&mut self, session: &Session, mut error: Box<Error>, reused: bool) -> Box<Error> {
+        let reused_only = matches!(error.retry, RetryType::ReusedOnly);
+        error.retry.decide_reuse(reused);
+        if error.retry() && matches!(error.etype(), ErrorType::HTTPStatus(_)) {
+            // Judged before: the policy wants another try.
+            return error;
+        }
+        let safe = session.req_header().method.is_idempotent();
+        // A kept connection that the endpoint had already closed: it has not seen the request.
+        let stale = reused && safe && self.attempts.count <= UNSEEN_RETRIES && reused_only;
+        let more = *error.esource() == ErrorSource::Upstream
+            && !self.attempts.response_begun
+            && self.fault.is_none()
+            && !self.is_late()
+            && self.can_replay(session)
+            && (self.attempts.has_more() || stale);
+        error.set_retry(more);
+        error
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| remaining(deadline).is_zero())
+    }
+
+    /// Whether what was sent of the request can be sent once more.
+    fn can_replay(&self, session: &Session) -> bool {
+        !session.as_ref().retry_buffer_truncated()
+    }
+}
+
+fn remaining(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}

@@ -1,0 +1,136 @@
+//! What a request remembers from one phase to the next.
+
+use super::attempt::Attempts;
+use super::fault::Fault;
+use super::mirror::Copies;
+use super::session::SessionState;
+use crate::connection::Connection;
+use crate::connection::{Current, set_deadline};
+use crate::runtime::{Destination, ListenerState, RuleState};
+use crate::upstream::BackendCell;
+use http::HeaderValue;
+use lychgate_filters::{ChainState, RequestHead, RequestView, ResponseHead, Scheme, Verdict};
+use lychgate_ir::MatchedPath;
+use pingora_error::{Error, ErrorType};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// One request.
+pub(crate) struct RequestContext {
+    pub(super) connection: Option<Arc<Connection>>,
+    pub(super) started: Instant,
+    pub(super) id: Option<HeaderValue>,
+    pub(super) routed: Option<Routed>,
+    pub(super) forward: Option<Forwarding>,
+    pub(super) attempts: Attempts,
+    pub(super) copies: Copies,
+    /// After it, the request has failed. Set by `timeouts.request`.
+    pub(super) deadline: Option<Instant>,
+    /// What went wrong, if a phase knows better than Pingora's error.
+    pub(super) fault: Option<Fault>,
+}
+
+/// The rule that answers, and what its filters remember.
+pub(super) struct Routed {
+    pub(super) listener: Arc<ListenerState>,
+    pub(super) rule: Arc<RuleState>,
+    pub(super) matched: MatchedPath,
+    pub(super) state: ChainState,
+}
+
+/// The backend that was chosen, and what its filters remember.
+pub(super) struct Forwarding {
+    pub(super) destination: Arc<Destination>,
+    pub(super) backend: Arc<BackendCell>,
+    pub(super) state: ChainState,
+    pub(super) session: Option<SessionState>,
+}
+
+impl RequestContext {
+    pub(super) fn begin() -> Self {
+        let connection = Current::connection();
+        if let Some(connection) = &connection {
+            connection.busy.store(true, Ordering::Relaxed);
+        }
+        Self {
+            connection,
+            started: Instant::now(),
+            id: None,
+            routed: None,
+            forward: None,
+            attempts: Attempts::default(),
+            copies: Copies::default(),
+            deadline: None,
+            fault: None,
+        }
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        match self.connection.as_ref().map(|connection| &connection.tls) {
+            Some(Some(_)) => Scheme::Https,
+            Some(None) | None => Scheme::Http,
+        }
+    }
+
+    /// Runs the filters of the chosen backend on the request of one attempt.
+    pub(super) fn edit_upstream_request(&mut self, head: &mut dyn RequestHead) -> Result<(), Fault> {
+        let scheme = self.scheme();
+        let (Some(routed), Some(forward)) = (&self.routed, &mut self.forward) else {
+            return Err(Fault::bug("an attempt without a route"));
+        };
+        if forward.destination.chain.is_empty() {
+            return Ok(());
+        }
+        forward.state = ChainState::default();
+        let listener_port = routed.listener.spec.port;
+        let mut view = RequestView { head, scheme, listener_port, matched: routed.matched };
+        match forward.destination.chain.request(&mut view, &mut forward.state) {
+            Verdict::Continue => Ok(()),
+            // Those that answer were asked before an endpoint was picked.
+            Verdict::Reply(reply) => Err(Fault::replied(reply.status)),
+            Verdict::Refuse(refusal) => Err(Fault::refused(&refusal)),
+        }
+    }
+
+    /// Runs the filters on whatever the client is about to get.
+    pub(super) fn edit_response(&mut self, head: &mut dyn ResponseHead) {
+        if let Some(forward) = &mut self.forward {
+            if let (Some(session), Some(endpoint)) = (&forward.session, self.attempts.endpoint()) {
+                session.remember(head, endpoint);
+            }
+            forward.destination.chain.response(head, &forward.state);
+        }
+        if let Some(routed) = &self.routed {
+            routed.rule.chain.response(head, &routed.state);
+        }
+    }
+
+    /// Fails if the request, or this attempt, has taken too long.
+    pub(super) fn check_deadline(&self) -> Result<(), Fault> {
+        // Reading the clock for every piece of a body is for those that asked for a deadline.
+        match [self.deadline, self.attempts.deadline].into_iter().flatten().min() {
+            Some(deadline) if Instant::now() >= deadline => Err(Fault::timeout()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Remembers a fault, and makes the error that takes Pingora to `fail_to_proxy`.
+    pub(super) fn fail(&mut self, fault: Fault) -> Box<Error> {
+        let error = Error::explain(ErrorType::HTTPStatus(fault.status().as_u16()), fault.reason());
+        self.fault = Some(fault);
+        error
+    }
+
+    /// The request is over: what it holds is given back.
+    pub(super) fn finish(&mut self) {
+        set_deadline(None);
+        self.attempts.finish();
+        tracing::debug!(
+            rule = self.routed.as_ref().map(|routed| tracing::field::display(&routed.rule.id)),
+            attempts = self.attempts.count(),
+            elapsed = ?self.started.elapsed(),
+            "request done"
+        );
+    }
+}

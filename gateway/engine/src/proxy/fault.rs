@@ -1,0 +1,266 @@
+//! What went wrong, and the only place where that becomes a response.
+//!
+//! A client learns the status, a stable word for the reason, and the request's id. Names of objects, addresses and
+//! causes are for the log.
+
+use super::RequestContext;
+use super::head::PingoraResponse;
+use super::request_id::REQUEST_ID;
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Method, StatusCode};
+use lychgate_filters::Reply;
+use lychgate_ir::Refusal;
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use std::borrow::Cow;
+
+/// Who has to do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blame {
+    Client,
+    Upstream,
+    Config,
+    Gateway,
+}
+
+/// A failed request.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    status: StatusCode,
+    /// A stable word, safe to show.
+    reason: &'static str,
+    blame: Blame,
+    /// For the log.
+    detail: Cow<'static, str>,
+}
+
+impl Fault {
+    fn new(status: StatusCode, reason: &'static str, blame: Blame, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, reason, blame, detail: detail.into() }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    pub(super) fn bad_request(detail: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", Blame::Client, detail)
+    }
+
+    pub(super) fn no_listener() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_listener", Blame::Client, "no listener on this port has the host")
+    }
+
+    pub(super) fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_route", Blame::Client, "no rule of the listener matches")
+    }
+
+    /// RFC 9110 section 15.5.20.
+    pub(super) fn misdirected() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected",
+            Blame::Client,
+            "the host belongs to another listener than the one that TLS was agreed with",
+        )
+    }
+
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(status, "refused_by_config", Blame::Config, format!("{}: {}", refusal.reason, refusal.message))
+    }
+
+    /// A filter answered at a moment when only forwarding is left.
+    pub(super) fn replied(status: StatusCode) -> Self {
+        Self::new(status, "filter_reply", Blame::Config, "a filter of the backend answered after it had been let pass")
+    }
+
+    pub(super) fn no_backend() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "no_backend",
+            Blame::Config,
+            "every backend of the rule has weight 0",
+        )
+    }
+
+    pub(super) fn no_endpoint() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_endpoint", Blame::Upstream, "the backend has no ready endpoint")
+    }
+
+    pub(super) fn timeout() -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", Blame::Upstream, "the rule's timeout has passed")
+    }
+
+    /// Something that cannot happen did.
+    pub(super) fn bug(detail: &'static str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Blame::Gateway, detail)
+    }
+
+    /// What one of Pingora's errors means.
+    pub(super) fn of(error: &Error, ctx: &RequestContext) -> Self {
+        if ctx.check_deadline().is_err() {
+            return Self::timeout();
+        }
+        let detail = error.to_string();
+        let upstream = |status, reason| Self::new(status, reason, Blame::Upstream, detail.clone());
+        let client = |status, reason| Self::new(status, reason, Blame::Client, detail.clone());
+        match (error.esource(), error.etype()) {
+            (_, ErrorType::HTTPStatus(status)) => {
+                upstream(StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY), "upstream_error")
+            }
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => client(StatusCode::REQUEST_TIMEOUT, "slow_request"),
+            (ErrorSource::Downstream, _) => client(StatusCode::BAD_REQUEST, "broken_request"),
+            (ErrorSource::Upstream, ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout) => {
+                upstream(StatusCode::GATEWAY_TIMEOUT, "connect_timeout")
+            }
+            (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
+                upstream(StatusCode::GATEWAY_TIMEOUT, "timeout")
+            }
+            (ErrorSource::Upstream, ErrorType::InvalidCert | ErrorType::TLSHandshakeFailure) => {
+                upstream(StatusCode::BAD_GATEWAY, "upstream_tls")
+            }
+            (ErrorSource::Upstream, _) => upstream(StatusCode::BAD_GATEWAY, "upstream_error"),
+            (ErrorSource::Internal | ErrorSource::Unset, _) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Blame::Gateway, detail.clone())
+            }
+        }
+    }
+
+    fn log(&self, ctx: &RequestContext) {
+        let rule = ctx.routed.as_ref().map(|routed| tracing::field::display(&routed.rule.id));
+        let backend = ctx.forward.as_ref().map(|forward| tracing::field::display(&forward.backend.id));
+        let id = ctx.id.as_ref().and_then(|id| id.to_str().ok());
+        let (status, reason, detail) = (self.status.as_u16(), self.reason, &*self.detail);
+        match self.blame {
+            Blame::Client => tracing::debug!(rule, backend, id, status, reason, detail, "request refused"),
+            Blame::Upstream | Blame::Config => {
+                tracing::warn!(rule, backend, id, status, reason, detail, blame = ?self.blame, "request failed");
+            }
+            Blame::Gateway => tracing::error!(rule, backend, id, status, reason, detail, "request failed"),
+        }
+    }
+
+    /// The body: JSON for those that ask for it, else a line of text.
+    fn body(&self, accept: Json, id: &str) -> (&'static str, String) {
+        let (status, reason) = (self.status, self.reason);
+        match accept {
+            Json::Wanted => (
+                "application/json",
+                serde_json::json!({ "status": status.as_u16(), "reason": reason, "requestId": id }).to_string(),
+            ),
+            Json::NotWanted => ("text/plain; charset=utf-8", format!("{status} ({reason}), request {id}\n")),
+        }
+    }
+}
+
+/// Whether a client wants JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Json {
+    Wanted,
+    NotWanted,
+}
+
+impl Json {
+    /// The first of the media types that we have counts; clients that have a preference write it first.
+    fn of(headers: &HeaderMap) -> Self {
+        let ranges =
+            headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+        for range in ranges {
+            let media_type = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if media_type == "application/json" || media_type.ends_with("+json") {
+                return Self::Wanted;
+            }
+            if media_type.starts_with("text/") {
+                return Self::NotWanted;
+            }
+        }
+        Self::NotWanted
+    }
+}
+
+/// Answers a request with its fault. An error means that no answer can be given any more.
+pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, fault: Fault) -> Result<()> {
+    fault.log(ctx);
+    if fault.blame == Blame::Client && fault.status == StatusCode::BAD_REQUEST {
+        session.set_keepalive(None);
+    }
+    let id = ctx.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("none").to_owned();
+    let request = session.req_header();
+    let is_head = request.method == Method::HEAD;
+    let (media_type, body) = fault.body(Json::of(&request.headers), &id);
+    let mut head = ResponseHeader::build(fault.status, Some(8))?;
+    head.insert_header(CONTENT_TYPE, media_type)?;
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    head.insert_header(CACHE_CONTROL, "no-store")?;
+    if let Some(id) = &ctx.id {
+        head.insert_header(REQUEST_ID, id.clone())?;
+    }
+    send(session, ctx, head, if is_head { String::new() } else { body }).await
+}
+
+/// Answers a request with what a filter said.
+pub(super) async fn reply(session: &mut Session, ctx: &mut RequestContext, reply: Reply) -> Result<()> {
+    let Reply { status, headers } = reply;
+    let mut head = ResponseHeader::build(status, Some(headers.len() + 4))?;
+    for (name, value) in headers {
+        head.append_header(name, value)?;
+    }
+    // RFC 9110 section 8.6: none for those that never have a body.
+    if status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED {
+        head.insert_header(CONTENT_LENGTH, 0)?;
+    }
+    send(session, ctx, head, String::new()).await
+}
+
+async fn send(session: &mut Session, ctx: &mut RequestContext, mut head: ResponseHeader, body: String) -> Result<()> {
+    if session.response_written().is_some_and(|written| !written.status.is_informational()) {
+        return Err(Error::explain(ErrorType::InternalError, "a response has already begun"));
+    }
+    ctx.edit_response(&mut PingoraResponse(&mut head));
+    session.write_response_header(Box::new(head), body.is_empty()).await?;
+    if !body.is_empty() {
+        session.write_response_body(Some(Bytes::from(body)), true).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn wants(accept: &str) -> Json {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, accept.parse().unwrap());
+        Json::of(&headers)
+    }
+
+    #[test]
+    fn json_is_for_those_who_ask_for_it() {
+        assert_eq!(wants("application/json"), Json::Wanted);
+        assert_eq!(wants("application/problem+json, */*"), Json::Wanted);
+        assert_eq!(wants("text/html,application/json;q=0.9"), Json::NotWanted);
+        assert_eq!(wants("*/*"), Json::NotWanted);
+        assert_eq!(Json::of(&HeaderMap::new()), Json::NotWanted);
+    }
+
+    #[test]
+    fn a_body_tells_nothing_internal() {
+        let fault = Fault::refused(&Refusal::internal(
+            lychgate_ir::RefusalReason::BackendNotFound,
+            "Service/secret-namespace/secret-name is missing",
+        ));
+        for json in [Json::Wanted, Json::NotWanted] {
+            let (_, body) = fault.body(json, "42");
+            assert!(!body.contains("secret"), "{body}");
+            assert!(body.contains("500") && body.contains("refused_by_config") && body.contains("42"), "{body}");
+        }
+    }
+}

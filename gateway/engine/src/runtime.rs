@@ -1,0 +1,50 @@
+//! What a snapshot compiles to: immutable, shared, and pinned once per request.
+
+mod compile;
+mod listener;
+mod rule;
+
+pub(crate) use compile::Compiler;
+pub(crate) use listener::{ListenerState, Port};
+pub(crate) use rule::{Destination, ForwardState, MirrorState, RuleState};
+
+use crate::upstream::BackendCell;
+use lychgate_ir::{BackendId, Snapshot};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// A socket to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Bind {
+    /// The address; `None` is every address of the host, over IPv6 and IPv4.
+    pub address: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+}
+
+impl Bind {
+    /// As a socket address.
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), self.port)
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => SocketAddr::new(address, self.port).fmt(f),
+            None => write!(f, "*:{}", self.port),
+        }
+    }
+}
+
+/// Everything that requests need, at one moment.
+#[derive(Default)]
+pub(crate) struct Runtime {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) ports: HashMap<Bind, Arc<Port>>,
+    pub(crate) backends: HashMap<BackendId, Arc<BackendCell>>,
+}

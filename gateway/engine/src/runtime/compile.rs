@@ -1,0 +1,215 @@
+//! From a snapshot to a runtime. What did not change is taken over from the runtime before: backend cells with their
+//! endpoints and counters, TLS settings with their tickets, rules, and route tables of hosts that nobody touched.
+
+use super::listener::ListenerTlsState;
+use super::{Bind, ListenerState, Port, RuleState, Runtime};
+use crate::tls::TlsError;
+use crate::tls::client::ClientTls;
+use crate::tls::server::{Presentable, ServerTls};
+use crate::upstream::{BackendCell, BackendState, Reach};
+use lychgate_ir::{
+    Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Listener, ListenerId, ListenerTls,
+    Refusal, RefusalReason, Route, RuleId, Snapshot, UpstreamTls,
+};
+use lychgate_router::{Listeners, RouteTable, Unusable};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// A rule that could not be compiled, wholly or in part. It fails closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rejected {
+    pub(crate) rule: RuleId,
+    pub(crate) why: String,
+}
+
+/// One compilation.
+pub(crate) struct Compiler<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    previous: &'a Runtime,
+    rejected: Vec<Rejected>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(crate) fn new(snapshot: &'a Arc<Snapshot>, previous: &'a Runtime) -> Self {
+        Self { snapshot, previous, rejected: Vec::new() }
+    }
+
+    pub(crate) fn compile(mut self) -> (Runtime, Vec<Rejected>) {
+        let backends = self.backends();
+        let listeners = self.listeners(&backends);
+        let ports = ports(listeners);
+        let runtime = Runtime { snapshot: self.snapshot.clone(), ports, backends };
+        (runtime, self.rejected)
+    }
+
+    fn certificate(&self, id: &CertificateId) -> Option<&Arc<Certificate>> {
+        self.snapshot.certificates.get(id)
+    }
+
+    // Backends.
+
+    fn backends(&self) -> HashMap<BackendId, Arc<BackendCell>> {
+        let identities: BTreeSet<Option<&CertificateId>> =
+            self.snapshot.listeners.values().map(|listener| listener.upstream_identity.as_ref()).collect();
+        let cell = |(id, spec): (&BackendId, &Arc<Backend>)| {
+            let previous = self.previous.backends.get(id);
+            if let Some(cell) = previous.filter(|cell| self.is_unchanged(&cell.state(), spec, &identities)) {
+                return (id.clone(), cell.clone());
+            }
+            let state = BackendState::new(spec.clone(), self.reaches(spec, &identities));
+            let cell = match previous {
+                Some(cell) => {
+                    cell.set_state(state);
+                    cell.clone()
+                }
+                None => Arc::new(BackendCell::new(id.clone(), state)),
+            };
+            (id.clone(), cell)
+        };
+        self.snapshot.backends.iter().map(cell).collect()
+    }
+
+    /// Whether a backend and every certificate that may be presented to it are as they were.
+    fn is_unchanged(
+        &self,
+        state: &BackendState,
+        spec: &Backend,
+        identities: &BTreeSet<Option<&CertificateId>>,
+    ) -> bool {
+        let same = |id: &CertificateId| self.certificate(id) == self.previous.snapshot.certificates.get(id);
+        *state.spec == *spec
+            && match &spec.tls {
+                BackendTls::Plain | BackendTls::Broken(_) => true,
+                BackendTls::Tls(UpstreamTls { identity, .. }) => match identity {
+                    ClientIdentity::None => true,
+                    ClientIdentity::Certificate(id) => same(id),
+                    ClientIdentity::Gateway => {
+                        identities.iter().all(|id| state.reach(*id).is_some() && id.is_none_or(same))
+                    }
+                },
+            }
+    }
+
+    fn reaches(
+        &self,
+        spec: &Backend,
+        identities: &BTreeSet<Option<&CertificateId>>,
+    ) -> HashMap<Option<CertificateId>, Reach> {
+        let alone = |reach| HashMap::from([(None, reach)]);
+        match &spec.tls {
+            BackendTls::Plain => alone(Reach::Plain),
+            BackendTls::Broken(refusal) => alone(Reach::Refused(refusal.clone())),
+            BackendTls::Tls(tls) => match &tls.identity {
+                ClientIdentity::None => alone(self.reach(spec, tls, None)),
+                ClientIdentity::Certificate(id) => alone(self.reach(spec, tls, Some(id))),
+                ClientIdentity::Gateway => {
+                    identities.iter().map(|id| (id.cloned(), self.reach(spec, tls, *id))).collect()
+                }
+            },
+        }
+    }
+
+    fn reach(&self, spec: &Backend, tls: &UpstreamTls, identity: Option<&CertificateId>) -> Reach {
+        let certificate = match identity.map(|id| self.certificate(id).ok_or(id)) {
+            None => None,
+            Some(Ok(certificate)) => Some(&**certificate),
+            Some(Err(id)) => return Reach::Refused(broken(format!("{id} is not in the snapshot"))),
+        };
+        match ClientTls::new(tls, spec.protocol, certificate) {
+            Ok(tls) => Reach::Tls(Arc::new(tls)),
+            Err(error) => {
+                tracing::error!(backend = %spec.id, %error, "TLS to the backend cannot be set up; it is refused");
+                Reach::Refused(broken(format!("TLS to {} cannot be set up: {error}", spec.id)))
+            }
+        }
+    }
+
+    // Listeners.
+
+    fn listeners(&mut self, backends: &HashMap<BackendId, Arc<BackendCell>>) -> Vec<Arc<ListenerState>> {
+        let mut attached: HashMap<&ListenerId, Vec<&Arc<Route>>> = HashMap::new();
+        for route in self.snapshot.routes.values() {
+            for attachment in &route.attachments {
+                attached.entry(&attachment.listener).or_default().push(route);
+            }
+        }
+        let previous: HashMap<&ListenerId, &Arc<ListenerState>> = self
+            .previous
+            .ports
+            .values()
+            .flat_map(|port| port.listeners.iter())
+            .map(|(_, listener)| (&listener.spec.id, listener))
+            .collect();
+        let snapshot = self.snapshot;
+        let compile = |(id, spec): (&ListenerId, &Arc<Listener>)| {
+            let previous = previous.get(id).copied();
+            let mut make = |rule: &Arc<lychgate_ir::Rule>| Arc::new(RuleState::compile(rule, backends));
+            let routes = attached.remove(id).unwrap_or_default();
+            let (routes, unusable) =
+                RouteTable::build(id, routes, previous.map(|previous| &previous.routes), &mut make);
+            let rejected = |unusable: Unusable| Rejected { why: unusable.to_string(), rule: unusable.rule };
+            self.rejected.extend(unusable.into_iter().map(rejected));
+            let tls = spec.tls.as_ref().map(|tls| self.listener_tls(spec, tls, previous));
+            Arc::new(ListenerState { spec: spec.clone(), tls, routes })
+        };
+        snapshot.listeners.iter().map(compile).collect()
+    }
+
+    fn listener_tls(
+        &self,
+        listener: &Listener,
+        tls: &ListenerTls,
+        previous: Option<&Arc<ListenerState>>,
+    ) -> Result<Arc<ListenerTlsState>, Refusal> {
+        let ListenerTls { certificates, min_version, client_validation } = tls;
+        let validation = client_validation.as_ref().map(Result::as_ref).transpose().map_err(Clone::clone)?;
+        let certificates: Vec<Arc<Certificate>> =
+            certificates.iter().filter_map(|id| self.certificate(id)).cloned().collect();
+        if let Some(previous) = previous
+            && let Some(Ok(state)) = &previous.tls
+            && previous.spec.tls.as_ref() == Some(tls)
+            && state.certificates == certificates
+        {
+            return Ok(state.clone());
+        }
+        let presentable = |certificate: &Arc<Certificate>| Presentable::new(certificate).map(Arc::new);
+        let make = || -> Result<ListenerTlsState, TlsError> {
+            let presentables = certificates.iter().map(presentable).collect::<Result<Vec<_>, _>>()?;
+            let server = ServerTls::new(presentables, *min_version, validation)?;
+            Ok(ListenerTlsState { server, certificates: certificates.clone() })
+        };
+        make().map(Arc::new).map_err(|error| {
+            tracing::error!(listener = %listener.id, %error, "TLS cannot be set up; its handshakes are refused");
+            broken(format!("TLS of {} cannot be set up: {error}", listener.id))
+        })
+    }
+}
+
+fn broken(message: String) -> Refusal {
+    Refusal::internal(RefusalReason::InvalidPolicy, message)
+}
+
+fn ports(listeners: Vec<Arc<ListenerState>>) -> HashMap<Bind, Arc<Port>> {
+    let mut by_bind: BTreeMap<Bind, Vec<Arc<ListenerState>>> = BTreeMap::new();
+    for listener in listeners {
+        let port = listener.spec.port;
+        if listener.spec.addresses.is_empty() {
+            by_bind.entry(Bind { address: None, port }).or_default().push(listener);
+        } else {
+            for address in &listener.spec.addresses {
+                by_bind.entry(Bind { address: Some(*address), port }).or_default().push(listener.clone());
+            }
+        }
+    }
+    let port = |(bind, listeners): (Bind, Vec<Arc<ListenerState>>)| {
+        let protocol = listeners.first()?.spec.protocol;
+        let by_host = listeners.into_iter().map(|listener| (listener.spec.hostname.clone(), listener));
+        let (listeners, repeated) = Listeners::new(by_host);
+        for (hostname, listener) in repeated {
+            // Translation leaves such listeners out, with a condition.
+            tracing::error!(%bind, %hostname, listener = %listener.spec.id, "another listener has this host already");
+        }
+        Some((bind, Arc::new(Port { protocol, listeners })))
+    };
+    by_bind.into_iter().filter_map(port).collect()
+}

@@ -1,0 +1,138 @@
+//! Compiled rules.
+
+use crate::upstream::BackendCell;
+use lychgate_filters::Chain;
+use lychgate_ir::{
+    BackendId, Filter, Forward, Refusal, RefusalReason, Retry, Rule, RuleId, SessionPersistence, Target, Timeouts,
+    WeightedBackend,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A rule, ready to run.
+#[derive(Debug)]
+pub(crate) struct RuleState {
+    pub(crate) id: RuleId,
+    pub(crate) chain: Chain,
+    pub(crate) mirrors: Vec<MirrorState>,
+    pub(crate) forward: Result<ForwardState, Refusal>,
+}
+
+/// Where a rule forwards to.
+#[derive(Debug)]
+pub(crate) struct ForwardState {
+    destinations: Vec<Arc<Destination>>,
+    /// The sum of weights up to and including each destination.
+    cumulative: Vec<u64>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) persistence: Option<SessionPersistence>,
+}
+
+/// One backendRef of a rule.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    pub(crate) target: Result<Arc<BackendCell>, Refusal>,
+    pub(crate) chain: Chain,
+    pub(crate) mirrors: Vec<MirrorState>,
+}
+
+/// A mirror of a rule or backendRef.
+#[derive(Clone, Debug)]
+pub(crate) struct MirrorState {
+    pub(crate) target: Arc<BackendCell>,
+    pub(crate) share: lychgate_ir::filter::Fraction,
+}
+
+type Cells = HashMap<BackendId, Arc<BackendCell>>;
+
+impl RuleState {
+    pub(crate) fn compile(rule: &Rule, cells: &Cells) -> Self {
+        let Rule { id, matches: _, filters, forward } = rule;
+        Self {
+            id: id.clone(),
+            chain: Chain::compile(filters),
+            mirrors: mirrors(filters, cells),
+            forward: forward.as_ref().map(|forward| ForwardState::compile(forward, cells)).map_err(Clone::clone),
+        }
+    }
+}
+
+impl ForwardState {
+    fn compile(forward: &Forward, cells: &Cells) -> Self {
+        let Forward { backends, timeouts, retry, persistence } = forward;
+        let mut sum = 0;
+        let cumulative = backends.iter().map(|backend| {
+            sum += u64::from(backend.weight);
+            sum
+        });
+        Self {
+            cumulative: cumulative.collect(),
+            destinations: backends.iter().map(|backend| Arc::new(Destination::compile(backend, cells))).collect(),
+            timeouts: *timeouts,
+            retry: retry.clone(),
+            persistence: persistence.clone(),
+        }
+    }
+
+    /// A destination by weight; `None` if no weight is left to choose by.
+    pub(crate) fn choose(&self) -> Option<&Arc<Destination>> {
+        let total = *self.cumulative.last()?;
+        if total == 0 {
+            return None;
+        }
+        if let [only] = self.destinations.as_slice() {
+            return Some(only);
+        }
+        let at = rand::random_range(0..total);
+        self.destinations.get(self.cumulative.partition_point(|upto| *upto <= at))
+    }
+
+    /// The destinations that a session may belong to.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = &Arc<Destination>> {
+        self.destinations
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| {
+                let before = index.checked_sub(1).and_then(|before| self.cumulative.get(before)).unwrap_or(&0);
+                self.cumulative.get(*index).is_some_and(|upto| upto > before)
+            })
+            .map(|(_, destination)| destination)
+    }
+}
+
+impl Destination {
+    fn compile(backend: &WeightedBackend, cells: &Cells) -> Self {
+        let WeightedBackend { weight: _, target, filters } = backend;
+        Self { target: cell(target, cells), chain: Chain::compile(filters), mirrors: mirrors(filters, cells) }
+    }
+}
+
+fn cell(target: &Target, cells: &Cells) -> Result<Arc<BackendCell>, Refusal> {
+    match target {
+        // A snapshot is closed, so this cell is there; if a bug made it otherwise, the rule fails closed.
+        Target::Backend(id) => cells
+            .get(id)
+            .cloned()
+            .ok_or_else(|| Refusal::internal(RefusalReason::BackendNotFound, format!("{id} is not in the snapshot"))),
+        Target::Broken(refusal) => Err(refusal.clone()),
+    }
+}
+
+fn mirrors(filters: &[Filter], cells: &Cells) -> Vec<MirrorState> {
+    filters
+        .iter()
+        .filter_map(|filter| match filter {
+            // A mirror without target mirrors nothing: its status says so, and the request is not at fault.
+            Filter::Mirror(mirror) => {
+                cell(&mirror.target, cells).ok().map(|target| MirrorState { target, share: mirror.share })
+            }
+            Filter::RequestHeaders(_)
+            | Filter::ResponseHeaders(_)
+            | Filter::Redirect(_)
+            | Filter::Rewrite(_)
+            | Filter::Cors(_)
+            | Filter::Broken(_) => None,
+        })
+        .collect()
+}

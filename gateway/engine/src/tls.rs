@@ -1,0 +1,54 @@
+//! TLS, both ways: what is presented to clients, and what is asked of backends.
+
+pub(crate) mod client;
+mod names;
+mod roots;
+pub(crate) mod server;
+
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::sync::Arc;
+
+/// The one crypto provider of the process: aws-lc-rs, with the post-quantum key exchange X25519MLKEM768 in front.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    match CryptoProvider::get_default() {
+        Some(provider) => provider.clone(),
+        None => {
+            // Losing this race means that somebody else installed one, which is then the one to use.
+            let _ = aws_lc_rs::default_provider().install_default();
+            CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))
+        }
+    }
+}
+
+/// Why something in TLS settings cannot be used. Never holds key material.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("the certificate chain is not PEM: {0}")]
+    Chain(rustls::pki_types::pem::Error),
+    #[error("the certificate chain is empty")]
+    EmptyChain,
+    #[error("the private key is not PEM (PKCS#8, PKCS#1 or SEC1)")]
+    Key,
+    #[error("the certificate cannot be parsed: {0}")]
+    Certificate(String),
+    #[error("{0}")]
+    Rustls(#[from] rustls::Error),
+    #[error("no trust anchor could be read from {0}")]
+    NoRoots(&'static str),
+    #[error("`{0}` is no name that a certificate can carry")]
+    Name(String),
+}
+
+fn chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain =
+        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(TlsError::Chain)?;
+    if chain.is_empty() { Err(TlsError::EmptyChain) } else { Ok(chain) }
+}
+
+fn key(pem: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
+    // The parser's own error could quote its input, which is the key.
+    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| TlsError::Key)
+}

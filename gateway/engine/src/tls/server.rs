@@ -1,0 +1,148 @@
+//! What listeners present to clients, and what they ask of them.
+
+use super::names::Names;
+use super::{TlsError, chain, key, provider, roots};
+use http::HeaderValue;
+use lychgate_ir::{Certificate, ClientValidation, TlsVersion, ValidationMode};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, SupportedProtocolVersion};
+use std::sync::Arc;
+
+/// A certificate ready to be presented.
+#[derive(Debug)]
+pub(crate) struct Presentable {
+    key: Arc<CertifiedKey>,
+    names: Names,
+}
+
+impl Presentable {
+    pub(crate) fn new(certificate: &Certificate) -> Result<Self, TlsError> {
+        let chain = chain(&certificate.chain_pem)?;
+        let names = chain.first().map(Names::of).transpose()?.unwrap_or_default();
+        let signer = provider().key_provider.load_private_key(key(certificate.key_pem.expose())?)?;
+        let key = CertifiedKey::new(chain, signer);
+        // rustls knows the public key of every key type it can load; one it cannot compare is for the handshake to tell.
+        match key.keys_match() {
+            Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Self { key: Arc::new(key), names })
+    }
+}
+
+/// Chooses among the certificates of a listener: by name first, then by what the client can verify, in the order written.
+#[derive(Debug)]
+struct ByName(Vec<Arc<Presentable>>);
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let usable =
+            |certificate: &&Arc<Presentable>| certificate.key.key.choose_scheme(hello.signature_schemes()).is_some();
+        let named =
+            |certificate: &&Arc<Presentable>| hello.server_name().is_some_and(|name| certificate.names.covers(name));
+        self.0
+            .iter()
+            .filter(usable)
+            .find(named)
+            .or_else(|| self.0.iter().find(usable))
+            .map(|certificate| certificate.key.clone())
+    }
+}
+
+/// The settings of one listener.
+#[derive(Debug)]
+pub(crate) struct ServerTls {
+    pub(crate) config: Arc<ServerConfig>,
+    /// Tells whether a chain that was let in by [`ValidationMode::AllowInsecureFallback`] is valid.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl ServerTls {
+    pub(crate) fn new(
+        certificates: Vec<Arc<Presentable>>,
+        min_version: TlsVersion,
+        validation: Option<&ClientValidation>,
+    ) -> Result<Self, TlsError> {
+        const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+        const NEW: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+        let versions = match min_version {
+            TlsVersion::V1_2 => BOTH,
+            TlsVersion::V1_3 => NEW,
+        };
+        let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+        let (builder, verifier) = match validation {
+            None => (builder.with_no_client_auth(), None),
+            Some(ClientValidation { roots_pem, mode }) => {
+                let anchors = roots::from_pem(roots_pem)?;
+                let strict = |anchors| WebPkiClientVerifier::builder_with_provider(anchors, provider());
+                let verifier = strict(anchors).build().map_err(|error| TlsError::Certificate(error.to_string()))?;
+                let asked: Arc<dyn ClientCertVerifier> = match mode {
+                    ValidationMode::AllowValidOnly => verifier.clone(),
+                    ValidationMode::AllowInsecureFallback => Arc::new(Lenient(verifier.clone())),
+                };
+                (builder.with_client_cert_verifier(asked), Some(verifier))
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(ByName(certificates)));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // A ticketer of its own: tickets of a listener that asks for certificates must come from that listener.
+        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        Ok(Self { config: Arc::new(config), verifier })
+    }
+
+    /// Who the client has proved to be, in the form of `X-Forwarded-Client-Cert`.
+    pub(crate) fn client(&self, presented: Option<&[CertificateDer<'_>]>) -> Option<HeaderValue> {
+        let (leaf, intermediates) = presented.and_then(<[_]>::split_first)?;
+        self.verifier.as_ref()?.verify_client_cert(leaf, intermediates, UnixTime::now()).ok()?;
+        HeaderValue::try_from(Names::of(leaf).ok()?.describe()).ok()
+    }
+}
+
+/// Takes any certificate or none, but still wants proof that the client holds the key of the one it shows.
+#[derive(Debug)]
+struct Lenient(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Lenient {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        _leaf: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, leaf, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}

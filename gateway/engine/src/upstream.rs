@@ -1,0 +1,17 @@
+//! Backends at run time: their endpoints, how one is picked, and how it is reached.
+
+mod backend;
+mod balance;
+mod connector;
+mod endpoint;
+mod negotiated;
+mod peer;
+mod persistence;
+mod resolver;
+
+pub(crate) use backend::{BackendCell, BackendState, Reach};
+pub(crate) use balance::Picked;
+pub(crate) use endpoint::EndpointState;
+pub(crate) use peer::peer;
+pub(crate) use persistence::Session;
+pub(crate) use resolver::{Names, Resolver};

@@ -1,0 +1,115 @@
+//! A backend at run time. The cell stays the same object for as long as the backend exists, whatever changes in it, so
+//! that compiled rules can hold on to it and pods can come and go without touching a rule.
+
+use super::balance::{Picked, Turn, pick};
+use super::endpoint::{EndpointList, EndpointState};
+use super::negotiated::Negotiated;
+use super::persistence::Session;
+use crate::live::Live;
+use crate::tls::client::ClientTls;
+use lychgate_ir::{Backend, BackendId, BackendTls, CertificateId, ClientIdentity, Refusal};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How connections of one client identity to a backend are made.
+#[derive(Clone, Debug)]
+pub(crate) enum Reach {
+    Plain,
+    Tls(Arc<ClientTls>),
+    Refused(Refusal),
+}
+
+/// What is compiled from one generation of the backend.
+#[derive(Debug)]
+pub(crate) struct BackendState {
+    pub(crate) spec: Arc<Backend>,
+    pub(crate) negotiated: Negotiated,
+    /// By the identity of the Gateway that the request came through.
+    reach: HashMap<Option<CertificateId>, Reach>,
+}
+
+impl BackendState {
+    pub(crate) fn new(spec: Arc<Backend>, reach: HashMap<Option<CertificateId>, Reach>) -> Self {
+        Self { spec, negotiated: Negotiated::default(), reach }
+    }
+
+    /// How a request that came through a Gateway with this identity reaches the backend.
+    pub(crate) fn reach(&self, gateway: Option<&CertificateId>) -> Option<&Reach> {
+        match &self.spec.tls {
+            BackendTls::Tls(tls) if tls.identity == ClientIdentity::Gateway => self.reach.get(&gateway.cloned()),
+            BackendTls::Plain | BackendTls::Tls(_) | BackendTls::Broken(_) => self.reach.get(&None),
+        }
+    }
+}
+
+/// The backend itself.
+#[derive(Debug)]
+pub(crate) struct BackendCell {
+    pub(crate) id: BackendId,
+    state: Live<BackendState>,
+    endpoints: Live<EndpointList>,
+    turn: Turn,
+    /// False until endpoints are known, be it that there are none.
+    known: watch::Sender<bool>,
+}
+
+impl BackendCell {
+    pub(crate) fn new(id: BackendId, state: BackendState) -> Self {
+        Self {
+            id,
+            state: Live::new(Arc::new(state)),
+            endpoints: Live::new(Arc::default()),
+            turn: Turn::new(),
+            known: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn state(&self) -> Arc<BackendState> {
+        self.state.pin()
+    }
+
+    pub(crate) fn set_state(&self, state: BackendState) {
+        self.state.set(Arc::new(state));
+    }
+
+    /// Replaces the endpoints; those that stay keep their counters.
+    pub(crate) fn set_endpoints(&self, ready: &[SocketAddr], terminating: &[SocketAddr]) {
+        let list = Arc::new(EndpointList::rebuild(&self.endpoints.pin(), ready, terminating));
+        let addresses: std::collections::HashSet<SocketAddr> = list.all().map(|endpoint| endpoint.address).collect();
+        self.state.pin().negotiated.retain(|address| addresses.contains(&address));
+        self.endpoints.set(list);
+        self.known.send_replace(true);
+    }
+
+    /// Says that endpoints were asked for and could not be had; those known before stay.
+    pub(crate) fn endpoints_unavailable(&self) {
+        self.known.send_replace(true);
+    }
+
+    /// The endpoints of this moment.
+    pub(crate) fn endpoints(&self) -> Arc<EndpointList> {
+        self.endpoints.pin()
+    }
+
+    /// Picks an endpoint: that of the session if it has one, else by balance. Waits for the first answer of DNS if
+    /// there has been none yet.
+    pub(crate) async fn pick(
+        &self,
+        session: Option<(Session, Option<Duration>)>,
+        tried: &[Arc<EndpointState>],
+        patience: Duration,
+    ) -> Option<Picked> {
+        let mut list = self.endpoints.pin();
+        if list.is_empty() && !*self.known.borrow() {
+            let mut known = self.known.subscribe();
+            // Too late is the same as no answer: there is nothing to pick from.
+            let _ = tokio::time::timeout(patience, known.wait_for(|known| *known)).await;
+            list = self.endpoints.pin();
+        }
+        let kept = session.filter(|_| tried.is_empty()).and_then(|(session, limit)| session.endpoint(&list, limit));
+        kept.or_else(|| pick(&list, self.state.pin().spec.balance, &self.turn, tried)).map(Picked::this)
+    }
+}
