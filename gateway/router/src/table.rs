@@ -1,0 +1,140 @@
+//! The routes of one listener, arranged so that a request finds its rule.
+
+mod build;
+mod candidate;
+mod host;
+mod leaf;
+mod plan;
+mod regexes;
+
+use crate::HostMap;
+use crate::request::RequestLine;
+use candidate::Attached;
+pub(crate) use candidate::Candidate;
+pub(crate) use host::{HostTable, Spot};
+use lychgate_ir::{HostPattern, ListenerId, Rule, RuleId};
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+
+/// The routes attached to one listener, with a payload a rule.
+///
+/// Immutable; a changed set of routes is a new table that shares with the one before what did not change.
+pub struct RouteTable<T> {
+    listener: ListenerId,
+    /// In the order that they were given in.
+    attached: Vec<Arc<Attached<T>>>,
+    /// By the host names as the routes write them, see [`lychgate_ir::Attachment::hostnames`].
+    pub(crate) hosts: HostMap<Arc<HostTable<T>>>,
+    unusable: Vec<Unusable>,
+}
+
+/// The rule that answers.
+#[derive(Debug)]
+pub struct Hit<'t, T> {
+    /// What was made of the rule.
+    pub payload: &'t T,
+    /// The rule.
+    pub rule: &'t RuleId,
+    /// Which of the rule's matches holds, from 0.
+    pub match_index: usize,
+    /// How the path was matched.
+    pub matched: MatchedPath,
+    /// The route's host name that was matched.
+    pub host: &'t HostPattern,
+}
+
+/// How a path was matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MatchedPath {
+    /// The whole of it.
+    Exact,
+    /// So many bytes in front; 0 for the prefix `/`.
+    Prefix(usize),
+    /// By a regular expression.
+    Regex,
+}
+
+/// A match that cannot be compiled. It matches nothing; other matches of its rule and its route do.
+///
+/// Translation refuses these with a condition ([`crate::check_regex`] is the same test), so one that comes this far is
+/// between two versions. That it matches nothing is the closed side: its requests are answered by a rule that asks for
+/// less only if the configuration says that such a rule shall answer when this one does not match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unusable {
+    /// The rule.
+    pub rule: RuleId,
+    /// Which of its matches, from 0.
+    pub match_index: usize,
+    /// The condition that cannot be compiled.
+    pub condition: String,
+    /// Why not.
+    pub error: String,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, match_index, condition, error } = self;
+        write!(f, "{rule}: match {match_index} matches nothing: {condition}: {error}; correct it in the route")
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl<T> RouteTable<T> {
+    /// A table in which nothing is found.
+    pub fn empty(listener: ListenerId) -> Self {
+        Self { listener, attached: Vec::new(), hosts: HostMap::default(), unusable: Vec::new() }
+    }
+
+    /// The listener whose routes these are.
+    pub fn listener(&self) -> &ListenerId {
+        &self.listener
+    }
+
+    /// The rule that answers, if any does.
+    pub fn find(&self, line: &RequestLine<'_>) -> Option<Hit<'_, T>> {
+        self.hosts.candidates(line.host).find_map(|(host, table)| {
+            let (candidate, matched) = table.find(line)?;
+            Some(Hit {
+                payload: candidate.payload(),
+                rule: candidate.rule(),
+                match_index: candidate.match_index(),
+                matched,
+                host,
+            })
+        })
+    }
+
+    /// All rules of all routes, with their payloads.
+    pub fn rules(&self) -> impl Iterator<Item = (&Arc<Rule>, &T)> {
+        self.attached.iter().flat_map(|attached| attached.rules())
+    }
+
+    /// The matches that could not be compiled.
+    pub fn unusable(&self) -> &[Unusable] {
+        &self.unusable
+    }
+
+    /// How many routes there are.
+    pub fn len(&self) -> usize {
+        self.attached.len()
+    }
+
+    /// Whether there is no route.
+    pub fn is_empty(&self) -> bool {
+        self.attached.is_empty()
+    }
+}
+
+impl<T> fmt::Debug for RouteTable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteTable")
+            .field("listener", &self.listener)
+            .field("routes", &self.attached.len())
+            .field("hosts", &self.hosts.len())
+            .field("unusable", &self.unusable)
+            .finish()
+    }
+}
