@@ -1,0 +1,48 @@
+# `make` alone lists what there is. Every target works from a clean clone; hack/prepare.sh says what the machine needs.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# rustup puts cargo here, and a shell that was open before does not know it yet.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+# Pinned, so that a lint means the same for everybody. Raise it together with what deny.toml allows.
+CARGO_DENY_VERSION := 0.20.2
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: prepare
+prepare: ## Install what a fresh Debian or Ubuntu lacks; does nothing when all is there
+	@hack/prepare.sh
+
+.PHONY: run
+run: prepare ## Build, and serve examples/quickstart with echo servers behind it (PROFILE=release for speed)
+	@hack/quickstart.sh
+
+.PHONY: test
+test: ## Run all tests
+	cargo test --workspace --locked
+
+.PHONY: check
+check: ## The fast answer while writing: does everything compile
+	cargo check --workspace --all-targets --locked
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt --all
+
+.PHONY: lint
+lint: ## Formatting, clippy, dependencies, docs: warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	hack/cargo-tool.sh deny $(CARGO_DENY_VERSION)
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+
+.PHONY: audit
+audit: ## Known vulnerabilities in dependencies; fetches the RustSec database, so it needs the network
+	hack/cargo-tool.sh deny $(CARGO_DENY_VERSION)
+	cargo deny --locked check advisories
