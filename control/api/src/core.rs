@@ -8,6 +8,7 @@ pub mod service;
 
 mod base64_map;
 
+pub use base64_map::decode_base64;
 pub use configmap::ConfigMap;
 pub use endpointslice::{AddressFamily, Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 pub use namespace::Namespace;

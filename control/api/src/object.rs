@@ -153,6 +153,17 @@ macro_rules! kinds {
                 match self { $(Self::$kind(object) => &object.metadata),+ }
             }
 
+            /// The same object with another generation: what an API server counts, a reader of files counts itself.
+            #[must_use]
+            pub fn with_generation(self, generation: i64) -> Self {
+                match self {
+                    $(Self::$kind(mut object) => {
+                        Arc::make_mut(&mut object).metadata.generation = generation;
+                        Self::$kind(object)
+                    })+
+                }
+            }
+
             fn body(&self) -> Result<serde_json::Value, serde_json::Error> {
                 match self { $(Self::$kind(object) => serde_json::to_value(object.as_ref())),+ }
             }

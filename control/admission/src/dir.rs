@@ -1,0 +1,163 @@
+//! A directory's files to objects.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::read::Reader;
+use crate::{Admitted, Severity};
+
+/// Files that are larger are not read: an API server takes no object above 3 MiB, and files hold few of that size.
+pub const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How deep folders may nest.
+const MAX_DEPTH: usize = 32;
+
+/// A directory from which nothing at all can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such directory.
+    #[error("{} does not exist; create it, or name another directory", .0.display())]
+    Missing(PathBuf),
+    /// It is a file or something else.
+    #[error("{} is not a directory; name the directory that the file is in", .0.display())]
+    NotADirectory(PathBuf),
+    /// It cannot be listed.
+    #[error("{} cannot be read ({error}); check that this user may list it", .path.display())]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// It has no file that we would read.
+    #[error("{} has no .yaml, .yml or .json file; put Gateway API resources there, or name another directory", .0.display())]
+    Empty(PathBuf),
+}
+
+/// Reads every `.yaml`, `.yml` and `.json` file of a directory and of the folders below it, sorted by path.
+///
+/// Symbolic links are followed, as mounted ConfigMaps need it. Files and folders whose names begin with a dot are passed
+/// over, unless a link leads to them. What is reached twice is read once. A file that cannot be read harms only itself.
+///
+/// # Errors
+/// Where the directory itself cannot be read, or holds nothing to read.
+pub fn read_dir(dir: &Path) -> Result<Admitted, ReadError> {
+    match fs::metadata(dir) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return Err(ReadError::NotADirectory(dir.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ReadError::Missing(dir.to_owned())),
+        Err(error) => return Err(ReadError::Unreadable { path: dir.to_owned(), error }),
+    }
+    let mut walk = Walk::default();
+    walk.dir(dir, 0).map_err(|error| ReadError::Unreadable { path: dir.to_owned(), error })?;
+    if walk.reached == 0 {
+        return Err(ReadError::Empty(dir.to_owned()));
+    }
+    Ok(walk.reader.finish())
+}
+
+#[derive(Default)]
+struct Walk {
+    reader: Reader,
+    /// Real paths that were read, with the path by which they were reached.
+    real: HashMap<PathBuf, Arc<str>>,
+    /// Files that we would read, whether or not we could.
+    reached: usize,
+}
+
+impl Walk {
+    fn dir(&mut self, dir: &Path, depth: usize) -> io::Result<()> {
+        if self.is_known(dir) {
+            return Ok(());
+        }
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
+        paths.retain(|path| !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")));
+        paths.sort();
+        for path in paths {
+            self.entry(&path, depth);
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &Path, depth: usize) {
+        let name: Arc<str> = Arc::from(path.to_string_lossy());
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                if depth >= MAX_DEPTH {
+                    let message = format!("folders are nested more than {MAX_DEPTH} deep; this one is passed over");
+                    self.reader.file(Severity::Error, &name, message, None);
+                } else if let Err(error) = self.dir(path, depth + 1) {
+                    let message = format!("the folder cannot be read ({error})");
+                    self.reader.file(Severity::Error, &name, message, Some("check that this user may list it"));
+                }
+            }
+            Ok(_) if !is_ours(path) => {}
+            Ok(metadata) if metadata.is_file() => {
+                self.reached += 1;
+                if !self.is_known(path) {
+                    self.file(path, &name);
+                }
+            }
+            // Reading a pipe or a device might never end.
+            Ok(_) => {
+                self.reader.file(Severity::Warning, &name, "is not a regular file, passed over".to_owned(), None);
+            }
+            Err(_) if !is_ours(path) => {}
+            Err(error) => {
+                self.reached += 1;
+                let hint = Some("if it is a link, check where it leads");
+                self.reader.file(Severity::Error, &name, format!("cannot be read ({error})"), hint);
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, name: &Arc<str>) {
+        match read_file(path) {
+            Ok(Some(bytes)) => match String::from_utf8(bytes) {
+                Ok(text) => self.reader.text(name, &text),
+                Err(error) => {
+                    let message = format!("is not UTF-8 text, at byte {}", error.utf8_error().valid_up_to() + 1);
+                    self.reader.file(Severity::Error, name, message, Some("save it as UTF-8"));
+                }
+            },
+            Ok(None) => {
+                let message = format!("has more than {MAX_FILE_BYTES} bytes");
+                self.reader.file(Severity::Error, name, message, Some("split it into several files"));
+            }
+            Err(error) => {
+                let hint = Some("check that this user may read it");
+                self.reader.file(Severity::Error, name, format!("cannot be read ({error})"), hint);
+            }
+        }
+    }
+
+    /// Whether the real path was reached before; if so, says by which path.
+    fn is_known(&mut self, path: &Path) -> bool {
+        // What cannot be resolved cannot be read either, which is told elsewhere.
+        let Ok(real) = fs::canonicalize(path) else { return false };
+        let name: Arc<str> = Arc::from(path.to_string_lossy());
+        if let Some(first) = self.real.get(&real) {
+            let message = format!("is the same as {first}, passed over");
+            self.reader.file(Severity::Note, &name, message, None);
+            return true;
+        }
+        self.real.insert(real, name);
+        false
+    }
+}
+
+/// The file's bytes; none where there are too many.
+fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= MAX_FILE_BYTES).then_some(bytes))
+}
+
+fn is_ours(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|ours| extension == *ours))
+}

@@ -1,0 +1,32 @@
+//! `matches`, with compiled patterns kept. CEL's own compiles the pattern at every call.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
+
+use cel::ExecutionError;
+use cel::common::types::CelString;
+use regex::Regex;
+
+/// Patterns are words of our schemas, so there are few. The bound is for a schema that computes them.
+const KEPT: usize = 256;
+
+pub(super) fn matches(
+    text: &CelString<'_>,
+    pattern: &CelString<'_>,
+) -> Result<cel::common::types::CelBool, ExecutionError> {
+    let regex = compiled(pattern.inner())?;
+    Ok(regex.is_match(text.inner()).into())
+}
+
+fn compiled(pattern: &str) -> Result<Regex, ExecutionError> {
+    static COMPILED: LazyLock<RwLock<HashMap<String, Regex>>> = LazyLock::new(RwLock::default);
+    if let Some(regex) = COMPILED.read().unwrap_or_else(PoisonError::into_inner).get(pattern) {
+        return Ok(regex.clone());
+    }
+    let regex = Regex::new(pattern).map_err(|error| ExecutionError::function_error("matches", error))?;
+    let mut compiled = COMPILED.write().unwrap_or_else(PoisonError::into_inner);
+    if compiled.len() < KEPT {
+        compiled.insert(pattern.to_owned(), regex.clone());
+    }
+    Ok(regex)
+}

@@ -1,0 +1,7 @@
+//! Tests that look into the embedded schemas.
+
+#![allow(clippy::panic)]
+
+mod drift;
+mod embedded;
+mod sample;
