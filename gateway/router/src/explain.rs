@@ -5,8 +5,7 @@ mod walk;
 
 use crate::Unusable;
 use crate::precedence::Criterion;
-use crate::table::MatchedPath;
-use lychgate_ir::{HostPattern, PathMatch, RuleId, ValueMatch};
+use lychgate_ir::{HostPattern, MatchedPath, PathMatch, RuleId, ValueMatch};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -30,10 +29,12 @@ pub struct Winner {
     pub rule: RuleId,
     /// Which of its matches holds, from 0.
     pub match_index: usize,
-    /// How the path was matched.
-    pub matched: MatchedPath,
     /// The route's host name that was matched.
     pub host: HostPattern,
+    /// The path that the match asks for.
+    pub path: PathMatch,
+    /// How the path was matched.
+    pub matched: MatchedPath,
 }
 
 /// One match of a rule, under one host name of its route.

@@ -18,6 +18,7 @@
 //! - Regular expressions come after every prefix but the catch-all prefix `/`, which asks for nothing: a default rule
 //!   would otherwise hide every expression of its host. Among themselves expressions are equal, so that method, headers
 //!   and the rest decide.
+//! - The prefix `/` matches every request, `OPTIONS *` too.
 //! - A header sent in several lines is matched as one value, joined with `,` (RFC 9110 section 5.3).
 //! - The first value of a query parameter counts, decoded as a form sends it (percent-encoding, `+` for a space).
 //! - Routes without a creation time are the youngest of all, and equally old among themselves.
@@ -41,7 +42,9 @@ pub use authority::normalize_host;
 pub use explain::{Condition, Considered, Explanation, Outcome, Winner};
 pub use host_map::HostMap;
 pub use listeners::{Listeners, OtherListener, Selected, Selection, SelectionExplanation, WhyNot};
+/// How the path was matched, as the vocabulary says it.
+pub use lychgate_ir::MatchedPath;
 pub use pattern::check_regex;
 pub use precedence::Criterion;
 pub use request::RequestLine;
-pub use table::{Hit, MatchedPath, RouteTable, Unusable};
+pub use table::{Hit, RouteTable, Unusable};

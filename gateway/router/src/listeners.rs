@@ -58,8 +58,21 @@ impl<L> Listeners<L> {
 
     /// What becomes of a request to a host over a connection to the listener with the host name `current`.
     pub fn select(&self, current: &HostPattern, host: &str) -> Selection<&L> {
+        self.select_among(host, |hostname, _| hostname == current)
+    }
+
+    /// What becomes of a request to a host over a connection to the listener that `is_current` knows: for those who keep
+    /// its id, as another listener may have got its host name since.
+    pub fn select_by(&self, host: &str, is_current: impl FnOnce(&L) -> bool) -> Selection<&L> {
+        self.select_among(host, |_, listener| is_current(listener))
+    }
+
+    /// The current listener serves what it is the most specific for. Whether it matches less specifically than another
+    /// one or not at all makes no difference: if another one matches, that is the one. A listener that is gone since the
+    /// connection was made serves nothing.
+    fn select_among(&self, host: &str, is_current: impl FnOnce(&HostPattern, &L) -> bool) -> Selection<&L> {
         match self.by_host.candidates(host).next() {
-            Some((hostname, listener)) if hostname == current => Selection::Serve(listener),
+            Some((hostname, listener)) if is_current(hostname, listener) => Selection::Serve(listener),
             Some((_, listener)) => Selection::Misdirected(listener),
             None => Selection::NotFound,
         }

@@ -12,7 +12,7 @@ use crate::request::RequestLine;
 use candidate::Attached;
 pub(crate) use candidate::Candidate;
 pub(crate) use host::{HostTable, Spot};
-use lychgate_ir::{HostPattern, ListenerId, Rule, RuleId};
+use lychgate_ir::{HostPattern, ListenerId, MatchedPath, Rule, RuleId};
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -44,23 +44,12 @@ pub struct Hit<'t, T> {
     pub host: &'t HostPattern,
 }
 
-/// How a path was matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum MatchedPath {
-    /// The whole of it.
-    Exact,
-    /// So many bytes in front; 0 for the prefix `/`.
-    Prefix(usize),
-    /// By a regular expression.
-    Regex,
-}
-
 /// A match that cannot be compiled. It matches nothing; other matches of its rule and its route do.
 ///
-/// Translation refuses these with a condition ([`crate::check_regex`] is the same test), so one that comes this far is
-/// between two versions. That it matches nothing is the closed side: its requests are answered by a rule that asks for
-/// less only if the configuration says that such a rule shall answer when this one does not match.
+/// Translation refuses these with a condition, by the same test ([`crate::check_regex`]), so one comes this far only
+/// where the two sides are of different versions. Matching nothing is the closed side: it sends no request to a backend
+/// that the match would not have sent there. A request that the match was meant for goes to the rule that would have
+/// been next, or is answered 404.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unusable {
     /// The rule.

@@ -41,8 +41,8 @@ fn a_winner_and_those_behind_it_are_told_in_sentences() {
     let explained = explain(&Request::get("shop.example.com", "/api/v2/items?v=x"));
     assert_eq!(
         explained.to_string(),
-        "HTTPRoute/default/api#1@1 answers: its match 0 holds, by a path prefix of 7 characters, for host \
-         `shop.example.com`.\n\
+        "HTTPRoute/default/api#1@1 answers: its match 0 holds (host `shop.example.com`, path prefix \
+         `/api/v2`).\n\
          - HTTPRoute/default/old#0@1, match 0 (host `shop.example.com`, path prefix `/api`): holds too, but \
          HTTPRoute/default/api#1@1 goes first, because its path prefix is longer.\n\
          - HTTPRoute/default/api#0@1, match 0 (host `shop.example.com`, path prefix `/api`): holds too, but \
@@ -99,7 +99,7 @@ fn an_explanation_is_plain_json() {
     assert_eq!(
         json["winner"],
         serde_json::json!({
-            "rule": "HTTPRoute/default/rest#0@1", "matchIndex": 0, "matched": { "prefix": 0 }, "host": "*"
+            "rule": "HTTPRoute/default/rest#0@1", "matchIndex": 0, "host": "*", "path": { "Prefix": "" }, "matched": { "Prefix": 0 }
         })
     );
     assert_eq!(json["considered"][0]["outcome"], "won");

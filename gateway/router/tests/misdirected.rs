@@ -87,6 +87,39 @@ fn without_a_listener_for_every_host_the_unknown_is_not_found() {
     assert_eq!(listeners.select(&HostPattern::Any, "a.wildcard.org"), Selection::Misdirected(&misdirected));
 }
 
+/// The rules of `Listener.hostname` word by word, on every set of these listeners.
+#[test]
+fn a_selection_is_what_the_specification_spells_out() {
+    const HOSTNAMES: [&str; 6] = ["", "*.org", "*.a.org", "a.org", "b.a.org", "*.net"];
+    for set in 0..1 << HOSTNAMES.len() {
+        let chosen: Vec<_> =
+            (0..HOSTNAMES.len()).filter(|bit| set & (1 << bit) != 0).map(|bit| HOSTNAMES[bit]).collect();
+        let listeners = listeners(&chosen.iter().map(|hostname| (*hostname, *hostname)).collect::<Vec<_>>());
+        for current in chosen.iter().map(|hostname| common::host(hostname)) {
+            for host in ["a.org", "b.a.org", "c.b.a.org", "org", "x.net", "com", ""] {
+                let others = chosen.iter().map(|hostname| common::host(hostname)).filter(|other| *other != current);
+                let mut matching = others.filter(|other| other.matches(host));
+                let expected = if current.matches(host) {
+                    if matching.any(|other| other > current) { "421" } else { "serve" }
+                } else if matching.next().is_some() {
+                    "421"
+                } else {
+                    "404"
+                };
+                let code = |selection| match selection {
+                    Selection::Serve(_) => "serve",
+                    Selection::Misdirected(_) => "421",
+                    Selection::NotFound => "404",
+                };
+                assert_eq!(code(listeners.select(&current, host)), expected, "{chosen:?}: {current}, {host}");
+                let section = if current == HostPattern::Any { String::new() } else { current.to_string() };
+                let by_id = listeners.select_by(host, |listener| *listener.section == *section);
+                assert_eq!(code(by_id), expected, "{chosen:?}: {current}, {host}");
+            }
+        }
+    }
+}
+
 #[test]
 fn in_clear_text_the_most_specific_listener_serves_alone() {
     let listeners = listeners(&[

@@ -160,7 +160,7 @@ fn check(routes: &Routes, requests: &[Request]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, rng_seed: RngSeed::Fixed(20), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, rng_seed: RngSeed::Fixed(20), ..ProptestConfig::default() })]
 
     #[test]
     fn a_lookup_finds_what_trying_everything_finds((routes, requests) in (routes(16), requests())) {

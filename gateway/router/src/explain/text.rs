@@ -1,7 +1,6 @@
 //! Explanations in plain sentences.
 
 use super::{Condition, Considered, Explanation, Outcome, Winner};
-use crate::table::MatchedPath;
 use lychgate_ir::{HostPattern, PathMatch, ValueMatch};
 use std::fmt::{self, Display, Formatter};
 
@@ -23,14 +22,8 @@ impl Display for Explanation {
 
 impl Display for Winner {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { rule, match_index, matched, host } = self;
-        let matched = match matched {
-            MatchedPath::Exact => "the whole path".to_owned(),
-            MatchedPath::Prefix(0) => "the path prefix `/`".to_owned(),
-            MatchedPath::Prefix(length) => format!("a path prefix of {length} characters"),
-            MatchedPath::Regex => "a regular expression".to_owned(),
-        };
-        write!(f, "{rule} answers: its match {match_index} holds, by {matched}, for {}.", Host(host))
+        let Self { rule, match_index, host, path, matched: _ } = self;
+        write!(f, "{rule} answers: its match {match_index} holds ({}, {}).", Host(host), Path(path))
     }
 }
 

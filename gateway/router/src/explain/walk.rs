@@ -3,8 +3,8 @@
 use super::{Condition, Considered, Explanation, Outcome, Winner};
 use crate::precedence::{Criterion, compare};
 use crate::request::RequestLine;
-use crate::table::{Candidate, HostTable, MatchedPath, RouteTable, Spot};
-use lychgate_ir::{HostPattern, PathMatch, RuleId};
+use crate::table::{Candidate, HostTable, RouteTable, Spot};
+use lychgate_ir::{HostPattern, MatchedPath, PathMatch, RuleId};
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
@@ -134,11 +134,14 @@ impl<'t, 'r, T> Walk<'t, 'r, T> {
             .chain(other_hosts.take(HOSTS_SHOWN))
             .filter_map(|(passed, outcome)| passed.considered(outcome))
             .collect();
-        let winner = winner.as_ref().map(|(Passed { host, candidate }, matched)| Winner {
-            rule: candidate.rule().clone(),
-            match_index: candidate.match_index(),
-            matched: *matched,
-            host: (*host).clone(),
+        let winner = winner.and_then(|(Passed { host, candidate }, matched)| {
+            Some(Winner {
+                rule: candidate.rule().clone(),
+                match_index: candidate.match_index(),
+                host: host.clone(),
+                path: candidate.source()?.path.clone(),
+                matched,
+            })
         });
         Explanation { winner, considered, more }
     }

@@ -1,12 +1,11 @@
 //! The routes of one host pattern, by path.
 
-use super::MatchedPath;
 use super::candidate::{Attached, Candidate};
 use super::leaf::{Leaf, merged};
 use super::regexes::Regexes;
 use crate::request::RequestLine;
 use crate::store::Store;
-use lychgate_ir::PathMatch;
+use lychgate_ir::{MatchedPath, PathMatch};
 use std::sync::Arc;
 
 /// The routes of one host pattern, by path.
