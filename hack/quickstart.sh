@@ -2,8 +2,8 @@
 # What `make run` does: builds, makes a certificate the first time, starts echo servers as backends in the background,
 # and the gateway on examples/quickstart in front of them. Ctrl-C ends all.
 #
-# PROFILE=release builds for speed. The default is the dev profile: a first release build takes about twice as long
-# (link-time optimisation), and a quickstart is for looking, not for measuring.
+# PROFILE=release builds for speed. The default is the dev profile: a first release build takes much longer, for it
+# optimises every dependency in full and once more at link time, and a quickstart is for looking, not for measuring.
 set -euo pipefail
 # Each background job in a process group of its own: Ctrl-C reaches this script alone, which ends the gateway first and
 # its backends after it, so that what is in flight is answered.

@@ -272,3 +272,29 @@ fn pem(label: &str, der: &[u8]) -> String {
     out.push_str(&format!("\n-----END {label}-----\n"));
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kubernetes_objects_hold_what_was_made() {
+        let ca = Authority::with_key("ca", KeyKind::Rsa2048);
+        let leaf = ca.intermediate("below").leaf().ip(IpAddr::from([127, 0, 0, 1])).common_name("x").issue();
+
+        let secret: serde_yaml::Value = serde_yaml::from_str(&leaf.secret("shop", "front")).expect("YAML");
+        assert_eq!(secret["metadata"]["namespace"], "shop");
+        assert_eq!(secret["metadata"]["name"], "front");
+        let text = |field: &serde_yaml::Value| STANDARD.decode(field.as_str().unwrap_or_default()).unwrap_or_default();
+        assert_eq!(text(&secret["data"]["tls.crt"]), leaf.chain_pem().as_bytes());
+        assert_eq!(text(&secret["data"]["tls.key"]), leaf.key_pem().as_bytes());
+        assert_eq!(
+            leaf.chain_pem().matches("BEGIN CERTIFICATE").count(),
+            2,
+            "the leaf and the authority below the root"
+        );
+
+        let map: serde_yaml::Value = serde_yaml::from_str(&ca.config_map("shop", "roots")).expect("YAML");
+        assert_eq!(map["data"]["ca.crt"], ca.pem().replace("\r\n", "\n"));
+    }
+}

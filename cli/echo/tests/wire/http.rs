@@ -150,3 +150,44 @@ async fn methods_of_any_name_are_told() {
     let report: EchoReport = http1(&server).send(request).await.unwrap().json();
     assert_eq!(report.method, "BREW");
 }
+
+#[tokio::test]
+async fn many_requests_share_an_http2_connection() {
+    let server = server().await;
+    let mut connection = h2c(&server).connect("a.example").await.unwrap();
+    assert!(connection.is_http2());
+    let mut other = connection.multiplexed().unwrap();
+    let held = tokio::spawn(async move { other.get("http://a.example/?hold=gate").await });
+    server.wait_held("gate", 1).await;
+    let meanwhile: EchoReport = connection.get("http://a.example/").await.unwrap().json();
+    server.release("gate");
+    let held: EchoReport = held.await.unwrap().unwrap().json();
+    assert_eq!((meanwhile.connection, held.connection), (1, 1));
+    assert!(http1(&server).connect("a.example").await.unwrap().multiplexed().is_none());
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_is_never_answered() {
+    let server = server().await;
+    for (cancelled, dial) in [(1, http1(&server)), (2, h2c(&server))] {
+        let (feed, payload) = Payload::fed();
+        let request = Request::post("http://a.example/").body(payload).unwrap();
+        let mut connection = dial.connect("a.example").await.unwrap();
+        let answer = tokio::spawn(async move { connection.send(request).await });
+        assert!(feed.data("half").await);
+        server.wait_for(|counts| counts.requests == cancelled).await;
+        assert!(feed.abort().await);
+        assert!(answer.await.unwrap().is_err());
+        server.wait_for(|counts| counts.cancelled == cancelled).await;
+    }
+    assert_eq!(server.counts().bodies, 0);
+}
+
+#[tokio::test]
+async fn a_connection_closes_when_the_answer_says_so() {
+    let server = server().await;
+    let mut kept = http1(&server).connect("a.example").await.unwrap();
+    kept.get("http://a.example/?header=connection:close").await.unwrap();
+    server.wait_for(|counts| counts.closed == 1).await;
+    assert!(kept.get("http://a.example/").await.is_err());
+}
