@@ -1,0 +1,174 @@
+//! Runs the parts in their order, and puts together what they give.
+
+use crate::backend::{self, endpoints};
+use crate::gateway::{self, GatewayPlan};
+use crate::keep::keep;
+use crate::listener::{conflict, merge, overlap};
+use crate::memo::Memo;
+use crate::policy::backend_tls::TlsPolicies;
+use crate::route::parents::Parents;
+use crate::route::{self, Usage};
+use crate::status::{ObjectStatus, Statuses};
+use crate::world::World;
+use crate::{Options, Translation, gateway_class};
+use lychgate_api::{Kind, ObjectRef, Objects};
+use lychgate_ir::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Whether nothing else could have changed.
+pub(crate) fn only_endpoints_differ(old: &Objects, new: &Objects) -> bool {
+    Kind::ALL.iter().all(|kind| *kind == Kind::EndpointSlice || old.shares(new, *kind))
+}
+
+/// Pods come and go all the time, and nothing but the endpoints depends on them.
+pub(crate) fn endpoints_only(objects: &Objects, previous: &Translation) -> Translation {
+    let Memo { objects: old, options, verdicts, parents, http_routes, endpoints } = &*previous.memo;
+    let (read, memory) = endpoints::all(objects, &previous.snapshot.backends, Some((old, endpoints)));
+    let memo = Memo {
+        objects: objects.clone(),
+        options: options.clone(),
+        verdicts: verdicts.clone(),
+        parents: parents.clone(),
+        http_routes: http_routes.clone(),
+        endpoints: memory,
+    };
+    Translation {
+        snapshot: previous.snapshot.clone(),
+        endpoints: read,
+        statuses: previous.statuses.clone(),
+        memo: Arc::new(memo),
+    }
+}
+
+/// Translates everything, except for what can be seen not to have changed.
+pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Translation>) -> Translation {
+    let before = previous.map(|previous| &*previous.memo);
+    let old = previous.map(|previous| &*previous.snapshot);
+    let world = World::new(objects, options, before);
+    let (mut plans, unclaimed) = gateway::plan(&world);
+    conflict::mark(&mut plans, options.standalone);
+    overlap::mark(&mut plans, options.standalone);
+
+    let parents = Parents::new(&plans, before.map(|before| &*before.parents));
+    let policies = TlsPolicies::new(&world);
+    let routes = route::http_routes(&world, &policies, &parents, before.map(|before| &*before.http_routes));
+    let usage = route::usage(&routes);
+    let backends = backends(&world, &policies, &usage, old);
+
+    let snapshot = Snapshot {
+        certificates: BTreeMap::new(),
+        listeners: listeners(&plans, old),
+        routes: routes
+            .values()
+            .filter_map(|remembered| remembered.outcome.route.clone())
+            .map(|route| (route.id.clone(), route))
+            .collect(),
+        backends,
+    };
+    let snapshot = Snapshot { certificates: certificates(&world, &snapshot, old), ..snapshot };
+    let before_endpoints = before.map(|before| (&before.objects, &before.endpoints));
+    let (endpoints, endpoints_memory) = endpoints::all(objects, &snapshot.backends, before_endpoints);
+
+    let mut said: BTreeMap<ObjectRef, Arc<ObjectStatus>> = BTreeMap::new();
+    let old_status = |object: &ObjectRef| previous.and_then(|previous| previous.statuses.get(object));
+    let mut say = |object: ObjectRef, status: ObjectStatus| {
+        let status = keep(status, old_status(&object));
+        said.insert(object, status);
+    };
+    gateway_class::statuses(objects).for_each(|(object, status)| say(object, status));
+    gateway_statuses(&world, &plans, &unclaimed, &routes, &mut say);
+    said.extend(route::statuses(&world, &parents, &routes));
+    said.extend(policies.statuses(&world, &usage));
+    said.extend(backend::statuses(&world, &usage));
+
+    Translation {
+        snapshot: keep(snapshot, previous.map(|previous| &previous.snapshot)),
+        endpoints,
+        statuses: Statuses::new(said),
+        memo: Arc::new(Memo {
+            objects: objects.clone(),
+            options: options.clone(),
+            verdicts: Arc::new(world.store.into_verdicts()),
+            parents: Arc::new(parents),
+            http_routes: Arc::new(routes),
+            endpoints: endpoints_memory,
+        }),
+    }
+}
+
+fn listeners(plans: &[GatewayPlan<'_>], old: Option<&Snapshot>) -> BTreeMap<ListenerId, Arc<Listener>> {
+    let emitted = plans.iter().flat_map(|plan| plan.all_listeners().filter_map(|listener| listener.emit(plan)));
+    let kept = emitted.map(|listener| {
+        let old = old.and_then(|old| old.listeners.get(&listener.id));
+        (listener.id.clone(), keep(listener, old))
+    });
+    kept.collect()
+}
+
+fn backends(
+    world: &World<'_>,
+    policies: &TlsPolicies<'_>,
+    usage: &Usage,
+    old: Option<&Snapshot>,
+) -> BTreeMap<BackendId, Arc<Backend>> {
+    let built = backend::all(world, policies, usage).into_iter().map(|(id, backend)| {
+        let old = old.and_then(|old| old.backends.get(&id));
+        (id, keep(backend, old))
+    });
+    built.collect()
+}
+
+/// Those that something in the snapshot uses, and no others: keys are not carried where nobody needs them.
+fn certificates(
+    world: &World<'_>,
+    snapshot: &Snapshot,
+    old: Option<&Snapshot>,
+) -> BTreeMap<CertificateId, Arc<Certificate>> {
+    let mut used: BTreeSet<&CertificateId> = BTreeSet::new();
+    for listener in snapshot.listeners.values() {
+        used.extend(listener.tls.iter().flat_map(|tls| &tls.certificates));
+        used.extend(&listener.upstream_identity);
+    }
+    used.extend(snapshot.backends.values().filter_map(|backend| backend::own_certificate(backend)));
+    let found = used.into_iter().filter_map(|id| {
+        let certificate = world.store.good(id)?;
+        let old = old.and_then(|old| old.certificates.get(id));
+        Some((id.clone(), old.filter(|old| **old == certificate).cloned().unwrap_or(certificate)))
+    });
+    found.collect()
+}
+
+fn gateway_statuses(
+    world: &World<'_>,
+    plans: &[GatewayPlan<'_>],
+    unclaimed: &[gateway::Unclaimed<'_>],
+    routes: &route::Memory,
+    say: &mut impl FnMut(ObjectRef, ObjectStatus),
+) {
+    let mut attached = gateway::status::Attached::new();
+    for id in routes.values().flat_map(|remembered| &remembered.outcome.listeners) {
+        match attached.get_mut(id) {
+            Some(count) => *count += 1,
+            None => {
+                attached.insert(id.clone(), 1);
+            }
+        }
+    }
+    for plan in plans {
+        let object = ObjectRef { kind: Kind::Gateway, key: plan.key.clone() };
+        say(object, gateway::status::gateway(plan, &world.options.node_addresses, &attached));
+        for set in &plan.sets {
+            let object = ObjectRef { kind: Kind::ListenerSet, key: set.key.clone() };
+            say(object, gateway::status::listener_set(plan, set, &attached));
+        }
+    }
+    for (key, gateway, problem) in unclaimed {
+        let object = ObjectRef { kind: Kind::Gateway, key: (*key).clone() };
+        say(object, gateway::status::unclaimed(gateway, problem));
+    }
+    for (key, set, problem) in merge::orphans(world) {
+        let object = ObjectRef { kind: Kind::ListenerSet, key: key.clone() };
+        say(object, gateway::status::orphan_set(set, &problem));
+    }
+}

@@ -1,0 +1,188 @@
+//! Follows backendRefs.
+//!
+//! Every step is recorded, so that the next translation can tell whether a route would find the same again without
+//! translating it.
+
+use super::{balance, service, xbackend};
+use crate::names::name_of;
+use crate::policy::backend_tls::TlsPolicies;
+use crate::reference_grant::{Referent, Referrer, advice};
+use crate::route::finding::Findings;
+use crate::status::reason;
+use crate::world::World;
+use lychgate_api::core::Service;
+use lychgate_api::gateway::{BackendObjectReference, XBackend};
+use lychgate_api::{GATEWAY_GROUP, GATEWAY_X_GROUP, Kind, ObjectKey};
+use lychgate_ir::{BackendId, BackendKind, ObjectName, Refusal, RefusalReason, RouteKind, Target};
+use std::sync::Arc;
+
+/// What a reference led to.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    Service {
+        object: Arc<Service>,
+        /// Whether a BackendTLSPolicy covers the port; asked only where it matters.
+        covered: Option<bool>,
+    },
+    XBackend(Arc<XBackend>),
+    Nothing,
+    NotPermitted,
+}
+
+impl Found {
+    /// The very same.
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Service { object: a, covered: x }, Self::Service { object: b, covered: y }) => {
+                Arc::ptr_eq(a, b) && x == y
+            }
+            (Self::XBackend(a), Self::XBackend(b)) => Arc::ptr_eq(a, b),
+            (Self::Nothing, Self::Nothing) | (Self::NotPermitted, Self::NotPermitted) => true,
+            (Self::Service { .. } | Self::XBackend(_) | Self::Nothing | Self::NotPermitted, _) => false,
+        }
+    }
+}
+
+/// A reference that was followed.
+#[derive(Clone, Debug)]
+pub(crate) struct Lookup {
+    kind: BackendKind,
+    key: ObjectKey,
+    port: Option<u16>,
+    found: Found,
+}
+
+/// Follows the references of one route.
+pub(crate) struct Resolver<'w, 'a> {
+    world: &'w World<'a>,
+    policies: &'w TlsPolicies<'a>,
+    route: RouteKind,
+    namespace: &'w str,
+    pub(crate) lookups: Vec<Lookup>,
+    /// Backends that can be used.
+    pub(crate) targets: Vec<BackendId>,
+    /// Objects that the route refers to and may refer to, usable or not.
+    pub(crate) objects: Vec<(BackendKind, ObjectName)>,
+}
+
+impl<'w, 'a> Resolver<'w, 'a> {
+    pub(crate) fn new(
+        world: &'w World<'a>,
+        policies: &'w TlsPolicies<'a>,
+        route: RouteKind,
+        namespace: &'w str,
+    ) -> Self {
+        Self { world, policies, route, namespace, lookups: Vec::new(), targets: Vec::new(), objects: Vec::new() }
+    }
+
+    /// Whether all references lead where they led before.
+    pub(crate) fn confirms(&self, lookups: &[Lookup]) -> bool {
+        lookups.iter().all(|lookup| self.find(lookup.kind, &lookup.key, lookup.port).same(&lookup.found))
+    }
+
+    /// Where a reference leads; what is wrong with it becomes a finding and a target that refuses.
+    pub(crate) fn target(&mut self, reference: &BackendObjectReference, path: &str, findings: &mut Findings) -> Target {
+        match self.resolve(reference, path, findings) {
+            Ok(id) => {
+                if !self.targets.contains(&id) {
+                    self.targets.push(id.clone());
+                }
+                Target::Backend(id)
+            }
+            Err((reason, text)) => {
+                let message = format!("{path}: {text}");
+                let refusal = Refusal::internal(reason, message.as_str());
+                findings.unresolved(condition_reason(reason), message);
+                Target::Broken(refusal)
+            }
+        }
+    }
+
+    fn resolve(
+        &mut self,
+        reference: &BackendObjectReference,
+        path: &str,
+        findings: &mut Findings,
+    ) -> Result<BackendId, (RefusalReason, String)> {
+        let BackendObjectReference { group, kind, name, namespace, port } = reference;
+        let backend_kind = if group.is_empty() && kind == Kind::Service.as_str() {
+            BackendKind::Service
+        } else if group == GATEWAY_X_GROUP && kind == Kind::XBackend.as_str() {
+            BackendKind::XBackend
+        } else {
+            let message = format!("{kind} of group `{group}` is no kind of backend; use Service or XBackend");
+            return Err((RefusalReason::InvalidKind, message));
+        };
+        let key = ObjectKey::new(namespace.as_deref().unwrap_or(self.namespace), name.as_str());
+        let found = self.find(backend_kind, &key, *port);
+        self.lookups.push(Lookup { kind: backend_kind, key: key.clone(), port: *port, found: found.clone() });
+        let (metadata, result) = match &found {
+            Found::Nothing => {
+                let message = format!("{kind} {key} does not exist; create it or correct the reference");
+                return Err((RefusalReason::BackendNotFound, message));
+            }
+            Found::NotPermitted => {
+                let message = advice(self.referrer(), referent(backend_kind, &key));
+                return Err((RefusalReason::RefNotPermitted, message));
+            }
+            Found::Service { object, covered } => (&object.metadata, service::check(&key, object, *port, *covered)),
+            Found::XBackend(object) => (&object.metadata, xbackend::check(&key, object, *port)),
+        };
+        let name = name_of(&key);
+        if !self.objects.iter().any(|(kind, known)| *kind == backend_kind && *known == name) {
+            self.objects.push((backend_kind, name.clone()));
+        }
+        if let Err(note) = balance::read(metadata) {
+            findings.note(format!("{path}: {kind} {key}: {note}"));
+        }
+        result.map(|port| BackendId { kind: backend_kind, name, port })
+    }
+
+    fn find(&self, kind: BackendKind, key: &ObjectKey, port: Option<u16>) -> Found {
+        if key.namespace != self.namespace && !self.world.grants.permit(self.referrer(), referent(kind, key)) {
+            return Found::NotPermitted;
+        }
+        match kind {
+            BackendKind::Service => {
+                self.world.objects.get_service(key).map_or(Found::Nothing, |object| Found::Service {
+                    object: object.clone(),
+                    covered: service::needs_tls(object, port).map(|name| self.policies.covers(key, name)),
+                })
+            }
+            BackendKind::XBackend => {
+                self.world.objects.get_xbackend(key).cloned().map_or(Found::Nothing, Found::XBackend)
+            }
+        }
+    }
+
+    fn referrer(&self) -> Referrer<'_> {
+        let kind = match self.route {
+            RouteKind::Http => Kind::HttpRoute,
+            RouteKind::Grpc => Kind::GrpcRoute,
+            RouteKind::Tls => Kind::TlsRoute,
+            RouteKind::Tcp => Kind::TcpRoute,
+            RouteKind::Udp => Kind::UdpRoute,
+        };
+        Referrer { group: GATEWAY_GROUP, kind: kind.as_str(), namespace: self.namespace }
+    }
+}
+
+fn referent(kind: BackendKind, key: &ObjectKey) -> Referent<'_> {
+    let kind = match kind {
+        BackendKind::Service => Kind::Service,
+        BackendKind::XBackend => Kind::XBackend,
+    };
+    Referent { group: kind.group(), kind: kind.as_str(), namespace: &key.namespace, name: &key.name }
+}
+
+/// The reason of `ResolvedRefs` for a target that refuses.
+fn condition_reason(reason: RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::InvalidKind => reason::INVALID_KIND,
+        RefusalReason::BackendNotFound | RefusalReason::NoBackend => reason::BACKEND_NOT_FOUND,
+        RefusalReason::RefNotPermitted => reason::REF_NOT_PERMITTED,
+        RefusalReason::UnsupportedProtocol => reason::UNSUPPORTED_PROTOCOL,
+        RefusalReason::UnsupportedFilter | RefusalReason::UnsupportedValue => reason::UNSUPPORTED_VALUE,
+        RefusalReason::InvalidPolicy => reason::INVALID,
+    }
+}

@@ -1,0 +1,101 @@
+//! Gateways: what one of them asks for, listeners aside.
+
+mod addresses;
+mod backend_tls;
+pub(crate) mod frontend;
+mod settings;
+pub(crate) mod status;
+
+use crate::gateway_class::{self, Claim};
+use crate::listener::merge::SetPlan;
+use crate::listener::{ListenerPlan, merge};
+use crate::names::{name_of, seniority};
+use crate::status::condition::Problem;
+use crate::status::reason;
+use crate::world::World;
+use addresses::Addresses;
+use frontend::Frontend;
+use lychgate_api::ObjectKey;
+use lychgate_api::gateway::Gateway;
+use lychgate_ir::{CertificateId, GatewayId};
+
+/// What a Gateway asks for, and what of it cannot be done.
+pub(crate) struct GatewayPlan<'a> {
+    pub(crate) id: GatewayId,
+    pub(crate) key: &'a ObjectKey,
+    pub(crate) object: &'a Gateway,
+    /// Why nothing of it is served, if so.
+    pub(crate) refused: Option<Problem>,
+    pub(crate) addresses: Addresses,
+    pub(crate) trusted_hops: u8,
+    /// The certificate for backends (GEP-3155).
+    pub(crate) identity: Option<Result<CertificateId, Problem>>,
+    pub(crate) frontend: Frontend,
+    /// Its own listeners.
+    pub(crate) listeners: Vec<ListenerPlan<'a>>,
+    /// The ListenerSets that name it as their parent, the senior first.
+    pub(crate) sets: Vec<SetPlan<'a>>,
+}
+
+/// A Gateway that nobody claims, and what is said to it.
+pub(crate) type Unclaimed<'a> = (&'a ObjectKey, &'a Gateway, Problem);
+
+/// All Gateways that are ours, the senior first; and what is said to those that nobody claims.
+pub(crate) fn plan<'a>(world: &World<'a>) -> (Vec<GatewayPlan<'a>>, Vec<Unclaimed<'a>>) {
+    let mut plans = Vec::new();
+    let mut unclaimed = Vec::new();
+    for (key, object) in world.objects.gateways() {
+        let class = &object.spec.gateway_class_name;
+        match gateway_class::claim(world.objects, world.options, class) {
+            Claim::Ours => plans.push(one(world, key, object, None)),
+            Claim::Broken(Problem { reason: _, message }) => {
+                let message = format!("GatewayClass {class} is not accepted: {message}");
+                plans.push(one(world, key, object, Some(Problem::new(reason::INVALID_PARAMETERS, message))));
+            }
+            // Another controller may own a class that we do not see, unless there is no cluster at all.
+            Claim::Unknown if world.options.standalone => {
+                let message = format!("GatewayClass {class} does not exist; use lychgate or lychgate-egress");
+                unclaimed.push((key, &**object, Problem::new(reason::INVALID, message)));
+            }
+            Claim::Unknown | Claim::Foreign => {}
+        }
+    }
+    plans.sort_by(|a, b| seniority(&a.object.metadata).cmp(&seniority(&b.object.metadata)));
+    merge::adopt(world, &mut plans);
+    (plans, unclaimed)
+}
+
+fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: Option<Problem>) -> GatewayPlan<'a> {
+    let settings = settings::read(object);
+    let addresses = addresses::read(object);
+    let (trusted_hops, settings_problem) = match settings {
+        Ok(hops) => (hops, None),
+        Err(problem) => (0, Some(problem)),
+    };
+    let mut plan = GatewayPlan {
+        id: GatewayId(name_of(key)),
+        key,
+        object,
+        refused: broken.or(settings_problem).or_else(|| addresses.unsupported.clone()),
+        addresses,
+        trusted_hops,
+        identity: backend_tls::read(world, key, object),
+        frontend: frontend::read(world, key, object),
+        listeners: Vec::new(),
+        sets: Vec::new(),
+    };
+    plan.listeners = merge::own(world, &plan);
+    plan
+}
+
+impl<'a> GatewayPlan<'a> {
+    /// The merged list of listeners, in order of precedence (GEP-1713).
+    pub(crate) fn all_listeners(&self) -> impl Iterator<Item = &ListenerPlan<'a>> {
+        self.listeners.iter().chain(self.sets.iter().flat_map(|set| &set.listeners))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn all_listeners_mut(&mut self) -> impl Iterator<Item = &mut ListenerPlan<'a>> {
+        self.listeners.iter_mut().chain(self.sets.iter_mut().flat_map(|set| &mut set.listeners))
+    }
+}

@@ -1,0 +1,160 @@
+//! Listeners, of Gateways and of ListenerSets alike.
+//!
+//! ```text
+//! spec ─ merge ─> ListenerPlan ─ conflict ─ overlap ─> ir::Listener
+//!                  (allowed_routes, tls)            └─> status
+//! ```
+
+pub(crate) mod allowed_routes;
+pub(crate) mod conflict;
+pub(crate) mod merge;
+pub(crate) mod overlap;
+pub(crate) mod status;
+mod tls;
+
+use crate::gateway::GatewayPlan;
+use crate::names::DOMAIN;
+use crate::reference_grant::Referrer;
+use crate::status::condition::Problem;
+use crate::status::reason;
+use crate::world::World;
+use allowed_routes::AllowedNamespaces;
+use lychgate_api::gateway::{Listener, ProtocolType, RouteGroupKind};
+use lychgate_ir::{HostPattern, ListenerId, Protocol, RouteKind};
+use tls::Terminate;
+
+/// A listener as it is written, what of it can be done, and what cannot.
+pub(crate) struct ListenerPlan<'a> {
+    pub(crate) id: ListenerId,
+    pub(crate) spec: &'a Listener,
+    pub(crate) hostname: HostPattern,
+    /// What is spoken, if we speak it.
+    pub(crate) protocol: Option<Protocol>,
+    /// Kinds of route that can attach, as the status names them.
+    pub(crate) supported_kinds: Vec<RouteGroupKind>,
+    /// The same, as routes ask.
+    pub(crate) kinds: Vec<RouteKind>,
+    /// Namespaces whose routes can attach.
+    pub(crate) namespaces: AllowedNamespaces,
+    /// How TLS is ended, for HTTPS.
+    pub(crate) tls: Option<Terminate>,
+    /// Why it is not accepted, if so. A conflict is told apart.
+    pub(crate) refused: Option<Problem>,
+    /// A reference leads nowhere.
+    pub(crate) unresolved: Option<Problem>,
+    /// It cannot be told from another listener.
+    pub(crate) conflict: Option<Problem>,
+    /// Other listeners of its port have certificates for some of its hosts.
+    pub(crate) overlaps: Option<String>,
+    /// What is worth knowing, though it changes nothing.
+    pub(crate) notes: Vec<String>,
+}
+
+impl<'a> ListenerPlan<'a> {
+    /// Reads a listener of a Gateway or ListenerSet. References are followed in the name of `from`.
+    pub(crate) fn read(
+        world: &World<'a>,
+        gateway: &GatewayPlan<'a>,
+        id: ListenerId,
+        spec: &'a Listener,
+        from: Referrer<'_>,
+    ) -> Self {
+        let Listener { name: _, hostname, port, protocol, tls: _, allowed_routes, filters } = spec;
+        let mut refused = None;
+        let mut refuse = |problem: Option<Problem>| {
+            if refused.is_none() {
+                refused = problem;
+            }
+        };
+        let spoken = match protocol {
+            ProtocolType::Http => Some(Protocol::Http),
+            ProtocolType::Https => Some(Protocol::Https),
+            ProtocolType::Tls | ProtocolType::Tcp | ProtocolType::Udp | ProtocolType::Other(_) => None,
+        };
+        if spoken.is_none() {
+            let message = format!("protocol {protocol} is not served by this version; use HTTP or HTTPS");
+            refuse(Some(Problem::new(reason::UNSUPPORTED_PROTOCOL, message)));
+        }
+        let pattern = HostPattern::parse(hostname.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
+            refuse(Some(Problem::new(reason::UNSUPPORTED_VALUE, format!("hostname: {error}"))));
+            HostPattern::Any
+        });
+        // A filter that is passed over might have kept someone out.
+        if filters.as_ref().is_some_and(|filters| !filters.requests.is_empty()) {
+            let message =
+                "filters of listeners are not supported by this version; remove them, or use filters of routes";
+            refuse(Some(Problem::new(reason::UNSUPPORTED_VALUE, message)));
+        }
+        let namespaces = AllowedNamespaces::read(&allowed_routes.namespaces, from.namespace);
+        refuse(namespaces.as_ref().err().cloned());
+        let kinds = allowed_routes::kinds(spoken, &allowed_routes.kinds);
+        let mut unresolved = kinds.problem;
+        let mut notes = Vec::new();
+        let tls = (spoken == Some(Protocol::Https)).then(|| {
+            let validation = gateway.frontend.for_port(*port);
+            let read = tls::read(world, from, spec, validation);
+            refuse(read.refused);
+            if unresolved.is_none() {
+                unresolved = read.unresolved;
+            }
+            notes = read.notes;
+            read.terminate
+        });
+        Self {
+            id,
+            spec,
+            hostname: pattern,
+            protocol: spoken,
+            supported_kinds: kinds.groups,
+            kinds: kinds.kinds,
+            namespaces: namespaces.unwrap_or(AllowedNamespaces::None),
+            tls,
+            refused,
+            unresolved,
+            conflict: None,
+            overlaps: None,
+            notes,
+        }
+    }
+
+    /// Accepted, and told apart from all others.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.refused.is_none() && self.conflict.is_none()
+    }
+
+    /// Requests can be served.
+    pub(crate) fn is_served(&self, gateway: &GatewayPlan<'_>) -> bool {
+        self.is_valid() && self.is_emitted(gateway)
+    }
+
+    /// It is part of the snapshot: because it can be served, or to refuse handshakes that nobody can verify.
+    pub(crate) fn is_emitted(&self, gateway: &GatewayPlan<'_>) -> bool {
+        let only_sealed = self.refused.as_ref().is_none_or(|problem| problem.reason == reason::NO_VALID_CA_CERTIFICATE);
+        gateway.refused.is_none()
+            && !gateway.addresses.none_usable
+            && self.conflict.is_none()
+            && only_sealed
+            && self.protocol.is_some()
+            && self.tls.as_ref().is_none_or(|tls| !tls.certificates.is_empty())
+    }
+
+    /// The listener for the snapshot.
+    pub(crate) fn emit(&self, gateway: &GatewayPlan<'_>) -> Option<lychgate_ir::Listener> {
+        let protocol = self.protocol.filter(|_| self.is_emitted(gateway))?;
+        Some(lychgate_ir::Listener {
+            id: self.id.clone(),
+            addresses: gateway.addresses.bind.clone(),
+            port: self.spec.port,
+            protocol,
+            hostname: self.hostname.clone(),
+            tls: self.tls.as_ref().map(|tls| tls.emit()),
+            upstream_identity: gateway.identity.as_ref().and_then(|identity| identity.as_ref().ok().cloned()),
+            trusted_hops: gateway.trusted_hops,
+        })
+    }
+}
+
+/// Whether a key of some `options` map is in our domain.
+pub(crate) fn is_ours(key: &str) -> bool {
+    key.starts_with(DOMAIN)
+}

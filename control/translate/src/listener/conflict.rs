@@ -1,0 +1,165 @@
+//! Listeners that cannot be told apart.
+//!
+//! Within one object nobody wins: Gateway API forbids to pick one. Between objects the senior keeps what it has: the
+//! Gateway before its ListenerSets, older sets before younger, and, where several Gateways share the ports of one
+//! host, older Gateways before younger.
+
+use super::ListenerPlan;
+use crate::gateway::GatewayPlan;
+use crate::status::condition::Problem;
+use crate::status::reason;
+use lychgate_api::gateway::ProtocolType;
+use lychgate_ir::{HostPattern, ListenerId};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What can share a port: HTTPS and TLS are told apart by SNI, the others take it whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Http,
+    Tls,
+    Tcp,
+    Udp,
+    Unknown,
+}
+
+impl Family {
+    fn of(protocol: &ProtocolType) -> Self {
+        match protocol {
+            ProtocolType::Http => Self::Http,
+            ProtocolType::Https | ProtocolType::Tls => Self::Tls,
+            ProtocolType::Tcp => Self::Tcp,
+            ProtocolType::Udp => Self::Udp,
+            ProtocolType::Other(_) => Self::Unknown,
+        }
+    }
+
+    /// UDP ports are others than TCP ports.
+    fn clashes(self, other: Self) -> bool {
+        self != other && self != Self::Udp && other != Self::Udp
+    }
+}
+
+/// A listener that keeps its place.
+struct Claim {
+    addresses: Arc<[IpAddr]>,
+    family: Family,
+    id: ListenerId,
+}
+
+/// What is taken, by port. One claim a hostname; families are kept apart to be found without a search.
+#[derive(Default)]
+struct Port {
+    by_host: HashMap<HostPattern, Vec<Claim>>,
+    /// The first of each family and set of addresses.
+    families: Vec<Claim>,
+}
+
+#[derive(Default)]
+struct Claims(HashMap<u16, Port>);
+
+/// Marks every listener that conflicts. Gateways come the senior first.
+pub(crate) fn mark(plans: &mut [GatewayPlan<'_>], shared_host: bool) {
+    let mut claims = Claims::default();
+    for plan in plans {
+        if !shared_host {
+            claims = Claims::default();
+        }
+        // What is refused as a whole takes no port from others.
+        if plan.refused.is_some() {
+            continue;
+        }
+        let addresses: Arc<[IpAddr]> = plan.addresses.bind.clone().into();
+        group(&mut plan.listeners, &mut claims, &addresses);
+        for set in &mut plan.sets {
+            group(&mut set.listeners, &mut claims, &addresses);
+        }
+    }
+}
+
+/// The listeners of one object.
+fn group(listeners: &mut [ListenerPlan<'_>], claims: &mut Claims, addresses: &Arc<[IpAddr]>) {
+    for listener in listeners.iter_mut() {
+        listener.conflict = claims.conflict(listener, addresses);
+    }
+    let rivals: Vec<Option<Problem>> = listeners
+        .iter()
+        .enumerate()
+        .map(|(at, listener)| {
+            let others = listeners.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
+            if claimant(listener) {
+                others.filter(|other| claimant(other)).find_map(|other| rivalry(listener, other))
+            } else {
+                None
+            }
+        })
+        .collect();
+    for (listener, rivalry) in listeners.iter_mut().zip(rivals) {
+        if rivalry.is_some() {
+            listener.conflict = rivalry;
+        }
+    }
+    for listener in listeners.iter().filter(|listener| claimant(listener)) {
+        claims.take(listener, addresses);
+    }
+}
+
+/// A protocol that we do not speak takes no port, and what has lost already keeps nobody out.
+fn claimant(listener: &ListenerPlan<'_>) -> bool {
+    listener.protocol.is_some() && listener.conflict.is_none()
+}
+
+fn rivalry(one: &ListenerPlan<'_>, other: &ListenerPlan<'_>) -> Option<Problem> {
+    if one.spec.port != other.spec.port {
+        return None;
+    }
+    if Family::of(&one.spec.protocol).clashes(Family::of(&other.spec.protocol)) {
+        return Some(protocol_conflict(one, &other.id));
+    }
+    (one.hostname == other.hostname).then(|| hostname_conflict(one, &other.id))
+}
+
+impl Claims {
+    fn conflict(&self, listener: &ListenerPlan<'_>, addresses: &[IpAddr]) -> Option<Problem> {
+        let port = self.0.get(&listener.spec.port)?;
+        let family = Family::of(&listener.spec.protocol);
+        let clash =
+            port.families.iter().find(|claim| family.clashes(claim.family) && overlap(&claim.addresses, addresses));
+        if let Some(claim) = clash {
+            return Some(protocol_conflict(listener, &claim.id));
+        }
+        let same = port.by_host.get(&listener.hostname).into_iter().flatten();
+        let same = same.filter(|claim| claim.family == family).find(|claim| overlap(&claim.addresses, addresses));
+        same.map(|claim| hostname_conflict(listener, &claim.id))
+    }
+
+    fn take(&mut self, listener: &ListenerPlan<'_>, addresses: &Arc<[IpAddr]>) {
+        let port = self.0.entry(listener.spec.port).or_default();
+        let family = Family::of(&listener.spec.protocol);
+        let claim = || Claim { addresses: addresses.clone(), family, id: listener.id.clone() };
+        if !port.families.iter().any(|known| known.family == family && known.addresses == *addresses) {
+            port.families.push(claim());
+        }
+        port.by_host.entry(listener.hostname.clone()).or_default().push(claim());
+    }
+}
+
+/// Whether two sets of addresses to bind have one in common. No address at all means every one.
+fn overlap(one: &[IpAddr], other: &[IpAddr]) -> bool {
+    let all = |addresses: &[IpAddr]| addresses.is_empty() || addresses.iter().any(IpAddr::is_unspecified);
+    all(one) || all(other) || one.iter().any(|address| other.contains(address))
+}
+
+fn protocol_conflict(listener: &ListenerPlan<'_>, other: &ListenerId) -> Problem {
+    let port = listener.spec.port;
+    let protocol = &listener.spec.protocol;
+    let message = format!("port {port} speaks another protocol than {protocol} for {other}; use another port");
+    Problem::new(reason::PROTOCOL_CONFLICT, message)
+}
+
+fn hostname_conflict(listener: &ListenerPlan<'_>, other: &ListenerId) -> Problem {
+    let (port, host) = (listener.spec.port, &listener.hostname);
+    let message = format!("hostname {host} on port {port} belongs to {other} as well; use another hostname or port");
+    Problem::new(reason::HOSTNAME_CONFLICT, message)
+}

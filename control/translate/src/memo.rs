@@ -1,0 +1,18 @@
+//! What a translation remembers for the next one.
+
+use crate::certificate::Verdicts;
+use crate::route::parents::Parents;
+use crate::{Options, backend, route};
+use lychgate_api::Objects;
+use std::sync::Arc;
+
+/// Inputs and what they led to. Holding the inputs costs little: they are shared with whoever reads them.
+#[derive(Debug)]
+pub(crate) struct Memo {
+    pub(crate) objects: Objects,
+    pub(crate) options: Options,
+    pub(crate) verdicts: Arc<Verdicts>,
+    pub(crate) parents: Arc<Parents>,
+    pub(crate) http_routes: Arc<route::Memory>,
+    pub(crate) endpoints: backend::endpoints::Memory,
+}

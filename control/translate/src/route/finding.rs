@@ -1,0 +1,66 @@
+//! What is wrong with the rules of a route.
+
+use crate::status::condition::{Problem, list};
+use std::collections::BTreeSet;
+
+/// Gathers what is found while the rules are read, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Findings {
+    rule: usize,
+    rules_invalid: BTreeSet<usize>,
+    /// Values that make no sense: the reason of the first, and all messages.
+    invalid: Option<(&'static str, Vec<String>)>,
+    /// References that lead nowhere, in the same way.
+    unresolved: Option<(&'static str, Vec<String>)>,
+    notes: Vec<String>,
+}
+
+impl Findings {
+    /// What follows is about this rule.
+    pub(crate) fn enter(&mut self, rule: usize) {
+        self.rule = rule;
+    }
+
+    /// The rule cannot be done as written.
+    pub(crate) fn invalid(&mut self, reason: &'static str, message: String) {
+        self.rules_invalid.insert(self.rule);
+        self.invalid.get_or_insert((reason, Vec::new())).1.push(message);
+    }
+
+    /// A reference of the rule leads nowhere.
+    pub(crate) fn unresolved(&mut self, reason: &'static str, message: String) {
+        self.unresolved.get_or_insert((reason, Vec::new())).1.push(message);
+    }
+
+    /// Worth knowing, though it changes nothing.
+    pub(crate) fn note(&mut self, message: String) {
+        if !self.notes.contains(&message) {
+            self.notes.push(message);
+        }
+    }
+
+    /// Whether no rule out of so many can be done as written.
+    pub(crate) fn all_invalid(&self, rules: usize) -> bool {
+        rules > 0 && self.rules_invalid.len() == rules
+    }
+
+    /// Why rules cannot be done as written, if some cannot.
+    pub(super) fn invalid_problem(&self) -> Option<Problem> {
+        self.invalid.as_ref().map(|(reason, messages)| Problem::new(reason, list(messages)))
+    }
+
+    /// Why references are not resolved, if some are not.
+    pub(super) fn unresolved_problem(&self) -> Option<Problem> {
+        self.unresolved.as_ref().map(|(reason, messages)| Problem::new(reason, list(messages)))
+    }
+
+    /// The positions of rules that cannot be done as written, for people.
+    pub(super) fn invalid_rules(&self) -> String {
+        let rules: Vec<_> = self.rules_invalid.iter().map(|rule| format!("rules[{rule}]")).collect();
+        rules.join(", ")
+    }
+
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
