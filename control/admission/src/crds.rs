@@ -21,7 +21,7 @@ pub(crate) struct Crd {
 }
 
 /// The file of each kind.
-fn text(kind: Kind) -> &'static str {
+pub(crate) fn text(kind: Kind) -> &'static str {
     match kind {
         Kind::GatewayClass => include_str!("../crds/gatewayclasses.json"),
         Kind::Gateway => include_str!("../crds/gateways.json"),

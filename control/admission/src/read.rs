@@ -166,9 +166,12 @@ impl Reader {
         match identify(&value) {
             Identity::Other { name, message, hint } => self.tell(Severity::Note, start, name, None, message, hint),
             Identity::Mistake { name, named, violation } => {
-                self.violation(file, node, Severity::Error, &name, violation);
-                if let Some(Named { kind, key: Some(key), .. }) = named {
-                    self.refuse(kind, key, start);
+                self.violations(file, node, &name, vec![(Severity::Error, violation)], false);
+                match named {
+                    Some(Named { kind, key: Some(key), version: _, name: _ }) => self.refuse(kind, key, start),
+                    Some(Named { kind: _, key: None, version: _, name: _ }) | None => {
+                        self.admitted.unread.push(Unread { position: start })
+                    }
                 }
             }
             Identity::Known(Named { kind, version, key, name }) => {
@@ -184,9 +187,9 @@ impl Reader {
                     map.remove("status");
                 }
                 let Examined { object, errors, warnings } = examine(kind, &version, value);
-                for (severity, violations) in [(Severity::Warning, warnings), (Severity::Error, errors)] {
-                    violations.into_iter().for_each(|each| self.violation(file, node, severity, &name, each));
-                }
+                let errors = errors.into_iter().map(|each| (Severity::Error, each));
+                let violations = warnings.into_iter().map(|each| (Severity::Warning, each)).chain(errors).collect();
+                self.violations(file, node, &name, violations, kind == Kind::Secret);
                 match (object, key) {
                     (Some(object), _) => {
                         self.seen.insert(object.reference(), start.clone());
@@ -205,17 +208,27 @@ impl Reader {
         self.admitted.refused.push(Refused { kind, key, position });
     }
 
-    fn violation(&mut self, file: &Arc<str>, node: &Node, severity: Severity, name: &ObjectName, each: Violation) {
-        let Violation { path, message, mut hint } = each;
-        let (mut mark, found) = yaml::locate(node, path.segments());
-        if message.starts_with("unknown field") {
-            mark = yaml::locate_key(node, path.segments()).unwrap_or(mark);
+    /// Tells what is wrong with an object, in the order of the text. With `redact`, no value is repeated.
+    fn violations(
+        &mut self,
+        file: &Arc<str>,
+        node: &Node,
+        name: &ObjectName,
+        violations: Vec<(Severity, Violation)>,
+        redact: bool,
+    ) {
+        let mut placed: Vec<_> = violations
+            .into_iter()
+            .map(|(severity, violation)| {
+                let (mark, violation) = place(node, violation, redact);
+                (mark, severity, violation)
+            })
+            .collect();
+        placed.sort_by_key(|(mark, ..)| *mark);
+        for (mark, severity, Violation { path, message, hint }) in placed {
+            let path = (!path.is_empty()).then(|| path.to_string());
+            self.tell(severity, position(file, mark), name.clone(), path, message, hint);
         }
-        if message.starts_with("must be a string, not") {
-            hint = found.and_then(quote_hint).or(hint);
-        }
-        let path = (!path.is_empty()).then(|| path.to_string());
-        self.tell(severity, position(file, mark), name.clone(), path, message, hint);
     }
 
     fn tell(
@@ -235,13 +248,30 @@ fn position(file: &Arc<str>, mark: Mark) -> Position {
     Position { file: Arc::clone(file), line: mark.line, column: mark.column }
 }
 
+/// Where a violation stands, and what the text there tells besides.
+fn place(node: &Node, mut violation: Violation, redact: bool) -> (Mark, Violation) {
+    let (mut mark, found) = yaml::locate(node, violation.path.segments());
+    if violation.message.starts_with("unknown field") {
+        mark = yaml::locate_key(node, violation.path.segments()).unwrap_or(mark);
+    }
+    if violation.message.starts_with("must be a string, not")
+        && let Some(hint) = found.and_then(|found| quote_hint(found, redact))
+    {
+        violation.hint = Some(hint);
+    }
+    (mark, violation)
+}
+
 /// Words and numbers that are meant as text are the most frequent trap of YAML.
-fn quote_hint(node: &Node) -> Option<String> {
+fn quote_hint(node: &Node, redact: bool) -> Option<String> {
     let (word, what) = match &node.value {
         NodeValue::Bool(_, word) => (word, "boolean"),
         NodeValue::Number(_, word) => (word, "number"),
         NodeValue::Null | NodeValue::String(_) | NodeValue::List(_) | NodeValue::Map(_) => return None,
     };
+    if redact {
+        return Some(format!("YAML reads it as a {what}: put it in quotes"));
+    }
     Some(format!("YAML reads {word} as a {what}: put it in quotes, \"{word}\""))
 }
 

@@ -5,6 +5,7 @@
 mod default;
 mod format;
 mod parse;
+mod pattern;
 mod unknown;
 mod validate;
 

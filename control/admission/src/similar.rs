@@ -1,14 +1,32 @@
 //! "Did you mean …?"
 
 /// The candidate that `word` is most likely a misspelling of.
-pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+) -> Option<&'a str> {
+    let candidates = candidates.into_iter();
+    misspelt(word, candidates.clone()).or_else(|| shortened(word, candidates))
+}
+
+/// The only candidate that begins or ends with `word`.
+fn shortened<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase();
+    let mut longer = candidates.filter(|candidate| {
+        let candidate = candidate.to_ascii_lowercase();
+        word.len() >= 4 && (candidate.starts_with(&word) || candidate.ends_with(&word))
+    });
+    longer.next().filter(|_| longer.next().is_none())
+}
+
+/// The candidate that is a few edits away.
+pub(crate) fn misspelt<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = match word.chars().count() {
         0..=2 => 0,
         3..=5 => 1,
         _ => 2,
     };
     candidates
-        .into_iter()
         .map(|candidate| {
             let distance = if candidate.eq_ignore_ascii_case(word) { 0 } else { distance(word, candidate) };
             (distance, candidate)
@@ -66,7 +84,9 @@ mod tests {
     #[test]
     fn suggests_only_what_is_close() {
         let fields = ["matches", "backendRefs", "filters"];
-        assert_eq!(closest("match", fields), None);
+        assert_eq!(closest("match", fields), Some("matches"));
+        assert_eq!(closest("Prefix", ["Exact", "PathPrefix"]), Some("PathPrefix"));
+        assert_eq!(closest("filter", ["filterOne", "filterTwo"]), None);
         assert_eq!(closest("matchs", fields), Some("matches"));
         assert_eq!(closest("backendrefs", fields), Some("backendRefs"));
         assert_eq!(closest("bakcendRefs", fields), Some("backendRefs"));

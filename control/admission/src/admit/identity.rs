@@ -43,13 +43,25 @@ pub(crate) fn identify(value: &Value) -> Identity {
             name: name.unwrap_or("?").to_owned(),
         }
     };
-    let Some(kind) = found else {
-        return not_found(api_version, kind_name, group, object_name(None));
+    let named = |kind: Kind| {
+        let name = object_name(Some(kind));
+        let has_name = text("/metadata/name").is_some_and(|name| !name.is_empty());
+        let key = has_name.then(|| ObjectKey::new(name.namespace.as_str(), name.name.as_str()));
+        Named { kind, version: version.to_owned(), key, name }
     };
-    let name = object_name(Some(kind));
-    let has_name = text("/metadata/name").is_some_and(|name| !name.is_empty());
-    let key = has_name.then(|| ObjectKey::new(name.namespace.as_str(), name.name.as_str()));
-    let named = Named { kind, version: version.to_owned(), key, name };
+    let Some(kind) = found else {
+        return match meant(api_version, kind_name, group) {
+            Some(Meant { kind: Some(kind), violation }) => {
+                let named = named(kind);
+                Identity::Mistake { name: named.name.clone(), named: Some(named), violation }
+            }
+            Some(Meant { kind: None, violation }) => {
+                Identity::Mistake { name: object_name(None), named: None, violation }
+            }
+            None => other(api_version, kind_name, object_name(None)),
+        };
+    };
+    let named = named(kind);
     if crds::crd(kind).versions.contains_key(version) {
         return Identity::Known(named);
     }
@@ -70,37 +82,44 @@ fn full_version(kind: Kind, version: &str) -> String {
     if kind.group().is_empty() { version.to_owned() } else { format!("{}/{version}", kind.group()) }
 }
 
-fn not_found(api_version: &str, kind_name: &str, group: &str, name: ObjectName) -> Identity {
-    let mistake = |field: &str, message: String, hint: String| Identity::Mistake {
-        name: name.clone(),
-        named: None,
-        violation: Violation { path: FieldPath::of(&[field]), message, hint: Some(hint) },
+/// What an object was surely meant to be.
+struct Meant {
+    /// None where that is not sure.
+    kind: Option<Kind>,
+    violation: Violation,
+}
+
+/// Whether an object that is of no kind that we read was meant to be.
+fn meant(api_version: &str, kind_name: &str, group: &str) -> Option<Meant> {
+    let mistake = |kind: Option<Kind>, field: &str, message: String, hint: String| {
+        Some(Meant { kind, violation: Violation { path: FieldPath::of(&[field]), message, hint: Some(hint) } })
     };
+    let same_name = Kind::ALL.iter().copied().find(|kind| kind.as_str() == kind_name);
     if kind_name.is_empty() || api_version.is_empty() {
         let field = if kind_name.is_empty() { "kind" } else { "apiVersion" };
-        let known = Kind::ALL.iter().find(|kind| kind.as_str() == kind_name).map(|kind| kind.api_version());
-        let hint = known.map_or_else(
+        let hint = same_name.map_or_else(
             || "every object has apiVersion, kind and metadata.name".to_owned(),
-            |version| format!("that of a {kind_name} is {version}"),
+            |kind| format!("that of a {kind} is {}", kind.api_version()),
         );
-        return mistake(field, "is required".to_owned(), hint);
+        return mistake(same_name, field, "is required".to_owned(), hint);
     }
+    let message = format!("there is no {kind_name} in {api_version:?}");
     // The kind is right, and the group nearly.
-    let same_name = Kind::ALL.iter().find(|kind| kind.as_str() == kind_name);
     if let Some(kind) = same_name
         && (group.is_empty() || similar::distance(group, kind.group()) <= 3)
     {
-        let message = format!("there is no {kind_name} in {api_version:?}");
-        return mistake("apiVersion", message, format!("did you mean {}?", kind.api_version()));
+        return mistake(same_name, "apiVersion", message, format!("did you mean {}?", kind.api_version()));
     }
     // The group is right, and the kind nearly.
-    let of_group = Kind::ALL.iter().filter(|kind| kind.group() == group).map(|kind| kind.as_str());
-    if let Some(close) = similar::closest(kind_name, of_group) {
-        let message = format!("there is no {kind_name} in {api_version:?}");
-        return mistake("kind", message, format!("did you mean {close:?}?"));
-    }
+    let of_group = || Kind::ALL.iter().copied().filter(|kind| kind.group() == group);
+    let close = similar::misspelt(kind_name, of_group().map(Kind::as_str))?;
+    let kind = of_group().find(|kind| kind.as_str() == close);
+    mistake(kind, "kind", message, format!("did you mean {close:?}?"))
+}
+
+fn other(api_version: &str, kind_name: &str, name: ObjectName) -> Identity {
     let message = format!("kind {kind_name} of {api_version} is not read by Lychgate, passed over");
-    let hint = (kind_name == "XListenerSet")
-        .then(|| "ListenerSet of gateway.networking.k8s.io/v1 is its successor".to_owned());
+    let successor = "ListenerSet of gateway.networking.k8s.io/v1 is its successor";
+    let hint = (kind_name == "XListenerSet").then(|| successor.to_owned());
     Identity::Other { name, message, hint }
 }

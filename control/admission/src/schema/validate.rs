@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::{Format, ListType, Schema, Type, Violations};
+use super::{Format, ListType, Schema, Type, Violations, pattern};
 use crate::path::{FieldPath, Segment};
 use crate::{Violation, similar};
 
@@ -38,7 +38,8 @@ impl Validator<'_> {
             return;
         }
         if !has_type(schema, value) {
-            self.add(format!("must be {}, not {}", wanted_type(schema), type_name(value)), None);
+            let hint = is_quoted(schema, value).then(|| "write it without quotes".to_owned());
+            self.add(format!("must be {}, not {}", wanted_type(schema), type_name(value)), hint);
             return;
         }
         if !schema.words.is_empty() && !schema.words.contains(value) {
@@ -145,7 +146,11 @@ impl Validator<'_> {
         if let Some(pattern) = &schema.pattern
             && !pattern.is_match(text)
         {
-            self.add(format!("{} does not match {}", self.show(value), pattern.as_str()), None);
+            let message = match pattern::describe(pattern.as_str()) {
+                Some(what) => format!("{} is not {what}", self.show(value)),
+                None => format!("{} does not match {}", self.show(value), pattern.as_str()),
+            };
+            self.add(message, None);
         }
         if let Some(format) = schema.format
             && !format.accepts_text(text)
@@ -238,6 +243,17 @@ fn has_type(schema: &Schema, value: &Value) -> bool {
         Some(Type::Boolean) => value.is_boolean(),
         Some(Type::Number) => value.is_number(),
         Some(Type::Integer) => is_integer(value),
+    }
+}
+
+/// A number or boolean that stands in quotes.
+fn is_quoted(schema: &Schema, value: &Value) -> bool {
+    let text = value.as_str().unwrap_or_default();
+    match schema.ty {
+        Some(Type::Integer) => text.parse::<i64>().is_ok(),
+        Some(Type::Number) => text.parse::<f64>().is_ok(),
+        Some(Type::Boolean) => text.parse::<bool>().is_ok(),
+        Some(Type::Object | Type::Array | Type::String) | None => false,
     }
 }
 
