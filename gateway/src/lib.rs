@@ -1,1 +1,17 @@
+//! The data plane as a process: sockets, standalone mode, admin port.
+//!
+//! This crate owns which sockets are open, when a directory is read again, what is kept of it when it breaks, and what
+//! the admin port says. It refuses to know how a request is served (that is the engine) and what an object means (that
+//! is translation).
+//!
+//! ```text
+//! directory ──Reader──> Store (last good objects) ──translate──> Engine ──> Sockets
+//!      ^ watch and poll                                   └─────> Report ──> log, /status
+//! ```
 
+pub mod admin;
+mod sockets;
+pub mod standalone;
+pub mod status;
+
+pub use sockets::Sockets;

@@ -11,6 +11,7 @@
 
 mod connection;
 mod engine;
+mod explain;
 mod limits;
 mod live;
 mod proxy;
@@ -19,5 +20,6 @@ mod tls;
 mod upstream;
 
 pub use engine::{Applied, Engine, EngineError};
+pub use explain::{Answer, Explainer, Question};
 pub use limits::Limits;
 pub use runtime::Bind;

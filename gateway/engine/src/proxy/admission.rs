@@ -92,11 +92,7 @@ fn route(listener: &Arc<ListenerState>, request: &RequestHeader) -> Result<Route
     Ok(Routed {
         listener: listener.clone(),
         rule: hit.payload.clone(),
-        matched: match hit.matched {
-            lychgate_router::MatchedPath::Exact => lychgate_ir::MatchedPath::Exact,
-            lychgate_router::MatchedPath::Prefix(length) => lychgate_ir::MatchedPath::Prefix(length),
-            lychgate_router::MatchedPath::Regex => lychgate_ir::MatchedPath::Regex,
-        },
+        matched: hit.matched,
         state: ChainState::default(),
     })
 }

@@ -1,0 +1,95 @@
+//! `lychgate explain DIR --url URL`
+
+use crate::check::Read;
+use crate::terminal::paint;
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use lychgate_engine::{Explainer, Question};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Explain what would become of a request: which listener takes it, which rule answers it, with which filters and
+/// backends, and for each near miss why it lost.
+///
+/// Nothing is sent. Exits with 1 if no rule answers.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The directory.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// The URL that a client asks for.
+    #[arg(long, value_name = "URL")]
+    url: Uri,
+    /// The method.
+    #[arg(short = 'X', long, default_value = "GET")]
+    method: Method,
+    /// A header; may repeat. Host replaces that of the URL.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The server name of the TLS handshake, if it is not the URL's host.
+    #[arg(long, value_name = "NAME")]
+    sni: Option<String>,
+    /// How to print the answer.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Sentences.
+    Text,
+    /// JSON.
+    Json,
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("wants NAME: VALUE")?;
+    let name = name.trim().parse().map_err(|_| format!("`{name}` is no header name"))?;
+    let value = value.trim().parse().map_err(|_| format!("`{value}` is no header value"))?;
+    Ok((name, value))
+}
+
+pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let question = question(args)?;
+    let read = Read::dir(&args.dir)?;
+    read.complain(paint());
+    let answer = Explainer::new(&read.translation.snapshot).ask(&question);
+    match args.output {
+        Output::Text => print!("{answer}"),
+        Output::Json => println!("{:#}", serde_json::to_value(&answer)?),
+    }
+    Ok(if answer.rule.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn question(args: &ExplainArgs) -> anyhow::Result<Question> {
+    let ExplainArgs { dir: _, url, method, headers: given, sni, output: _ } = args;
+    let (tls, well_known) = match url.scheme_str() {
+        Some("http") => (false, 80),
+        Some("https") => (true, 443),
+        Some(_) | None => bail!("--url wants http://… or https://…"),
+    };
+    let authority = url.authority().context("--url has no host")?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        headers.append(name, value.clone());
+    }
+    let host = match headers.get(http::header::HOST) {
+        Some(host) => host.to_str().context("the Host header is not ASCII")?.to_owned(),
+        None => authority.to_string(),
+    };
+    headers.entry(http::header::HOST).or_insert(HeaderValue::try_from(&host).context("--url has no usable host")?);
+    // Clients send no server name for addresses.
+    let is_address = authority.host().trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+    let server_name = sni.clone().or_else(|| (!is_address).then(|| authority.host().to_owned()));
+    Ok(Question {
+        tls,
+        server_name,
+        authority: host,
+        port: url.port_u16().unwrap_or(well_known),
+        method: method.clone(),
+        path: url.path().to_owned(),
+        query: url.query().map(str::to_owned),
+        headers,
+    })
+}

@@ -1,0 +1,60 @@
+//! The `lychgate` command.
+
+mod certs;
+mod check;
+mod explain;
+mod quickstart;
+mod run;
+mod shell;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use lychgate_echo::cli::EchoArgs;
+use std::process::ExitCode;
+use terminal::LogArgs;
+
+/// Lychgate, the gate of a Kubernetes cluster: here from a directory of YAML, without a cluster.
+///
+/// A first look:
+///   lychgate check DIR               what each object's status would be, and what is wrong with it
+///   lychgate run --config DIR        serve it; changes in the directory are live as they are written
+///   lychgate explain DIR --url URL   which rule answers a request, and why the others do not
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Echo(EchoArgs),
+    Certs(certs::CertsArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
+}
+
+fn main() -> ExitCode {
+    let Cli { command, log } = Cli::parse();
+    log.init();
+    let done = match command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::check(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Echo(args) => run::echo(args),
+        Command::Certs(args) => {
+            certs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("lychgate: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,158 @@
+//! `lychgate run --config DIR`
+
+use crate::quickstart::Quickstart;
+use crate::terminal::paint;
+use anyhow::Context;
+use clap::Args;
+use lychgate_echo::cli::EchoArgs;
+use lychgate_engine::{Bind, Limits};
+use lychgate_gateway::standalone::{Options, Report, Standalone, StartError};
+use lychgate_gateway::status::{Paint, as_text};
+use lychgate_ir::{Listener, Protocol};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Serve a directory of Gateway API objects.
+///
+/// The directory is watched: a valid change is live at once, an invalid one harms only its own object, and nothing that
+/// is connected is closed. What is wrong is logged, and on the admin port under /status. SIGTERM and Ctrl-C let requests
+/// finish; the second one ends at once.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The directory; its folders are read, too. Without one, a quickstart is served, with backends of its own.
+    #[arg(short, long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Where the admin port listens (/livez, /readyz, /config, /status). Keep it off the internet.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9900")]
+    admin: SocketAddr,
+    /// How often to look for changes that the system did not tell of, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    poll: u64,
+    /// How long requests may go on when the process is asked to end, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    drain: u64,
+    /// How many threads serve requests; by default one for each processor.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all();
+    if let Some(threads) = args.threads {
+        runtime.worker_threads(threads.into());
+    }
+    runtime.build().context("no threads can be started")?.block_on(serve(args))
+}
+
+/// Runs echo servers until the process is asked to end.
+pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads can be started")?;
+    runtime.block_on(async {
+        let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        lychgate_echo::cli::run(args, &mut std::io::stdout(), end(&mut ends)).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let RunArgs { config, admin, poll, drain, threads: _ } = args;
+    let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (config, quickstart) = match config {
+        Some(config) => (config, None),
+        None => {
+            let quickstart = Quickstart::start().await?;
+            (quickstart.dir().to_owned(), Some(quickstart))
+        }
+    };
+    let options = Options {
+        config,
+        admin: Some(admin),
+        poll: Duration::from_millis(poll),
+        drain: Duration::from_secs(drain),
+        limits: Limits::default(),
+    };
+    let standalone = match Standalone::start(options).await {
+        Ok(standalone) => standalone,
+        Err(StartError::Nothing { config, report }) => {
+            eprint!("{}", as_text(&report.statuses, Paint::Plain));
+            for (bind, why) in &report.unbound {
+                eprintln!("{bind}: cannot listen ({why}); end what uses the port, or change the listener");
+            }
+            anyhow::bail!("nothing in {} can be served; the reasons are above", config.display());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(quickstart) = &quickstart {
+        println!("The quickstart is in {} until this ends: change it, and see.", quickstart.dir().display());
+    }
+    print!("{}", summary(&standalone.reports().borrow(), standalone.admin()));
+    end(&mut ends).await;
+    eprintln!("lychgate: letting requests finish; once more to end at once");
+    tokio::select! {
+        left = standalone.stop() => {
+            if left > 0 {
+                eprintln!("lychgate: {left} connections were cut at the deadline");
+            }
+        }
+        () = end(&mut ends) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn end((terminate, interrupt): &mut (Signal, Signal)) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// What is served, and where.
+fn summary(report: &Report, admin: Option<SocketAddr>) -> String {
+    let paint = paint();
+    let mut lines = vec![paint.strong("Lychgate serves")];
+    for listener in report.snapshot.listeners.values() {
+        let Listener { id, addresses, port, protocol, hostname, .. } = &**listener;
+        let scheme = match protocol {
+            Protocol::Http => "http",
+            Protocol::Https => "https",
+        };
+        let attached =
+            |route: &&std::sync::Arc<lychgate_ir::Route>| route.attachments.iter().any(|a| a.listener == *id);
+        let routes = report.snapshot.routes.values().filter(attached).count();
+        let binds = match addresses.as_slice() {
+            [] => vec![Bind { address: None, port: *port }],
+            some => some.iter().map(|address| Bind { address: Some(*address), port: *port }).collect(),
+        };
+        for bind in binds {
+            let state = match report.unbound.get(&bind) {
+                Some(why) => paint.bad(&format!("cannot listen: {why}")),
+                None => format!("{routes} route{}", if routes == 1 { "" } else { "s" }),
+            };
+            lines.push(format!("  {scheme}://{}  host {hostname}  {state}  ({id})", url(bind)));
+        }
+    }
+    if let Some(admin) = admin {
+        lines.push(format!("  http://{admin}  admin: /livez /readyz /config /status"));
+    }
+    let problems = report.statuses.problems().count();
+    if problems > 0 || !report.diagnostics.is_empty() {
+        lines.push(paint.bad(&format!(
+            "{problems} conditions and {} remarks on files say what is not served as written: see /status",
+            report.diagnostics.len()
+        )));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn url(bind: Bind) -> String {
+    match bind.address {
+        Some(address) => SocketAddr::new(address, bind.port).to_string(),
+        None => format!("localhost:{}", bind.port),
+    }
+}

@@ -1,0 +1,175 @@
+//! What would become of a request, asked without sending one. It walks the very structures that requests walk.
+
+use crate::runtime::{Bind, Compiler, Port, Runtime};
+use http::{HeaderMap, Method};
+use lychgate_ir::{Filter, ListenerId, Protocol, Rule, Snapshot, Target};
+use lychgate_router::{Explanation, RequestLine, Selected, SelectionExplanation, normalize_host};
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+
+/// A snapshot that can be asked. It opens and dials nothing.
+pub struct Explainer(Runtime);
+
+/// A request that nobody sent.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Whether it comes over TLS.
+    pub tls: bool,
+    /// The server name of the handshake; `None` sends none.
+    pub server_name: Option<String>,
+    /// The authority as a client sends it.
+    pub authority: String,
+    /// The port that it comes to.
+    pub port: u16,
+    /// The method.
+    pub method: Method,
+    /// The path, percent-encoded.
+    pub path: String,
+    /// The query, without `?`.
+    pub query: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+/// What becomes of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The socket; `None` if none has this port and protocol.
+    pub socket: Option<Bind>,
+    /// The sockets that there are.
+    pub sockets: Vec<Bind>,
+    /// Which listener takes it, and why not the others.
+    pub listener: Option<SelectionExplanation>,
+    /// Which rule answers, and why not the others.
+    pub routing: Option<Explanation>,
+    /// The rule that answers, with its filters and backends.
+    pub rule: Option<Arc<Rule>>,
+}
+
+impl Explainer {
+    /// Compiles a snapshot for questions.
+    pub fn new(snapshot: &Arc<Snapshot>) -> Self {
+        Self(Compiler::new(snapshot, &Runtime::default()).compile().0)
+    }
+
+    /// What becomes of a request.
+    pub fn ask(&self, question: &Question) -> Answer {
+        let Question { tls, server_name, authority, port, method, path, query, headers } = question;
+        let protocol = if *tls { Protocol::Https } else { Protocol::Http };
+        let mut sockets: Vec<Bind> = self.0.ports.keys().copied().collect();
+        sockets.sort_unstable();
+        let fits =
+            |bind: &&Bind| bind.port == *port && self.0.ports.get(bind).is_some_and(|port| port.protocol == protocol);
+        let socket = sockets.iter().find(fits).copied();
+        let Some(port) = socket.and_then(|socket| self.0.ports.get(&socket)) else {
+            return Answer { socket, sockets, listener: None, routing: None, rule: None };
+        };
+        let host = normalize_host(authority);
+        let listener = self.listener(port, *tls, server_name.as_deref(), &host);
+        let line = RequestLine { host: &host, method, path, query: query.as_deref(), headers };
+        let taken = match &listener.selected {
+            Selected::Serve { listener, .. } => port.listeners.iter().find(|(_, state)| state.spec.id == *listener),
+            Selected::Misdirected { .. } | Selected::NotFound | Selected::Refused { .. } => None,
+        };
+        let routing = taken.map(|(_, state)| state.routes.explain(&line));
+        let winner = routing.as_ref().and_then(|routing| routing.winner.as_ref()).map(|winner| &winner.rule);
+        let rule = taken.zip(winner).and_then(|((_, state), winner)| {
+            state.routes.rules().find(|(rule, _)| rule.id == *winner).map(|(rule, _)| rule.clone())
+        });
+        Answer { socket, sockets, listener: Some(listener), routing, rule }
+    }
+
+    fn listener(&self, port: &Port, tls: bool, server_name: Option<&str>, host: &str) -> SelectionExplanation {
+        let id = |state: &Arc<crate::runtime::ListenerState>| -> ListenerId { state.spec.id.clone() };
+        if tls {
+            port.listeners.explain_https(server_name.map(str::to_ascii_lowercase).as_deref(), host, &id)
+        } else {
+            port.listeners.explain_http(host, &id)
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { socket, sockets, listener, routing, rule } = self;
+        match socket {
+            Some(socket) => writeln!(f, "Socket {socket}.")?,
+            None => {
+                write!(f, "No listener has this port and scheme; there is")?;
+                let mut separator = " ";
+                for socket in sockets {
+                    write!(f, "{separator}{socket}")?;
+                    separator = ", ";
+                }
+                return writeln!(f, "{}.", if sockets.is_empty() { " none" } else { "" });
+            }
+        }
+        if let Some(listener) = listener {
+            writeln!(f, "{}", listener.to_string().trim_end())?;
+        }
+        if let Some(routing) = routing {
+            writeln!(f, "{}", routing.to_string().trim_end())?;
+        }
+        rule.as_ref().map_or(Ok(()), |rule| describe(f, rule))
+    }
+}
+
+fn describe(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
+    let Rule { id: _, matches: _, filters, forward } = rule;
+    for filter in filters {
+        writeln!(f, "Filter: {}.", Described(filter))?;
+    }
+    let forward = match forward {
+        Ok(forward) => forward,
+        Err(refusal) => return writeln!(f, "It answers {} ({}): {}.", refusal.status, refusal.reason, refusal.message),
+    };
+    for backend in &forward.backends {
+        match &backend.target {
+            Target::Backend(id) => writeln!(f, "Backend: {id}, weight {}.", backend.weight)?,
+            Target::Broken(refusal) => writeln!(
+                f,
+                "Backend: none, weight {}; its share gets {} ({}): {}.",
+                backend.weight, refusal.status, refusal.reason, refusal.message
+            )?,
+        }
+        for filter in &backend.filters {
+            writeln!(f, "  Filter: {}.", Described(filter))?;
+        }
+    }
+    if let Some(limit) = forward.timeouts.request {
+        writeln!(f, "The whole request may take {limit:?}.")?;
+    }
+    if let Some(limit) = forward.timeouts.backend_request {
+        writeln!(f, "One try may take {limit:?}.")?;
+    }
+    if let Some(retry) = &forward.retry {
+        writeln!(f, "It is tried up to {} times again, on {:?} and broken connections.", retry.attempts, retry.codes)?;
+    }
+    if let Some(persistence) = &forward.persistence {
+        writeln!(f, "Sessions stay with their endpoint by {:?} `{}`.", persistence.kind, persistence.name)?;
+    }
+    Ok(())
+}
+
+struct Described<'a>(&'a Filter);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Filter::RequestHeaders(modifier) => write!(f, "edits request headers, {modifier:?}"),
+            Filter::ResponseHeaders(modifier) => write!(f, "edits response headers, {modifier:?}"),
+            Filter::Redirect(redirect) => write!(f, "redirects, {redirect:?}"),
+            Filter::Rewrite(rewrite) => write!(f, "rewrites, {rewrite:?}"),
+            Filter::Mirror(mirror) => match &mirror.target {
+                Target::Backend(id) => {
+                    write!(f, "mirrors {} of {} requests to {id}", mirror.share.numerator, mirror.share.denominator)
+                }
+                Target::Broken(refusal) => write!(f, "mirrors nothing: {}", refusal.message),
+            },
+            Filter::Cors(_) => f.write_str("cross-origin resource sharing"),
+            Filter::Broken(refusal) => write!(f, "cannot be done, so the rule is refused: {}", refusal.message),
+        }
+    }
+}

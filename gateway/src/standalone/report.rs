@@ -1,0 +1,96 @@
+//! What became of the directory.
+
+use super::Kept;
+use crate::status::as_objects;
+use lychgate_admission::Diagnostic;
+use lychgate_api::{ObjectRef, Objects};
+use lychgate_engine::Bind;
+use lychgate_ir::{RuleId, Snapshot};
+use lychgate_translate::{Finding, Statuses};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is served after one reading of the directory, and what is not.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The objects that count.
+    pub objects: Objects,
+    /// Their statuses.
+    pub statuses: Statuses,
+    /// What is served.
+    pub snapshot: Arc<Snapshot>,
+    /// What was said about files and objects.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Objects that count in an older version, and why.
+    pub kept: BTreeMap<ObjectRef, Kept>,
+    /// Rules that the data plane could not compile. They fail closed.
+    pub rejected: Vec<(RuleId, String)>,
+    /// Sockets that could not be opened, and why.
+    pub unbound: BTreeMap<Bind, String>,
+    /// Sockets that are open.
+    pub bound: BTreeSet<Bind>,
+    /// How often the directory was read.
+    pub reload: u64,
+    /// From the first look at the directory until it was served.
+    pub took: Duration,
+}
+
+impl Report {
+    /// Whether everything is served as it is written.
+    pub fn is_clean(&self) -> bool {
+        self.kept.is_empty()
+            && self.rejected.is_empty()
+            && self.unbound.is_empty()
+            && self.statuses.problems().next().is_none()
+            && !self.diagnostics.iter().any(|each| each.severity == lychgate_admission::Severity::Error)
+    }
+
+    /// As `/status` shows it.
+    pub fn to_value(&self) -> Value {
+        let Self { objects, statuses, snapshot: _, diagnostics, kept, rejected, unbound, bound, reload, took } = self;
+        let why_kept = |(object, why): (&ObjectRef, &Kept)| {
+            let why = match why {
+                Kept::Refused => "its newest version is not valid",
+                Kept::Unread => "its file cannot be read",
+                Kept::Settling => "it has only just disappeared",
+            };
+            json!({ "object": object.to_string(), "why": why })
+        };
+        json!({
+            "reload": reload,
+            "tookMilliseconds": took.as_secs_f64() * 1000.0,
+            "listening": bound.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "notListening": unbound.iter().map(|(bind, why)| json!({ "socket": bind.to_string(), "why": why })).collect::<Vec<_>>(),
+            "diagnostics": diagnostics.iter().map(|each| format!("{}: {each}", each.severity)).collect::<Vec<_>>(),
+            "lastGoodKept": kept.iter().map(why_kept).collect::<Vec<_>>(),
+            "rejectedRules": rejected.iter().map(|(rule, why)| json!({ "rule": rule, "why": why })).collect::<Vec<_>>(),
+            "objects": as_objects(objects, statuses)["items"],
+        })
+    }
+
+    /// Logs what is wrong now and was not wrong in the same way before.
+    pub(super) fn log(&self, before: Option<&Statuses>) {
+        let key = |finding: &Finding<'_>| {
+            let (condition, place) = (finding.condition, finding.place.to_string());
+            (finding.object.clone(), place, condition.r#type.clone(), condition.message.clone())
+        };
+        let known: HashSet<_> = before.iter().flat_map(|before| before.problems()).map(|old| key(&old)).collect();
+        for finding in self.statuses.problems().filter(|finding| !known.contains(&key(finding))) {
+            let Finding { object, place, condition } = &finding;
+            let (what, status, reason) = (&condition.r#type, condition.status, &condition.reason);
+            tracing::warn!(%object, %place, "{what} is {status:?} ({reason}): {}", condition.message);
+        }
+        for (object, why) in &self.kept {
+            if *why != Kept::Settling {
+                tracing::warn!(%object, ?why, "the last good version stays");
+            }
+        }
+        for (rule, why) in &self.rejected {
+            tracing::error!(%rule, %why, "the rule cannot be compiled and fails closed");
+        }
+        let (reload, took, routes) = (self.reload, self.took, self.snapshot.routes.len());
+        tracing::info!(reload, ?took, routes, listeners = self.snapshot.listeners.len(), "config applied");
+    }
+}

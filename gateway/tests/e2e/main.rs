@@ -1,0 +1,6 @@
+//! The gateway from outside: a directory of YAML in, real sockets out, real clients and backends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod smoke;
+mod support;

@@ -1,0 +1,139 @@
+//! A gateway on a directory of its own, and the YAML that most tests need.
+
+use lychgate_echo::{EchoConfig, EchoIdentity, EchoServer, Port};
+use lychgate_gateway::standalone::{Options, Report, Standalone, StartError};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// No test waits longer for anything; nothing is expected to take so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running gateway and its directory.
+pub(crate) struct Site {
+    dir: TempDir,
+    standalone: Standalone,
+}
+
+impl Site {
+    /// Serves these files.
+    pub(crate) async fn serve(files: &[(&str, &str)]) -> Self {
+        match Self::try_serve(files).await {
+            Ok(site) => site,
+            Err(StartError::Nothing { report, .. }) => {
+                panic!("nothing can be served:\n{:#?}\n{:#}", report.diagnostics, report.to_value())
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Serves these files, or tells why not.
+    pub(crate) async fn try_serve(files: &[(&str, &str)]) -> Result<Self, StartError> {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        let standalone = Standalone::start(options(dir.path())).await?;
+        Ok(Self { dir, standalone })
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// What became of the directory, as of now.
+    pub(crate) fn report(&self) -> Arc<Report> {
+        self.standalone.reports().borrow().clone()
+    }
+
+    /// The admin port.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.standalone.admin().unwrap()
+    }
+
+    /// Writes a file, and waits until a report says that it holds what is asked for.
+    pub(crate) async fn write_until(&self, name: &str, text: &str, holds: impl Fn(&Report) -> bool) -> Arc<Report> {
+        let before = self.report().reload;
+        std::fs::write(self.dir().join(name), text).unwrap();
+        self.until(|report| report.reload > before && holds(report)).await
+    }
+
+    /// Waits until a report says that something holds.
+    pub(crate) async fn until(&self, holds: impl Fn(&Report) -> bool) -> Arc<Report> {
+        let mut reports = self.standalone.reports();
+        let report = tokio::time::timeout(PATIENCE, reports.wait_for(|report| holds(report))).await;
+        match report {
+            Ok(report) => report.unwrap().clone(),
+            Err(_) => panic!("it never held; the last report was {:#}", self.report().to_value()),
+        }
+    }
+
+    /// Ends the gateway. Tells how many connections were cut.
+    pub(crate) async fn stop(self) -> usize {
+        self.standalone.stop().await
+    }
+}
+
+/// Options for tests: ports from the kernel.
+pub(crate) fn options(dir: &Path) -> Options {
+    let mut options = Options::new(dir.to_owned());
+    options.admin = Some(([127, 0, 0, 1], 0).into());
+    options.drain = Duration::from_secs(5);
+    options
+}
+
+/// An echo server, and the address of its HTTP port.
+pub(crate) async fn echo(pod: &str) -> (EchoServer, SocketAddr) {
+    let config = EchoConfig::loopback().with_identity(EchoIdentity::pod(pod));
+    let server = EchoServer::bind(config).await.unwrap();
+    let address = server.local_addr(Port::Http).unwrap();
+    (server, address)
+}
+
+/// A Gateway `default/gw` on loopback with one HTTP listener `http`.
+pub(crate) fn http_gateway(port: u16) -> String {
+    gateway(&format!("    - {{name: http, protocol: HTTP, port: {port}}}\n"))
+}
+
+/// A Gateway `default/gw` on loopback with these listeners (YAML list items, indented by four).
+pub(crate) fn gateway(listeners: &str) -> String {
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: gw, namespace: default}}\nspec:\n  \
+         gatewayClassName: lychgate\n  addresses: [{{type: IPAddress, value: 127.0.0.1}}]\n  listeners:\n{listeners}---\n"
+    )
+}
+
+/// A Service of this name, port 80, with these endpoints, each with an EndpointSlice of its own.
+pub(crate) fn service(name: &str, endpoints: &[SocketAddr]) -> String {
+    service_speaking(name, None, endpoints)
+}
+
+/// The same, with an `appProtocol`.
+pub(crate) fn service_speaking(name: &str, protocol: Option<&str>, endpoints: &[SocketAddr]) -> String {
+    let protocol = protocol.map(|protocol| format!(", appProtocol: {protocol}")).unwrap_or_default();
+    let mut yaml = format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\nspec:\n  ports:\n    - {{name: \
+         http, port: 80{protocol}}}\n---\n"
+    );
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        yaml += &format!(
+            "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: {name}-{index}\n  namespace: \
+             default\n  labels: {{kubernetes.io/service-name: {name}}}\naddressType: IPv4\nendpoints:\n  - addresses: \
+             [{}]\nports:\n  - {{name: http, port: {}}}\n---\n",
+            endpoint.ip(),
+            endpoint.port()
+        );
+    }
+    yaml
+}
+
+/// An HTTPRoute of Gateway `gw` with these hosts (YAML, `[]` for all) and rules (YAML list items, indented by four).
+pub(crate) fn http_route(name: &str, hostnames: &str, rules: &str) -> String {
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}, namespace: \
+         default}}\nspec:\n  parentRefs: [{{name: gw}}]\n  hostnames: {hostnames}\n  rules:\n{rules}---\n"
+    )
+}
