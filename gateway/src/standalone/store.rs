@@ -136,33 +136,33 @@ mod tests {
         let (mut store, now) = (Store::default(), Instant::now());
         let mut read = |text: &str| {
             store.update(read_text("f.yaml", text), now, |_| false);
-            generation(&store, "x")
+            generation(&store, "left")
         };
-        assert_eq!(read(&namespace("x", "one")), 1);
-        assert_eq!(read(&namespace("x", "one")), 1);
-        assert_eq!(read(&namespace("x", "two")), 2);
+        assert_eq!(read(&namespace("left", "one")), 1);
+        assert_eq!(read(&namespace("left", "one")), 1);
+        assert_eq!(read(&namespace("left", "two")), 2);
     }
 
     #[test]
     fn an_absence_has_to_settle() {
         let (mut store, now) = (Store::default(), Instant::now());
-        let both = namespace("x", "a") + &namespace("y", "a");
+        let both = namespace("left", "a") + &namespace("right", "a");
         store.update(read_text("f.yaml", &both), now, |_| false);
-        let updated = store.update(read_text("f.yaml", &namespace("x", "a")), now, |_| false);
+        let updated = store.update(read_text("f.yaml", &namespace("left", "a")), now, |_| false);
         assert_eq!(updated.again, Some(SETTLED));
-        assert_eq!(names(&store), ["x", "y"]);
-        let updated = store.update(read_text("f.yaml", &namespace("x", "a")), now + SETTLED, |_| false);
+        assert_eq!(names(&store), ["left", "right"]);
+        let updated = store.update(read_text("f.yaml", &namespace("left", "a")), now + SETTLED, |_| false);
         assert_eq!(updated.again, None);
-        assert_eq!(names(&store), ["x"]);
+        assert_eq!(names(&store), ["left"]);
     }
 
     #[test]
     fn an_emptied_file_has_longer_to_settle() {
         let (mut store, now) = (Store::default(), Instant::now());
-        store.update(read_text("f.yaml", &namespace("x", "a")), now, |_| false);
+        store.update(read_text("f.yaml", &namespace("left", "a")), now, |_| false);
         store.update(read_text("f.yaml", ""), now, |_| true);
         store.update(read_text("f.yaml", ""), now + SETTLED, |_| true);
-        assert_eq!(names(&store), ["x"]);
+        assert_eq!(names(&store), ["left"]);
         store.update(read_text("f.yaml", ""), now + SETTLED_EMPTY, |_| true);
         assert_eq!(names(&store), Vec::<String>::new());
     }
@@ -170,15 +170,15 @@ mod tests {
     #[test]
     fn what_breaks_stays_in_its_last_valid_version() {
         let (mut store, now) = (Store::default(), Instant::now());
-        let both = namespace("x", "a") + &namespace("y", "a");
+        let both = namespace("left", "a") + &namespace("right", "a");
         store.update(read_text("f.yaml", &both), now, |_| false);
-        let broken = namespace("x", "[no, label]") + &namespace("y", "b");
+        let broken = namespace("left", "[no, label]") + &namespace("right", "b");
         let updated = store.update(read_text("f.yaml", &broken), now + SETTLED_EMPTY, |_| false);
         assert_eq!(updated.kept.values().copied().collect::<Vec<_>>(), [Kept::Refused]);
-        assert_eq!((generation(&store, "x"), generation(&store, "y")), (1, 2));
-        let unreadable = "a: [\n---\n".to_owned() + &namespace("y", "b");
+        assert_eq!((generation(&store, "left"), generation(&store, "right")), (1, 2));
+        let unreadable = "a: [\n---\n".to_owned() + &namespace("right", "b");
         let updated = store.update(read_text("f.yaml", &unreadable), now + 2 * SETTLED_EMPTY, |_| false);
         assert_eq!(updated.kept.values().copied().collect::<Vec<_>>(), [Kept::Unread]);
-        assert_eq!(names(&store), ["x", "y"]);
+        assert_eq!(names(&store), ["left", "right"]);
     }
 }

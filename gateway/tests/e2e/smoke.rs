@@ -14,7 +14,7 @@ async fn a_request_reaches_its_backend_and_comes_back() {
     let reply = Dial::http1(address).get("http://a.example/hello?x=1").await.unwrap();
     assert_eq!(reply.status, 200);
     let seen = server.nth_request(1).await.unwrap();
-    assert_eq!(seen.report.path, "/hello");
+    assert_eq!(seen.report.path, "/hello?x=1");
     assert!(site.report().is_clean(), "{:#}", site.report().to_value());
     assert_eq!(site.stop().await, 0);
 }
