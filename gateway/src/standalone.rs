@@ -205,7 +205,7 @@ impl Loader {
         let Updated { kept, again } = self.store.update(admitted, begun, is_empty);
         let options = TranslateOptions { standalone: true, ..TranslateOptions::default() };
         let translation = translate(self.store.objects(), &options, self.translation.as_ref());
-        let applied = self.engine.apply(translation.snapshot.clone(), &translation.endpoints);
+        let applied = self.engine.apply(&translation.snapshot, &translation.endpoints);
         let unbound = self.sockets.follow().await;
         for (bind, error) in &unbound {
             tracing::error!(%bind, %error, "cannot listen; end what uses the port, or change the listener");

@@ -85,10 +85,10 @@ impl Engine {
     /// Serves a snapshot from now on. Requests that have begun finish on the one before.
     ///
     /// Must be called on a tokio runtime, because names of backends are resolved in the background.
-    pub fn apply(&self, snapshot: Arc<Snapshot>, endpoints: &Endpoints) -> Applied {
+    pub fn apply(&self, snapshot: &Arc<Snapshot>, endpoints: &Endpoints) -> Applied {
         let mut applied = self.lock();
         let previous = self.live.pin();
-        let (runtime, rejected) = Compiler::new(&snapshot, &previous).compile();
+        let (runtime, rejected) = Compiler::new(snapshot, &previous).compile();
         // Endpoints first: no request may find a new backend without them.
         for (id, cell) in &runtime.backends {
             let is_new = !previous.backends.get(id).is_some_and(|before| Arc::ptr_eq(before, cell));

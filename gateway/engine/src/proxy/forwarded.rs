@@ -32,9 +32,9 @@ pub(super) fn apply(request: &mut RequestHeader, connection: &Connection, listen
     } else {
         // Only as many hops as are trusted: what stands before them could be anybody's.
         let hops = usize::from(listener.trusted_hops);
-        let chain = last(request, &FOR, hops, client.to_string());
+        let chain = last(request, &FOR, hops, &client.to_string());
         set(request, &FOR, chain);
-        let chain = last(request, &FORWARDED, hops, element);
+        let chain = last(request, &FORWARDED, hops, &element);
         set(request, &FORWARDED, chain);
     }
     if let Some(client) = connection.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
@@ -55,12 +55,12 @@ fn set(request: &mut RequestHeader, name: &HeaderName, value: String) {
 }
 
 /// The last `hops` elements of a list header, and one more.
-fn last(request: &RequestHeader, name: &HeaderName, hops: usize, own: String) -> String {
+fn last(request: &RequestHeader, name: &HeaderName, hops: usize, own: &str) -> String {
     let lines = request.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let elements: Vec<&str> =
         lines.flat_map(|line| line.split(',')).map(str::trim).filter(|element| !element.is_empty()).collect();
     let mut kept: Vec<&str> = elements.iter().skip(elements.len().saturating_sub(hops)).copied().collect();
-    kept.push(&own);
+    kept.push(own);
     kept.join(", ")
 }
 
