@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use lychgate_admission::{admit, read_text};
+use lychgate_admission::{Reader, admit, read_text};
 use serde_json::json;
 
 fn main() {
@@ -46,6 +46,26 @@ fn main() {
     let start = Instant::now();
     let admitted = read_text("routes.yaml", &text);
     report("read_text (YAML flow style)", start, routes, admitted.refused.len());
+
+    if let Err(error) = reload(routes, &text) {
+        println!("{error}");
+    }
+}
+
+/// A directory with one file, read first, again, and with one object changed.
+fn reload(routes: u32, text: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("routes.yaml");
+    let mut reader = Reader::default();
+    let changed = text.replacen("shop-0.example.com", "changed.example.com", 1);
+    for (what, text) in [("read_dir, first", text), ("read_dir, unchanged", text), ("read_dir, one changed", &changed)]
+    {
+        std::fs::write(&file, text)?;
+        let start = Instant::now();
+        let admitted = reader.read_dir(dir.path())?;
+        report(what, start, routes, admitted.refused.len());
+    }
+    Ok(())
 }
 
 fn report(what: &str, start: Instant, objects: u32, refused: usize) {

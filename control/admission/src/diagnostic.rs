@@ -14,14 +14,6 @@ pub struct Position {
     pub column: u32,
 }
 
-impl Position {
-    /// The whole file.
-    #[must_use]
-    pub fn file(file: &Arc<str>) -> Self {
-        Self { file: Arc::clone(file), line: 0, column: 0 }
-    }
-}
-
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;

@@ -1,4 +1,4 @@
-//! A directory's files to objects.
+//! A directory's files.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,8 +6,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::read::Reader;
-use crate::{Admitted, Severity};
+use crate::Severity;
+use crate::read::Piece;
 
 /// Files that are larger are not read: an API server takes no object above 3 MiB, and files hold few of that size.
 pub const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
@@ -38,14 +38,8 @@ pub enum ReadError {
     Empty(PathBuf),
 }
 
-/// Reads every `.yaml`, `.yml` and `.json` file of a directory and of the folders below it, sorted by path.
-///
-/// Symbolic links are followed, as mounted ConfigMaps need it. Files and folders whose names begin with a dot are passed
-/// over, unless a link leads to them. What is reached twice is read once. A file that cannot be read harms only itself.
-///
-/// # Errors
-/// Where the directory itself cannot be read, or holds nothing to read.
-pub fn read_dir(dir: &Path) -> Result<Admitted, ReadError> {
+/// The texts of a directory's files, and what is to be told about files that have none.
+pub(crate) fn pieces(dir: &Path) -> Result<Vec<Piece>, ReadError> {
     match fs::metadata(dir) {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => return Err(ReadError::NotADirectory(dir.to_owned())),
@@ -57,12 +51,12 @@ pub fn read_dir(dir: &Path) -> Result<Admitted, ReadError> {
     if walk.reached == 0 {
         return Err(ReadError::Empty(dir.to_owned()));
     }
-    Ok(walk.reader.finish())
+    Ok(walk.pieces)
 }
 
 #[derive(Default)]
 struct Walk {
-    reader: Reader,
+    pieces: Vec<Piece>,
     /// Real paths that were read, with the path by which they were reached.
     real: HashMap<PathBuf, Arc<str>>,
     /// Files that we would read, whether or not we could.
@@ -90,10 +84,10 @@ impl Walk {
             Ok(metadata) if metadata.is_dir() => {
                 if depth >= MAX_DEPTH {
                     let message = format!("folders are nested more than {MAX_DEPTH} deep; this one is passed over");
-                    self.reader.file(Severity::Error, &name, message, None);
+                    self.tell(Severity::Error, &name, message, None);
                 } else if let Err(error) = self.dir(path, depth + 1) {
                     let message = format!("the folder cannot be read ({error})");
-                    self.reader.file(Severity::Error, &name, message, Some("check that this user may list it"));
+                    self.tell(Severity::Error, &name, message, Some("check that this user may list it"));
                 }
             }
             Ok(_) if !is_ours(path) => {}
@@ -105,13 +99,13 @@ impl Walk {
             }
             // Reading a pipe or a device might never end.
             Ok(_) => {
-                self.reader.file(Severity::Warning, &name, "is not a regular file, passed over".to_owned(), None);
+                self.tell(Severity::Warning, &name, "is not a regular file, passed over".to_owned(), None);
             }
             Err(_) if !is_ours(path) => {}
             Err(error) => {
                 self.reached += 1;
                 let hint = Some("if it is a link, check where it leads");
-                self.reader.file(Severity::Error, &name, format!("cannot be read ({error})"), hint);
+                self.tell(Severity::Error, &name, format!("cannot be read ({error})"), hint);
             }
         }
     }
@@ -119,21 +113,26 @@ impl Walk {
     fn file(&mut self, path: &Path, name: &Arc<str>) {
         match read_file(path) {
             Ok(Some(bytes)) => match String::from_utf8(bytes) {
-                Ok(text) => self.reader.text(name, &text),
+                Ok(text) => self.pieces.push(Piece::Text { file: Arc::clone(name), text }),
                 Err(error) => {
                     let message = format!("is not UTF-8 text, at byte {}", error.utf8_error().valid_up_to() + 1);
-                    self.reader.file(Severity::Error, name, message, Some("save it as UTF-8"));
+                    self.tell(Severity::Error, name, message, Some("save it as UTF-8"));
                 }
             },
             Ok(None) => {
                 let message = format!("has more than {MAX_FILE_BYTES} bytes");
-                self.reader.file(Severity::Error, name, message, Some("split it into several files"));
+                self.tell(Severity::Error, name, message, Some("split it into several files"));
             }
             Err(error) => {
                 let hint = Some("check that this user may read it");
-                self.reader.file(Severity::Error, name, format!("cannot be read ({error})"), hint);
+                self.tell(Severity::Error, name, format!("cannot be read ({error})"), hint);
             }
         }
+    }
+
+    fn tell(&mut self, severity: Severity, file: &Arc<str>, message: String, hint: Option<&str>) {
+        let hint = hint.map(str::to_owned);
+        self.pieces.push(Piece::Tell { file: Arc::clone(file), severity, message, hint });
     }
 
     /// Whether the real path was reached before; if so, says by which path.
@@ -143,7 +142,7 @@ impl Walk {
         let name: Arc<str> = Arc::from(path.to_string_lossy());
         if let Some(first) = self.real.get(&real) {
             let message = format!("is the same as {first}, passed over");
-            self.reader.file(Severity::Note, &name, message, None);
+            self.tell(Severity::Note, &name, message, None);
             return true;
         }
         self.real.insert(real, name);

@@ -31,6 +31,6 @@ mod yaml;
 
 pub use admit::{Violation, admit};
 pub use diagnostic::{Diagnostic, ObjectName, Position, Severity};
-pub use dir::{MAX_FILE_BYTES, ReadError, read_dir};
+pub use dir::{MAX_FILE_BYTES, ReadError};
 pub use path::{FieldPath, Segment};
-pub use read::{Admitted, AdmittedObject, Refused, Unread, read_text};
+pub use read::{Admitted, AdmittedObject, Reader, Refused, Unread, read_dir, read_text};

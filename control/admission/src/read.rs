@@ -1,14 +1,18 @@
-//! A file's text to objects.
+//! Files to objects.
+
+mod found;
+mod memory;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use lychgate_api::{Kind, Object, ObjectKey, ObjectRef};
-use serde_json::Value;
 
-use crate::admit::{Examined, Identity, Named, examine, identify};
-use crate::yaml::{self, Mark, Node, NodeValue, Unreadable};
-use crate::{Diagnostic, ObjectName, Position, Severity, Violation};
+use crate::yaml::Mark;
+use crate::{Diagnostic, Position, ReadError, Severity, dir};
+use found::{Found, Outcome, Tell, Text};
+use memory::Memory;
 
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,239 +67,145 @@ pub struct Unread {
 /// Never fails: what cannot be read or is not valid is in the diagnostics, and the rest is admitted.
 #[must_use]
 pub fn read_text(file: &str, text: &str) -> Admitted {
-    let mut reader = Reader::default();
-    reader.text(&Arc::from(file), text);
-    reader.finish()
+    let piece = Piece::Text { file: Arc::from(file), text: text.to_owned() };
+    merge(&[piece], &mut Memory::default())
 }
 
-/// Gathers what several files have.
+/// Reads a directory once. See [`Reader`] for reading it again and again.
+///
+/// # Errors
+/// As [`Reader::read_dir`].
+pub fn read_dir(dir: &Path) -> Result<Admitted, ReadError> {
+    Reader::default().read_dir(dir)
+}
+
+/// Reads a directory again and again, and keeps what became of each document: a read costs as much as has changed.
+///
+/// Objects whose documents did not change are the same `Arc`s as before. Texts are not kept, as they may have secrets.
+#[derive(Debug, Default)]
+pub struct Reader {
+    memory: Memory,
+}
+
+impl Reader {
+    /// Reads every `.yaml`, `.yml` and `.json` file of a directory and of the folders below it, sorted by path.
+    ///
+    /// Symbolic links are followed, as mounted ConfigMaps need it. Files and folders whose names begin with a dot are
+    /// passed over, unless a link leads to them. What is reached twice is read once. A file that cannot be read harms
+    /// only itself.
+    ///
+    /// # Errors
+    /// Where the directory itself cannot be read, or holds nothing to read.
+    pub fn read_dir(&mut self, dir: &Path) -> Result<Admitted, ReadError> {
+        Ok(merge(&dir::pieces(dir)?, &mut self.memory))
+    }
+}
+
+/// A file's text, or what is to be told about a file.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Text { file: Arc<str>, text: String },
+    Tell { file: Arc<str>, severity: Severity, message: String, hint: Option<String> },
+}
+
+/// Puts together what all files have. Of objects of one name, the first stays.
+fn merge(pieces: &[Piece], memory: &mut Memory) -> Admitted {
+    let mut documents = Vec::new();
+    for piece in pieces {
+        if let Piece::Text { file, text } = piece {
+            documents.extend(split(file, text).into_iter().map(|(text, _)| text));
+        }
+    }
+    let mut found = memory.find(&documents).into_iter();
+    let mut merge = Merge::default();
+    for piece in pieces {
+        match piece {
+            Piece::Tell { file, severity, message, hint } => merge.tell(file, *severity, message, hint.as_deref()),
+            Piece::Text { file, text } => {
+                for ((_, lines_before), found) in split(file, text).into_iter().zip(&mut found) {
+                    found.iter().for_each(|each| merge.found(&Place { file, lines_before }, each));
+                }
+            }
+        }
+    }
+    merge.admitted
+}
+
+/// A file's documents, and how many lines come before each.
+fn split<'a>(file: &str, text: &'a str) -> Vec<(Text<'a>, u32)> {
+    if Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        return vec![(Text::Json(text), 0)];
+    }
+    crate::yaml::split(text).into_iter().map(|document| (Text::Yaml(document.text), document.lines_before)).collect()
+}
+
 #[derive(Default)]
-pub(crate) struct Reader {
+struct Merge {
     admitted: Admitted,
     seen: HashMap<ObjectRef, Position>,
 }
 
-impl Reader {
-    pub(crate) fn finish(self) -> Admitted {
-        self.admitted
-    }
+/// Where a document stands.
+struct Place<'a> {
+    file: &'a Arc<str>,
+    lines_before: u32,
+}
 
-    /// Adds a diagnostic about a file as a whole.
-    pub(crate) fn file(&mut self, severity: Severity, file: &Arc<str>, message: String, hint: Option<&str>) {
-        let position = Position::file(file);
+impl Place<'_> {
+    fn position(&self, mark: Mark) -> Position {
+        let line = mark.line.saturating_add(self.lines_before);
+        Position { file: Arc::clone(self.file), line, column: mark.column }
+    }
+}
+
+impl Merge {
+    fn tell(&mut self, file: &Arc<str>, severity: Severity, message: &str, hint: Option<&str>) {
+        let position = Position { file: Arc::clone(file), line: 0, column: 0 };
         if severity == Severity::Error {
             self.admitted.unread.push(Unread { position: position.clone() });
         }
-        let hint = hint.map(str::to_owned);
+        let (message, hint) = (message.to_owned(), hint.map(str::to_owned));
         self.admitted.diagnostics.push(Diagnostic { severity, position, object: None, path: None, message, hint });
     }
 
-    pub(crate) fn text(&mut self, file: &Arc<str>, text: &str) {
-        let is_json = std::path::Path::new(file.as_ref()).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-        if is_json {
-            self.nodes(file, yaml::load_json(text));
-            return;
-        }
-        for document in yaml::split(text) {
-            self.nodes(file, yaml::load(document));
-        }
-    }
-
-    fn nodes(&mut self, file: &Arc<str>, nodes: Result<Vec<Node>, Unreadable>) {
-        match nodes {
-            Ok(nodes) => nodes.iter().for_each(|node| self.document(file, node)),
-            Err(Unreadable { mark, message, hint }) => {
-                let position = position(file, mark);
-                self.admitted.unread.push(Unread { position: position.clone() });
-                let severity = Severity::Error;
-                self.admitted.diagnostics.push(Diagnostic {
-                    severity,
-                    position,
-                    object: None,
-                    path: None,
-                    message,
-                    hint,
-                });
-            }
-        }
-    }
-
-    /// One value of a file: an object, or a List of them.
-    fn document(&mut self, file: &Arc<str>, node: &Node) {
-        match &node.value {
-            NodeValue::Null => {}
-            NodeValue::Map(_) => match list_of(node) {
-                Some(List { items, of }) => items.iter().for_each(|item| self.item(file, item, of.as_ref())),
-                None => self.object(file, node, node.to_json()),
-            },
-            NodeValue::Bool(..) | NodeValue::Number(..) | NodeValue::String(_) | NodeValue::List(_) => {
-                let message = "this is no object: an object is a map with apiVersion, kind and metadata".to_owned();
-                let hint = match &node.value {
-                    NodeValue::List(_) => {
-                        Some("separate objects with lines of ---, or put them into a List".to_owned())
-                    }
-                    NodeValue::Null
-                    | NodeValue::Bool(..)
-                    | NodeValue::Number(..)
-                    | NodeValue::String(_)
-                    | NodeValue::Map(_) => None,
-                };
-                self.nodes(file, Err(Unreadable { mark: node.mark, message, hint }));
-            }
-        }
-    }
-
-    /// One item of a List. Items of lists of one kind need not say their kind.
-    fn item(&mut self, file: &Arc<str>, node: &Node, of: Option<&TypeName>) {
-        let Some(TypeName { api_version, kind }) = of.filter(|_| node.get("kind").is_none()) else {
-            return self.document(file, node);
+    fn found(&mut self, place: &Place<'_>, found: &Found) {
+        let Found { mark, name, outcome, tells } = found;
+        let position = place.position(*mark);
+        let reference = match outcome {
+            Outcome::Admitted(object) => Some(object.reference()),
+            Outcome::Refused(kind, key) => Some(ObjectRef { kind: *kind, key: key.clone() }),
+            Outcome::Unread | Outcome::PassedOver => None,
         };
-        let mut value = node.to_json();
-        match value.as_object_mut() {
-            Some(map) => {
-                map.insert("apiVersion".to_owned(), api_version.as_str().into());
-                map.insert("kind".to_owned(), kind.as_str().into());
-                self.object(file, node, value);
+        if let Some(reference) = reference {
+            if let Some(first) = self.seen.get(&reference) {
+                let message = format!("the object is already there, at {first}");
+                let hint = Some("the first stays; remove or rename one of them".to_owned());
+                let severity = Severity::Error;
+                let object = name.clone();
+                let told = Diagnostic { severity, position, object, path: None, message, hint };
+                return self.admitted.diagnostics.push(told);
             }
-            None => self.document(file, node),
+            self.seen.insert(reference, position.clone());
+        }
+        for Tell { severity, mark, path, message, hint } in tells {
+            self.admitted.diagnostics.push(Diagnostic {
+                severity: *severity,
+                position: place.position(*mark),
+                object: name.clone(),
+                path: path.clone(),
+                message: message.clone(),
+                hint: hint.clone(),
+            });
+        }
+        match outcome {
+            Outcome::Admitted(object) => {
+                self.admitted.objects.push(AdmittedObject { object: object.clone(), position });
+            }
+            Outcome::Refused(kind, key) => {
+                self.admitted.refused.push(Refused { kind: *kind, key: key.clone(), position });
+            }
+            Outcome::Unread => self.admitted.unread.push(Unread { position }),
+            Outcome::PassedOver => {}
         }
     }
-
-    fn object(&mut self, file: &Arc<str>, node: &Node, mut value: Value) {
-        let start = position(file, node.mark);
-        match identify(&value) {
-            Identity::Other { name, message, hint } => self.tell(Severity::Note, start, name, None, message, hint),
-            Identity::Mistake { name, named, violation } => {
-                self.violations(file, node, &name, vec![(Severity::Error, violation)], false);
-                match named {
-                    Some(Named { kind, key: Some(key), version: _, name: _ }) => self.refuse(kind, key, start),
-                    Some(Named { kind: _, key: None, version: _, name: _ }) | None => {
-                        self.admitted.unread.push(Unread { position: start })
-                    }
-                }
-            }
-            Identity::Known(Named { kind, version, key, name }) => {
-                if let Some(key) = &key
-                    && let Some(first) = self.seen.get(&ObjectRef { kind, key: key.clone() })
-                {
-                    let message = format!("the object is already there, at {first}");
-                    let hint = Some("the first stays; remove or rename one of them".to_owned());
-                    return self.tell(Severity::Error, start, name, None, message, hint);
-                }
-                // An API server takes no status on create; files that were saved from a cluster have one.
-                if let Some(map) = value.as_object_mut() {
-                    map.remove("status");
-                }
-                let Examined { object, errors, warnings } = examine(kind, &version, value);
-                let errors = errors.into_iter().map(|each| (Severity::Error, each));
-                let violations = warnings.into_iter().map(|each| (Severity::Warning, each)).chain(errors).collect();
-                self.violations(file, node, &name, violations, kind == Kind::Secret);
-                match (object, key) {
-                    (Some(object), _) => {
-                        self.seen.insert(object.reference(), start.clone());
-                        self.admitted.objects.push(AdmittedObject { object, position: start });
-                    }
-                    (None, Some(key)) => self.refuse(kind, key, start),
-                    // Nobody can tell which object it was.
-                    (None, None) => self.admitted.unread.push(Unread { position: start }),
-                }
-            }
-        }
-    }
-
-    fn refuse(&mut self, kind: Kind, key: ObjectKey, position: Position) {
-        self.seen.entry(ObjectRef { kind, key: key.clone() }).or_insert_with(|| position.clone());
-        self.admitted.refused.push(Refused { kind, key, position });
-    }
-
-    /// Tells what is wrong with an object, in the order of the text. With `redact`, no value is repeated.
-    fn violations(
-        &mut self,
-        file: &Arc<str>,
-        node: &Node,
-        name: &ObjectName,
-        violations: Vec<(Severity, Violation)>,
-        redact: bool,
-    ) {
-        let mut placed: Vec<_> = violations
-            .into_iter()
-            .map(|(severity, violation)| {
-                let (mark, violation) = place(node, violation, redact);
-                (mark, severity, violation)
-            })
-            .collect();
-        placed.sort_by_key(|(mark, ..)| *mark);
-        for (mark, severity, Violation { path, message, hint }) in placed {
-            let path = (!path.is_empty()).then(|| path.to_string());
-            self.tell(severity, position(file, mark), name.clone(), path, message, hint);
-        }
-    }
-
-    fn tell(
-        &mut self,
-        severity: Severity,
-        position: Position,
-        object: ObjectName,
-        path: Option<String>,
-        message: String,
-        hint: Option<String>,
-    ) {
-        self.admitted.diagnostics.push(Diagnostic { severity, position, object: Some(object), path, message, hint });
-    }
-}
-
-fn position(file: &Arc<str>, mark: Mark) -> Position {
-    Position { file: Arc::clone(file), line: mark.line, column: mark.column }
-}
-
-/// Where a violation stands, and what the text there tells besides.
-fn place(node: &Node, mut violation: Violation, redact: bool) -> (Mark, Violation) {
-    let (mut mark, found) = yaml::locate(node, violation.path.segments());
-    if violation.message.starts_with("unknown field") {
-        mark = yaml::locate_key(node, violation.path.segments()).unwrap_or(mark);
-    }
-    if violation.message.starts_with("must be a string, not")
-        && let Some(hint) = found.and_then(|found| quote_hint(found, redact))
-    {
-        violation.hint = Some(hint);
-    }
-    (mark, violation)
-}
-
-/// Words and numbers that are meant as text are the most frequent trap of YAML.
-fn quote_hint(node: &Node, redact: bool) -> Option<String> {
-    let (word, what) = match &node.value {
-        NodeValue::Bool(_, word) => (word, "boolean"),
-        NodeValue::Number(_, word) => (word, "number"),
-        NodeValue::Null | NodeValue::String(_) | NodeValue::List(_) | NodeValue::Map(_) => return None,
-    };
-    if redact {
-        return Some(format!("YAML reads it as a {what}: put it in quotes"));
-    }
-    Some(format!("YAML reads {word} as a {what}: put it in quotes, \"{word}\""))
-}
-
-/// A `List`, or a list of one kind, such as `HTTPRouteList`.
-struct List<'a> {
-    items: &'a [Node],
-    /// Of a list of one kind: what its items are.
-    of: Option<TypeName>,
-}
-
-struct TypeName {
-    api_version: String,
-    kind: String,
-}
-
-fn list_of(node: &Node) -> Option<List<'_>> {
-    let kind = node.get("kind")?.as_str()?;
-    let api_version = node.get("apiVersion")?.as_str()?;
-    let NodeValue::List(items) = &node.get("items")?.value else { return None };
-    let item_kind = kind.strip_suffix("List")?;
-    if item_kind.is_empty() {
-        return (api_version == "v1").then_some(List { items, of: None });
-    }
-    let (group, _) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    Kind::find(group, item_kind)?;
-    Some(List { items, of: Some(TypeName { api_version: api_version.to_owned(), kind: item_kind.to_owned() }) })
 }

@@ -25,6 +25,8 @@ pub(crate) struct Rule {
     message: Option<String>,
     message_expression: Option<String>,
     field: FieldPath,
+    /// Whether the rule compares with an older version of the object.
+    is_transition: bool,
     program: OnceLock<Compiled>,
     message_program: OnceLock<Compiled>,
 }
@@ -55,19 +57,16 @@ impl Rule {
         let text = |key: &str| json.get(key).and_then(Value::as_str).map(str::to_owned);
         let field = text("fieldPath").unwrap_or_default();
         let names: Vec<_> = field.split('.').filter(|name| !name.is_empty()).collect();
+        let source = text("rule").ok_or("a rule must have a text")?;
         Ok(Self {
-            source: text("rule").ok_or("a rule must have a text")?,
+            is_transition: source.contains("oldSelf"),
+            source,
             message: text("message"),
             message_expression: text("messageExpression"),
             field: FieldPath::of(&names),
             program: OnceLock::new(),
             message_program: OnceLock::new(),
         })
-    }
-
-    /// Whether the rule compares with an older version of the object.
-    fn is_transition(&self) -> bool {
-        self.source.contains("oldSelf")
     }
 
     fn check(&self, context: &Context<'_, '_>) -> Result<bool, String> {
@@ -125,10 +124,10 @@ impl Walk<'_> {
         if !schema.has_rules {
             return;
         }
-        if schema.rules.iter().any(|rule| !rule.is_transition()) {
+        if schema.rules.iter().any(|rule| !rule.is_transition) {
             context.add_variable_as_val("self", item.to_val());
         }
-        for rule in schema.rules.iter().filter(|rule| !rule.is_transition()) {
+        for rule in schema.rules.iter().filter(|rule| !rule.is_transition) {
             let message = match rule.check(context) {
                 Ok(true) => continue,
                 Ok(false) => rule.message(context),

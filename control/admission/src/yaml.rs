@@ -6,7 +6,7 @@ mod load;
 mod node;
 mod scalar;
 
-pub(crate) use document::{Document, split};
+pub(crate) use document::split;
 pub(crate) use json::load_json;
 pub(crate) use load::load;
 pub(crate) use node::{Mark, Node, NodeValue, locate, locate_key};

@@ -23,7 +23,17 @@ pub(crate) fn split(text: &str) -> Vec<Document<'_>> {
     }
     documents.push(Document { text: text.get(start..).unwrap_or_default(), lines_before });
     documents.retain(|document| has_content(document.text));
-    documents
+    documents.into_iter().map(without_separator).collect()
+}
+
+/// A bare separator is not part of the text, so that the first document of a file is the same with and without one.
+fn without_separator(document: Document<'_>) -> Document<'_> {
+    match document.text.split_once('\n') {
+        Some((line, text)) if line.trim_end() == "---" => {
+            Document { text, lines_before: document.lines_before.saturating_add(1) }
+        }
+        Some(_) | None => document,
+    }
 }
 
 fn is_separator(line: &str) -> bool {
@@ -46,7 +56,7 @@ mod tests {
     fn splits_and_counts_lines() {
         let text = "# head\n---\na: 1\n---\n# nothing\n--- # two\nb: 2\n...\n---\n";
         let found: Vec<_> = split(text).into_iter().map(|d| (d.lines_before, d.text)).collect();
-        assert_eq!(found, [(1, "---\na: 1\n"), (5, "--- # two\nb: 2\n...\n")]);
+        assert_eq!(found, [(2, "a: 1\n"), (5, "--- # two\nb: 2\n...\n")]);
     }
 
     #[test]

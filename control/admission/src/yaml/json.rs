@@ -3,7 +3,7 @@
 use serde_json::{Number, Value};
 
 use super::node::{Entry, Mark, Node, NodeValue};
-use super::{Document, Unreadable, load};
+use super::{Unreadable, load};
 
 /// Reads one JSON value.
 pub(crate) fn load_json(text: &str) -> Result<Vec<Node>, Unreadable> {
@@ -16,7 +16,7 @@ pub(crate) fn load_json(text: &str) -> Result<Vec<Node>, Unreadable> {
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         Unreadable { mark, message: format!("not JSON: {message}"), hint: None }
     })?;
-    match load(Document { text, lines_before: 0 }) {
+    match load(text) {
         Ok(nodes) if nodes.len() == 1 && nodes.iter().all(|node| node.to_json() == value) => Ok(nodes),
         // Duplicate keys are legal JSON, but not in objects, and so are bombs.
         Err(error) if error.message.contains("already there") || error.message.contains("more than") => Err(error),

@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::node::{Entry, Mark, Node, NodeValue};
-use super::{Document, Unreadable, scalar};
+use super::{Unreadable, scalar};
 
 /// How deep values may nest. Kubernetes objects stay under 30.
 const MAX_DEPTH: usize = 64;
 /// How many values a document may have once aliases are followed: ten thousand routes in one List have about a million.
-const MAX_NODES: usize = 4_000_000;
+const MAX_NODES: usize = 2_000_000;
 
 /// Reads the values of one document: one, or several where `...` ends some.
-pub(crate) fn load(document: Document<'_>) -> Result<Vec<Node>, Unreadable> {
-    let mut loader = Loader { lines_before: document.lines_before, ..Loader::default() };
-    for event in Parser::new_from_str(document.text) {
+pub(crate) fn load(text: &str) -> Result<Vec<Node>, Unreadable> {
+    let mut loader = Loader::default();
+    for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => loader.event(event, span)?,
             Err(error) => {
-                let mark = loader.mark(error.marker());
-                return Err(Unreadable { mark, message: error.info().to_owned(), hint: syntax_hint(document, &error) });
+                let mark = mark_of(error.marker());
+                return Err(Unreadable { mark, message: error.info().to_owned(), hint: syntax_hint(text, &error) });
             }
         }
     }
@@ -28,8 +28,8 @@ pub(crate) fn load(document: Document<'_>) -> Result<Vec<Node>, Unreadable> {
 }
 
 /// The two mistakes that the parser's own words do not explain.
-fn syntax_hint(document: Document<'_>, error: &saphyr_parser::ScanError) -> Option<String> {
-    let line = document.text.lines().nth(error.marker().line().checked_sub(1)?)?;
+fn syntax_hint(text: &str, error: &saphyr_parser::ScanError) -> Option<String> {
+    let line = text.lines().nth(error.marker().line().checked_sub(1)?)?;
     if line.trim_start_matches(' ').starts_with('\t') {
         return Some("indent with spaces: YAML does not allow tabs there".to_owned());
     }
@@ -44,7 +44,6 @@ fn syntax_hint(document: Document<'_>, error: &saphyr_parser::ScanError) -> Opti
 
 #[derive(Default)]
 struct Loader {
-    lines_before: u32,
     roots: Vec<Node>,
     stack: Vec<Open>,
     anchors: BTreeMap<usize, Node>,
@@ -76,14 +75,8 @@ enum Key {
 }
 
 impl Loader {
-    fn mark(&self, marker: &saphyr_parser::Marker) -> Mark {
-        let line = u32::try_from(marker.line()).unwrap_or(u32::MAX).saturating_add(self.lines_before);
-        let column = u32::try_from(marker.col()).unwrap_or(u32::MAX).saturating_add(1);
-        Mark { line, column }
-    }
-
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Unreadable> {
-        let mark = self.mark(&span.start);
+        let mark = mark_of(&span.start);
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => Ok(()),
             Event::DocumentEnd => {
@@ -171,8 +164,13 @@ impl Loader {
                     if let Key::Named(name) = &key
                         && !keys.insert(name.clone())
                     {
-                        let first = entries.iter().find(|entry| entry.key == *name).map(|entry| entry.mark.line);
-                        let message = format!("key {name:?} is already there, on line {}", first.unwrap_or(mark.line));
+                        let first = entries.iter().find(|entry| entry.key == *name).map_or(mark, |entry| entry.mark);
+                        let place = match mark.line.saturating_sub(first.line) {
+                            0 => "on the same line".to_owned(),
+                            1 => "one line above".to_owned(),
+                            lines => format!("{lines} lines above"),
+                        };
+                        let message = format!("key {name:?} is already there, {place}");
                         let hint = Some("remove or rename one of them".to_owned());
                         return Err(Unreadable { mark, message, hint });
                     }
@@ -184,6 +182,11 @@ impl Loader {
         }
         Ok(())
     }
+}
+
+fn mark_of(marker: &saphyr_parser::Marker) -> Mark {
+    let at = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Mark { line: at(marker.line()), column: at(marker.col()).saturating_add(1) }
 }
 
 fn unreadable(mark: Mark, message: &str) -> Unreadable {

@@ -1,0 +1,140 @@
+//! Directories: order, links, what is passed over, and what is told.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+
+use lychgate_admission::{Admitted, ReadError, Reader, read_dir};
+use lychgate_api::Object;
+
+fn namespace(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n")
+}
+
+fn put(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn names(admitted: &Admitted) -> Vec<&str> {
+    admitted.objects.iter().map(|each| each.object.metadata().name.as_str()).collect()
+}
+
+fn told(admitted: &Admitted, dir: &Path) -> Vec<String> {
+    let prefix = format!("{}/", dir.display());
+    admitted.diagnostics.iter().map(|each| each.to_string().replace(&prefix, "")).collect()
+}
+
+#[test]
+fn reads_all_of_our_files_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "b.yaml", &namespace("b"));
+    put(dir.path(), "a/z.yml", &namespace("z"));
+    put(dir.path(), "c.json", r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "c"}}"#);
+    put(dir.path(), "README.md", "no objects");
+    put(dir.path(), ".hidden.yaml", &namespace("hidden"));
+    put(dir.path(), ".git/d.yaml", &namespace("hidden"));
+    put(dir.path(), "#b.yaml#", "half written");
+    let admitted = read_dir(dir.path()).unwrap();
+    assert_eq!(names(&admitted), ["z", "b", "c"]);
+    assert!(admitted.diagnostics.is_empty() && !admitted.has_errors());
+    let position = admitted.objects[0].position.to_string();
+    assert_eq!(position, format!("{}/a/z.yml:1:1", dir.path().display()));
+}
+
+/// As a mounted ConfigMap: files are links through `..data`, which is swapped.
+#[test]
+fn follows_the_links_of_a_mounted_config_map() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "..2026_01/a.yaml", &namespace("old"));
+    put(dir.path(), "..2026_02/a.yaml", &namespace("new"));
+    symlink("..2026_01", dir.path().join("..data")).unwrap();
+    symlink("..data/a.yaml", dir.path().join("a.yaml")).unwrap();
+    let mut reader = Reader::default();
+    assert_eq!(names(&reader.read_dir(dir.path()).unwrap()), ["old"]);
+    symlink("..2026_02", dir.path().join("..next")).unwrap();
+    fs::rename(dir.path().join("..next"), dir.path().join("..data")).unwrap();
+    assert_eq!(names(&reader.read_dir(dir.path()).unwrap()), ["new"]);
+}
+
+#[test]
+fn links_in_circles_end() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "sub/a.yaml", &namespace("a"));
+    symlink("..", dir.path().join("sub/up")).unwrap();
+    symlink("a.yaml", dir.path().join("sub/b.yaml")).unwrap();
+    symlink("gone.yaml", dir.path().join("sub/c.yaml")).unwrap();
+    symlink("self.yaml", dir.path().join("self.yaml")).unwrap();
+    let admitted = read_dir(dir.path()).unwrap();
+    assert_eq!(names(&admitted), ["a"]);
+    let told = told(&admitted, dir.path());
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told[0].starts_with("self.yaml: cannot be read"), "{told:?}");
+    assert_eq!(told[1], "sub/b.yaml: is the same as sub/a.yaml, passed over");
+    assert!(told[2].starts_with("sub/c.yaml: cannot be read"), "{told:?}");
+    assert!(told[3].starts_with("sub/up: is the same as "), "{told:?}");
+    assert_eq!(admitted.unread.len(), 2);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_harms_only_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "a.yaml", &namespace("a"));
+    put(dir.path(), "big.yaml", &"#".repeat(8 * 1024 * 1024 + 1));
+    fs::write(dir.path().join("bytes.yaml"), b"a: \xff\n").unwrap();
+    put(dir.path(), "folder.yaml/b.yaml", &namespace("b"));
+    put(dir.path(), "z.yaml", &namespace("a"));
+    let admitted = read_dir(dir.path()).unwrap();
+    assert_eq!(names(&admitted), ["a", "b"]);
+    assert_eq!(
+        told(&admitted, dir.path()),
+        [
+            "big.yaml: has more than 8388608 bytes; split it into several files",
+            "bytes.yaml: is not UTF-8 text, at byte 4; save it as UTF-8",
+            "z.yaml:1:1: Namespace/a: the object is already there, at a.yaml:1:1; the first stays; remove or rename one of them",
+        ]
+    );
+}
+
+#[test]
+fn an_unusable_directory_is_an_error_that_helps() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing");
+    assert!(matches!(read_dir(&missing), Err(ReadError::Missing(_))));
+    assert!(
+        read_dir(&missing)
+            .unwrap_err()
+            .to_string()
+            .ends_with("missing does not exist; create it, or name another directory")
+    );
+    assert!(matches!(read_dir(dir.path()), Err(ReadError::Empty(_))));
+    put(dir.path(), "notes.txt", "x");
+    assert!(matches!(read_dir(dir.path()), Err(ReadError::Empty(_))));
+    assert!(matches!(read_dir(&dir.path().join("notes.txt")), Err(ReadError::NotADirectory(_))));
+}
+
+#[test]
+fn what_did_not_change_is_not_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let many: Vec<_> = (0..200).map(|n| namespace(&format!("n{n}"))).collect();
+    put(dir.path(), "many.yaml", &many.join("---\n"));
+    let mut reader = Reader::default();
+    let first = reader.read_dir(dir.path()).unwrap();
+    assert_eq!(first.objects.len(), 200);
+    // Other lines, and one other object.
+    let changed = format!("# head\n---\n{}", many.join("---\n").replace("{name: n7}", "{name: m7}"));
+    put(dir.path(), "many.yaml", &changed);
+    let second = reader.read_dir(dir.path()).unwrap();
+    assert_eq!(second, read_dir(dir.path()).unwrap());
+    for (at, (one, two)) in first.objects.iter().zip(&second.objects).enumerate() {
+        let (Object::Namespace(one), Object::Namespace(two)) = (&one.object, &two.object) else { continue };
+        assert_eq!(Arc::ptr_eq(one, two), at != 7, "{at}");
+    }
+    let line = |admitted: &Admitted| admitted.objects[9].position.line;
+    assert_eq!(line(&second), line(&first) + 2);
+}
