@@ -8,6 +8,7 @@ mod fault;
 mod forwarded;
 mod head;
 mod mirror;
+mod path;
 mod request_id;
 mod session;
 

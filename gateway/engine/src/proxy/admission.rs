@@ -4,14 +4,15 @@ use super::context::{Forwarding, Routed};
 use super::fault::Fault;
 use super::head::{PingoraRequest, authority};
 use super::session::SessionState;
-use super::{Gateway, RequestContext, forwarded, request_id};
+use super::{Gateway, RequestContext, forwarded, path, request_id};
 use crate::connection::set_deadline;
 use crate::runtime::{ListenerState, Port};
 use http::header::HOST;
-use lychgate_filters::{ChainState, Reply, RequestView, Verdict};
+use lychgate_filters::{ChainState, Reply, RequestHead, RequestView, Verdict};
 use lychgate_router::{RequestLine, Selection, normalize_host};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ impl Gateway {
         let request = session.req_header_mut();
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
+        normalize(request)?;
         let connection = ctx.connection.clone().ok_or_else(|| Fault::bug("a request without a connection"))?;
         let runtime = self.live.pin();
         let port = runtime.ports.get(&connection.bind).ok_or_else(Fault::no_listener)?;
@@ -62,6 +64,15 @@ fn check(request: &RequestHeader) -> Result<(), Fault> {
         return Err(Fault::bad_request("a path that is not UTF-8"));
     }
     Ok(())
+}
+
+/// Brings the path into the one form that is matched and forwarded.
+fn normalize(request: &mut RequestHeader) -> Result<(), Fault> {
+    let changed = match path::normalize(request.uri.path()).map_err(|error| Fault::bad_request(error.0))? {
+        Cow::Borrowed(_) => return Ok(()),
+        Cow::Owned(path) => path,
+    };
+    PingoraRequest(request).set_path(&changed).map_err(|_| Fault::bad_request("a path that is too long"))
 }
 
 /// The listener for a host: over TLS that of the handshake, or none (GEP-3567).
