@@ -21,6 +21,8 @@ pub(crate) struct Surroundings<'r, 'w, 'a> {
     pub(crate) resolver: &'r mut Resolver<'w, 'a>,
     /// How the paths of the rule are matched.
     pub(crate) paths: Vec<PathMatchType>,
+    /// Whether they are those of a backend, and so concern its share of the requests only.
+    pub(crate) of_backend: bool,
 }
 
 /// Why a filter cannot be done.
@@ -56,10 +58,10 @@ pub(crate) fn read(
         read.push(result.unwrap_or_else(|Bad { reason, unresolved, message }| {
             let message = format!("{path}: {message}");
             let refusal = Refusal::internal(RefusalReason::UnsupportedFilter, message.as_str());
-            if unresolved {
-                findings.unresolved(reason, message)
-            } else {
-                findings.invalid(reason, message)
+            match (unresolved, around.of_backend) {
+                (true, _) => findings.unresolved(reason, message),
+                (false, true) => findings.partly_invalid(reason, message),
+                (false, false) => findings.invalid(reason, message),
             }
             Filter::Broken(refusal)
         }));

@@ -52,7 +52,7 @@ impl<'a> Grants<'a> {
 /// What to do where a grant is missing.
 pub(crate) fn advice(from: Referrer<'_>, to: Referent<'_>) -> String {
     format!(
-        "no ReferenceGrant in namespace {} lets a {} of namespace {} refer to {} {}; add one there",
+        "no ReferenceGrant in namespace {} lets {}s of namespace {} refer to {} {}; add one there",
         to.namespace, from.kind, from.namespace, to.kind, to.name
     )
 }

@@ -27,7 +27,7 @@ use lychgate_api::core::Namespace;
 use lychgate_api::gateway::HttpRoute;
 use lychgate_api::{Kind, ObjectKey, ObjectRef};
 use lychgate_ir::{BackendId, BackendKind, GatewayId, ListenerId, ObjectName, Route, RouteId, RouteKind, Rule};
-use parents::{Parent, Parents};
+use parents::{Found, Parents};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Remembered {
     source: Arc<HttpRoute>,
     namespace: Option<Arc<Namespace>>,
-    parents: Vec<Option<Arc<Parent>>>,
+    parents: Vec<Found>,
     compiled: Arc<Compiled>,
     pub(crate) outcome: Arc<Outcome>,
 }
@@ -114,19 +114,15 @@ fn one(
         Arc::ptr_eq(&old.compiled, &compiled)
             && same(old.namespace.as_ref(), namespace.as_ref())
             && old.parents.len() == found.len()
-            && old.parents.iter().zip(&found).all(|(old, new)| same(old.as_ref(), new.parent()))
+            && old.parents.iter().zip(&found).all(|(old, new)| old.same(new))
     }) {
         return old.clone();
     }
-    let attached = attach::attach(world, &asks, &found);
-    let outcome = outcome(key, source, &compiled, &attached, old.map(|old| &*old.outcome));
-    Remembered {
-        source: source.clone(),
-        namespace,
-        parents: found.iter().map(|found| found.parent().cloned()).collect(),
-        compiled,
-        outcome: Arc::new(outcome),
-    }
+    let outcome = {
+        let attached = attach::attach(world, &asks, &found);
+        outcome(key, source, &compiled, &attached, old.map(|old| &*old.outcome))
+    };
+    Remembered { source: source.clone(), namespace, parents: found, compiled, outcome: Arc::new(outcome) }
 }
 
 fn same<T>(old: Option<&Arc<T>>, new: Option<&Arc<T>>) -> bool {
@@ -170,7 +166,8 @@ fn outcome(
 ) -> Outcome {
     let attachments = attach::attachments(attached);
     let invalid = compiled.findings.all_invalid(compiled.written);
-    let route = (!attachments.is_empty()).then(|| {
+    let served = !attachments.is_empty() && !compiled.rules.is_empty();
+    let route = served.then(|| {
         let route =
             Route { id: id_of(key), created: created(&source.metadata), attachments, rules: compiled.rules.clone() };
         keep(route, old.and_then(|old| old.route.as_ref()))

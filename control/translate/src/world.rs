@@ -60,7 +60,8 @@ impl<'a> World<'a> {
         let SecretObjectReference { group, kind, name, namespace } = reference;
         if !(group.is_empty() && kind == Kind::Secret.as_str()) {
             return Err(BadRef::Kind(format!(
-                "{kind}.{group} {name} is no Secret; refer to a Secret of type kubernetes.io/tls"
+                "{} {name} is no Secret; refer to a Secret of type kubernetes.io/tls",
+                qualified(group, kind)
             )));
         }
         let namespace = namespace.as_deref().unwrap_or(from.namespace);
@@ -76,7 +77,8 @@ impl<'a> World<'a> {
         let Referent { group, kind, namespace, name } = to;
         if !(group.is_empty() && kind == Kind::ConfigMap.as_str()) {
             return Err(BadRef::Kind(format!(
-                "{kind}.{group} {name} is no ConfigMap; refer to a ConfigMap with a ca.crt"
+                "{} {name} is no ConfigMap; refer to a ConfigMap with a ca.crt",
+                qualified(group, kind)
             )));
         }
         if !self.grants.permit(from, to) {
@@ -84,4 +86,9 @@ impl<'a> World<'a> {
         }
         self.store.bundle(&ObjectKey::new(namespace, name)).map_err(BadRef::Broken)
     }
+}
+
+/// A kind with its group, which core has not.
+fn qualified(group: &str, kind: &str) -> String {
+    if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") }
 }

@@ -3,7 +3,6 @@
 
 mod support;
 
-use lychgate_ir::{BackendTls, ClientIdentity, Filter, Resolution, Target};
 use lychgate_translate::{Translation, translate};
 use std::sync::Arc;
 
@@ -48,49 +47,6 @@ fn the_translation_before_changes_nothing() {
 #[test]
 fn snapshots_are_closed() {
     for fixture in support::all() {
-        check_closed(&translate(&fixture.objects, &fixture.options, None), &fixture.name());
-    }
-}
-
-fn check_closed(translation: &Translation, name: &str) {
-    let snapshot = &translation.snapshot;
-    let filters = |filters: &[Filter]| {
-        for filter in filters {
-            if let Filter::Mirror(mirror) = filter
-                && let Target::Backend(id) = &mirror.target
-            {
-                assert!(snapshot.backends.contains_key(id), "{name}: {id} is mirrored to, and not there");
-            }
-        }
-    };
-    for route in snapshot.routes.values() {
-        for attachment in &route.attachments {
-            assert!(snapshot.listeners.contains_key(&attachment.listener), "{name}: {}", attachment.listener);
-            assert!(!attachment.hostnames.is_empty(), "{name}");
-        }
-        assert!(!route.attachments.is_empty(), "{name}: {} is attached to nothing", route.id);
-        for rule in &route.rules {
-            assert!(!rule.matches.is_empty(), "{name}: {} matches nothing", rule.id);
-            filters(&rule.filters);
-            for backend in rule.forward.iter().flat_map(|forward| &forward.backends) {
-                filters(&backend.filters);
-                if let Target::Backend(id) = &backend.target {
-                    assert!(snapshot.backends.contains_key(id), "{name}: {id} is not there");
-                }
-            }
-        }
-    }
-    for (id, backend) in &snapshot.backends {
-        assert_eq!(backend.resolution == Resolution::Endpoints, translation.endpoints.contains_key(id), "{name}: {id}");
-        if let BackendTls::Tls(tls) = &backend.tls
-            && let ClientIdentity::Certificate(id) = &tls.identity
-        {
-            assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there");
-        }
-    }
-    for listener in snapshot.listeners.values() {
-        for id in listener.tls.iter().flat_map(|tls| &tls.certificates).chain(&listener.upstream_identity) {
-            assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there");
-        }
+        support::check_closed(&translate(&fixture.objects, &fixture.options, None), &fixture.name());
     }
 }

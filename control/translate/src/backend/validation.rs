@@ -1,7 +1,7 @@
 //! How a backend's certificate is verified, as BackendTLSPolicies and XBackends write it (GEP-1897).
 
 use crate::reference_grant::{Referent, Referrer};
-use crate::status::condition::{Problem, list};
+use crate::status::condition::{Problem, sentences};
 use crate::status::reason;
 use crate::world::{BadRef, World};
 use lychgate_api::gateway::{BackendTlsPolicyValidation, SubjectAltNameType, WellKnownCaCertificates};
@@ -59,9 +59,9 @@ pub(crate) fn check(world: &World<'_>, namespace: &str, path: &str, wanted: &Bac
                     }
                 }
             }
-            unresolved = first_reason.map(|reason| Problem::new(reason, list(&bad)));
+            unresolved = first_reason.map(|reason| Problem::new(reason, sentences(&bad)));
             if roots.is_empty() {
-                Err(Problem::new(reason::NO_VALID_CA_CERTIFICATE, list(&bad)))
+                Err(Problem::new(reason::NO_VALID_CA_CERTIFICATE, sentences(&bad)))
             } else {
                 Ok(Roots::Pem(roots.into_values().collect()))
             }

@@ -145,9 +145,13 @@ pub(super) fn status(
             BackendTls::Broken(_) => tls.unresolved.clone(),
             BackendTls::Plain | BackendTls::Tls(_) => None,
         });
-    let mut message = "requests can be sent there".to_owned();
+    let mut message = match &tls.backend {
+        // The API calls this a security risk for names outside of the cluster.
+        BackendTls::Plain => "requests can be sent there, in clear text: tls.mode is None".to_owned(),
+        BackendTls::Tls(_) | BackendTls::Broken(_) => "requests can be sent there".to_owned(),
+    };
     if let Err(note) = balance::read(&object.metadata) {
-        message = format!("{message}; {note}");
+        message = format!("{message} | {note}");
     }
     let conditions = vec![
         writer.verdict(condition::ACCEPTED, refused.as_ref(), reason::ACCEPTED, &message),

@@ -1,6 +1,6 @@
 //! `spec.addresses`: where a Gateway is bound.
 
-use crate::status::condition::{Problem, list};
+use crate::status::condition::{Problem, sentences};
 use crate::status::reason;
 use lychgate_api::gateway::{AddressType, Gateway, GatewayAddressRoutability, GatewayStatusAddress};
 use std::net::IpAddr;
@@ -49,7 +49,7 @@ pub(super) fn read(gateway: &Gateway) -> Addresses {
     if any {
         bind.clear();
     }
-    let problem = |reason, texts: Vec<String>| (!texts.is_empty()).then(|| Problem::new(reason, list(&texts)));
+    let problem = |reason, texts: Vec<String>| (!texts.is_empty()).then(|| Problem::new(reason, sentences(&texts)));
     Addresses {
         bind,
         none_usable,

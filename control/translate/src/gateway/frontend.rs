@@ -1,7 +1,7 @@
 //! `spec.tls.frontend`: client certificates, by port (GEP-91).
 
 use crate::reference_grant::{Referent, Referrer};
-use crate::status::condition::{Problem, list};
+use crate::status::condition::{Problem, sentences};
 use crate::status::reason;
 use crate::world::{BadRef, World};
 use lychgate_api::gateway::{FrontendTlsValidation, FrontendValidationModeType, Gateway};
@@ -77,9 +77,9 @@ fn validation(world: &World<'_>, key: &ObjectKey, path: &str, wanted: &FrontendT
             }
         }
     }
-    let unresolved = first_reason.map(|reason| Problem::new(reason, list(&bad)));
+    let unresolved = first_reason.map(|reason| Problem::new(reason, sentences(&bad)));
     let checked = if roots.is_empty() {
-        Err(Refusal::internal(RefusalReason::InvalidPolicy, list(&bad)))
+        Err(Refusal::internal(RefusalReason::InvalidPolicy, sentences(&bad)))
     } else {
         let mode = match mode {
             FrontendValidationModeType::AllowValidOnly => ValidationMode::AllowValidOnly,

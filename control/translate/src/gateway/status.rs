@@ -4,7 +4,7 @@ use super::GatewayPlan;
 use crate::listener::ListenerPlan;
 use crate::listener::merge::SetPlan;
 use crate::listener::status::listener_statuses;
-use crate::status::condition::{self, Problem, Writer, list};
+use crate::status::condition::{self, Problem, Writer, sentences};
 use crate::status::{ObjectStatus, reason};
 use lychgate_api::gateway::{Gateway, GatewayStatus, ListenerSetStatus};
 use lychgate_ir::ListenerId;
@@ -117,7 +117,7 @@ fn resolved_refs(plan: &GatewayPlan<'_>, writer: Writer) -> lychgate_api::meta::
             Some(format!("listener {}: {}", listener.spec.name, problem.message))
         });
         let bad: Vec<String> = bad.collect();
-        (!bad.is_empty()).then(|| Problem::new(reason::LISTENERS_NOT_RESOLVED, list(&bad)))
+        (!bad.is_empty()).then(|| Problem::new(reason::LISTENERS_NOT_RESOLVED, sentences(&bad)))
     });
     writer.verdict(condition::RESOLVED_REFS, problem.as_ref(), reason::RESOLVED_REFS, "all references are resolved")
 }
@@ -133,9 +133,9 @@ fn invalid_listeners<'p, 'a: 'p>(listeners: impl Iterator<Item = &'p ListenerPla
         .collect();
     let valid: Vec<_> = valid.iter().map(|listener| listener.spec.name.as_str()).collect();
     if valid.is_empty() {
-        format!("no listener is valid: {}", list(&invalid))
+        format!("no listener is valid: {}", sentences(&invalid))
     } else {
-        format!("{}; accepted: {}", list(&invalid), valid.join(", "))
+        format!("{} | accepted: {}", sentences(&invalid), valid.join(", "))
     }
 }
 

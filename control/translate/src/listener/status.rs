@@ -31,7 +31,7 @@ fn conditions(
     let refused = listener.conflict.as_ref().or(listener.refused.as_ref());
     let mut message = "the listener is valid".to_owned();
     for note in &listener.notes {
-        message.push_str("; ");
+        message.push_str(" | ");
         message.push_str(note);
     }
     let accepted = writer.verdict(condition::ACCEPTED, refused, reason::ACCEPTED, &message);

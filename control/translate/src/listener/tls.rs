@@ -4,7 +4,7 @@ use super::is_ours;
 use crate::gateway::frontend::Validation;
 use crate::names::MIN_TLS_VERSION;
 use crate::reference_grant::Referrer;
-use crate::status::condition::{Problem, list};
+use crate::status::condition::{Problem, sentences};
 use crate::status::reason;
 use crate::world::{BadRef, World};
 use lychgate_api::gateway::{Listener, ListenerTlsConfig, TlsModeType};
@@ -72,7 +72,7 @@ pub(super) fn read(
         let message = "tls.mode Passthrough is not possible with protocol HTTPS; use mode Terminate";
         refused = Some(Problem::new(reason::UNSUPPORTED_VALUE, message));
     }
-    let mut unresolved = first_reason.map(|reason| Problem::new(reason, list(&bad)));
+    let mut unresolved = first_reason.map(|reason| Problem::new(reason, sentences(&bad)));
     if let Some(validation) = validation {
         unresolved = unresolved.or_else(|| validation.unresolved.clone());
         if let (Err(refusal), None) = (&validation.checked, &refused) {

@@ -1,6 +1,6 @@
 //! What is wrong with the rules of a route.
 
-use crate::status::condition::{Problem, list};
+use crate::status::condition::{Problem, sentences};
 use std::collections::BTreeSet;
 
 /// Gathers what is found while the rules are read, in order.
@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Findings {
     rule: usize,
     rules_invalid: BTreeSet<usize>,
+    rules_partly_invalid: BTreeSet<usize>,
     /// Values that make no sense: the reason of the first, and all messages.
     invalid: Option<(&'static str, Vec<String>)>,
     /// References that lead nowhere, in the same way.
@@ -24,6 +25,12 @@ impl Findings {
     /// The rule cannot be done as written.
     pub(crate) fn invalid(&mut self, reason: &'static str, message: String) {
         self.rules_invalid.insert(self.rule);
+        self.invalid.get_or_insert((reason, Vec::new())).1.push(message);
+    }
+
+    /// The share of one backend of the rule cannot be done as written.
+    pub(crate) fn partly_invalid(&mut self, reason: &'static str, message: String) {
+        self.rules_partly_invalid.insert(self.rule);
         self.invalid.get_or_insert((reason, Vec::new())).1.push(message);
     }
 
@@ -46,17 +53,19 @@ impl Findings {
 
     /// Why rules cannot be done as written, if some cannot.
     pub(super) fn invalid_problem(&self) -> Option<Problem> {
-        self.invalid.as_ref().map(|(reason, messages)| Problem::new(reason, list(messages)))
+        self.invalid.as_ref().map(|(reason, messages)| Problem::new(reason, sentences(messages)))
     }
 
     /// Why references are not resolved, if some are not.
     pub(super) fn unresolved_problem(&self) -> Option<Problem> {
-        self.unresolved.as_ref().map(|(reason, messages)| Problem::new(reason, list(messages)))
+        self.unresolved.as_ref().map(|(reason, messages)| Problem::new(reason, sentences(messages)))
     }
 
     /// The positions of rules that cannot be done as written, for people.
     pub(super) fn invalid_rules(&self) -> String {
-        let rules: Vec<_> = self.rules_invalid.iter().map(|rule| format!("rules[{rule}]")).collect();
+        let whole = self.rules_invalid.iter().map(|rule| format!("rules[{rule}]"));
+        let partly = self.rules_partly_invalid.difference(&self.rules_invalid);
+        let rules: Vec<_> = whole.chain(partly.map(|rule| format!("rules[{rule}] in part"))).collect();
         rules.join(", ")
     }
 

@@ -41,8 +41,9 @@ fn rule(resolver: &mut Resolver<'_, '_>, id: RuleId, written: &HttpRouteRule, fi
     let HttpRouteRule { name: _, matches, filters, backend_refs, timeouts, retry, session_persistence } = written;
     let path = format!("rules[{}]", id.index);
     let (matches, matches_problem) = read_matches(matches, &path, findings);
-    let mut around = Surroundings { resolver, paths: path_types(written) };
+    let mut around = Surroundings { resolver, paths: path_types(written), of_backend: false };
     let filters = filter::read(&mut around, filters, &path, findings);
+    around.of_backend = true;
     let backends = backends(&mut around, backend_refs, &path, findings);
     let persistence = session_persistence.as_ref().map(|wanted| session::read(wanted, &owner(&id))).transpose();
     let persistence_problem = persistence.as_ref().err().map(|problem| {

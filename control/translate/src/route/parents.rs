@@ -53,6 +53,7 @@ pub(crate) struct Parents {
 }
 
 /// What a parent reference leads to.
+#[derive(Clone, Debug)]
 pub(super) enum Found {
     /// A parent of ours, referred to in this way.
     Ours(ParentReference, Arc<Parent>),
@@ -61,10 +62,12 @@ pub(super) enum Found {
 }
 
 impl Found {
-    pub(super) fn parent(&self) -> Option<&Arc<Parent>> {
-        match self {
-            Self::Ours(_, parent) => Some(parent),
-            Self::Lost(..) => None,
+    /// The very same.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ours(a, one), Self::Ours(b, other)) => Arc::ptr_eq(one, other) && a == b,
+            (Self::Lost(a, why), Self::Lost(b, because)) => a == b && why == because,
+            (Self::Ours(..), Self::Lost(..)) | (Self::Lost(..), Self::Ours(..)) => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::attach::Attached;
 use super::finding::Findings;
 use crate::names::CONTROLLER_NAME;
-use crate::status::condition::{self, Problem, Writer, list};
+use crate::status::condition::{self, Problem, Writer, list, sentences};
 use crate::status::reason;
 use lychgate_api::gateway::{RouteParentStatus, RouteStatus};
 use lychgate_api::meta::Condition;
@@ -24,8 +24,9 @@ pub(super) fn of(generation: i64, findings: &Findings, rules: usize, attached: &
             resolved.clone(),
         ];
         if let (None, Some(Problem { reason, message })) = (&refused, &rules_invalid) {
-            // The API asks for this beginning. Requests for these rules are refused, not given to other rules.
-            let message = format!("Dropped Rule: {}; requests for it are refused: {message}", findings.invalid_rules());
+            // The API asks for this beginning. What these rules match is refused, not given to other rules.
+            let message =
+                format!("Dropped Rule: {}; requests that match are refused: {message}", findings.invalid_rules());
             conditions.push(writer.write(condition::PARTIALLY_INVALID, true, *reason, message));
         }
         RouteParentStatus {
@@ -50,7 +51,7 @@ fn accepted(attached: &Attached<'_>) -> String {
 fn resolved_refs(writer: Writer, findings: &Findings) -> Condition {
     let mut message = "all references are resolved".to_owned();
     if !findings.notes().is_empty() {
-        message = format!("{message}; {}", list(findings.notes()));
+        message = format!("{message} | {}", sentences(findings.notes()));
     }
     writer.verdict(condition::RESOLVED_REFS, findings.unresolved_problem().as_ref(), reason::RESOLVED_REFS, &message)
 }

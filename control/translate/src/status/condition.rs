@@ -72,17 +72,26 @@ impl Writer {
     }
 }
 
-/// Joins sentences, the first few of them.
+/// Joins names, the first few of them.
 pub(crate) fn list<S: AsRef<str>>(parts: &[S]) -> String {
+    join(parts, ", ")
+}
+
+/// Joins sentences, the first few of them. Within a sentence a semicolon comes before what to do.
+pub(crate) fn sentences<S: AsRef<str>>(parts: &[S]) -> String {
+    join(parts, " | ")
+}
+
+fn join<S: AsRef<str>>(parts: &[S], between: &str) -> String {
     let mut text = String::new();
     for part in parts.iter().take(MAX_LISTED) {
         if !text.is_empty() {
-            text.push_str("; ");
+            text.push_str(between);
         }
         text.push_str(part.as_ref());
     }
     if let Some(more) = parts.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
-        text.push_str(&format!("; and {more} more"));
+        text.push_str(&format!("{between}and {more} more"));
     }
     text
 }

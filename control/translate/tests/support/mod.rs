@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use lychgate_api::{Kind, Object, Objects};
+use lychgate_ir::{BackendTls, ClientIdentity, Filter, Resolution, Target};
 use lychgate_translate::{ObjectStatus, Options, Translation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -61,9 +62,7 @@ impl Fixture {
 fn objects(text: &str, path: &Path) -> Objects {
     let mut objects = Objects::default();
     for include in text.lines().filter_map(|line| line.strip_prefix("# include: ")) {
-        let path = folder().join("shared").join(include);
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        for object in parse(&text, &path) {
+        for object in shared(include) {
             objects = objects.insert(object);
         }
     }
@@ -73,7 +72,25 @@ fn objects(text: &str, path: &Path) -> Objects {
     objects
 }
 
+/// The objects of one file that fixtures share.
+pub(crate) fn shared(name: &str) -> Vec<Object> {
+    let path = folder().join("shared").join(name);
+    parse(&fs::read_to_string(&path).unwrap(), &path)
+}
+
+/// What an API server would store. A fixture about what it would refuse says so, and is decoded as it is: objects may
+/// have been stored before a rule existed.
 fn parse(text: &str, path: &Path) -> Vec<Object> {
+    if text.lines().any(|line| line == "# admission: none") {
+        return decode(text, path);
+    }
+    let admitted = lychgate_admission::read_text(&path.display().to_string(), text);
+    let errors: Vec<_> = admitted.diagnostics.iter().map(ToString::to_string).collect();
+    assert!(!admitted.has_errors(), "{}", errors.join("\n"));
+    admitted.objects.into_iter().map(|admitted| admitted.object).collect()
+}
+
+fn decode(text: &str, path: &Path) -> Vec<Object> {
     let documents = serde_yaml::Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
     let objects = documents.filter(|value| !value.is_null()).map(|value| {
@@ -138,4 +155,48 @@ fn condition(map: &Map<String, Value>) -> String {
     let text = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
     let generation = map.get("observedGeneration").map(|generation| format!(" @{generation}")).unwrap_or_default();
     format!("{} {} {}{generation}: {}", text("type"), text("status"), text("reason"), text("message"))
+}
+
+/// Whether everything that a snapshot mentions is in it.
+pub(crate) fn check_closed(translation: &Translation, name: &str) {
+    let snapshot = &translation.snapshot;
+    let filters = |filters: &[Filter]| {
+        for filter in filters {
+            if let Filter::Mirror(mirror) = filter
+                && let Target::Backend(id) = &mirror.target
+            {
+                assert!(snapshot.backends.contains_key(id), "{name}: {id} is mirrored to, and not there");
+            }
+        }
+    };
+    for route in snapshot.routes.values() {
+        for attachment in &route.attachments {
+            assert!(snapshot.listeners.contains_key(&attachment.listener), "{name}: {}", attachment.listener);
+            assert!(!attachment.hostnames.is_empty(), "{name}");
+        }
+        assert!(!route.attachments.is_empty(), "{name}: {} is attached to nothing", route.id);
+        for rule in &route.rules {
+            assert!(!rule.matches.is_empty(), "{name}: {} matches nothing", rule.id);
+            filters(&rule.filters);
+            for backend in rule.forward.iter().flat_map(|forward| &forward.backends) {
+                filters(&backend.filters);
+                if let Target::Backend(id) = &backend.target {
+                    assert!(snapshot.backends.contains_key(id), "{name}: {id} is not there");
+                }
+            }
+        }
+    }
+    for (id, backend) in &snapshot.backends {
+        assert_eq!(backend.resolution == Resolution::Endpoints, translation.endpoints.contains_key(id), "{name}: {id}");
+        if let BackendTls::Tls(tls) = &backend.tls
+            && let ClientIdentity::Certificate(id) = &tls.identity
+        {
+            assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there");
+        }
+    }
+    for listener in snapshot.listeners.values() {
+        for id in listener.tls.iter().flat_map(|tls| &tls.certificates).chain(&listener.upstream_identity) {
+            assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there");
+        }
+    }
 }

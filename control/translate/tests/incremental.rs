@@ -1,0 +1,198 @@
+//! What the next translation shares with the one before.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use lychgate_api::{Kind, Object, ObjectKey, ObjectRef, Objects};
+use lychgate_ir::{BackendId, BackendKind, ListenerId, ObjectName, RouteId, RouteKind};
+use lychgate_translate::{ObjectStatus, Options, Translation, translate};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+fn object(kind: Kind, value: Value) -> Object {
+    Object::decode(kind, value).unwrap()
+}
+
+fn route(name: &str, service: &str, hostname: &str) -> Object {
+    object(
+        Kind::HttpRoute,
+        json!({
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {
+                "parentRefs": [{"name": "edge"}],
+                "hostnames": [hostname],
+                "rules": [
+                    {"backendRefs": [{"name": service, "port": 80}]},
+                    {"matches": [{"path": {"value": "/other"}}], "backendRefs": [{"name": "one", "port": 80}]},
+                ],
+            },
+        }),
+    )
+}
+
+fn gateway(ports: &[u16]) -> Object {
+    let listeners: Vec<_> =
+        ports.iter().map(|port| json!({"name": format!("http-{port}"), "port": port, "protocol": "HTTP"})).collect();
+    object(
+        Kind::Gateway,
+        json!({
+            "metadata": {"name": "edge", "namespace": "shop"},
+            "spec": {"gatewayClassName": "lychgate", "listeners": listeners},
+        }),
+    )
+}
+
+fn service(name: &str, protocol: Option<&str>) -> Object {
+    object(
+        Kind::Service,
+        json!({
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"ports": [{"port": 80, "appProtocol": protocol}]},
+        }),
+    )
+}
+
+fn slice(service: &str, addresses: &[&str]) -> Object {
+    let endpoints: Vec<_> = addresses.iter().map(|address| json!({"addresses": [address]})).collect();
+    object(
+        Kind::EndpointSlice,
+        json!({
+            "metadata": {
+                "name": service, "namespace": "shop", "labels": {"kubernetes.io/service-name": service},
+            },
+            "addressType": "IPv4",
+            "ports": [{"port": 8080}],
+            "endpoints": endpoints,
+        }),
+    )
+}
+
+fn objects() -> Objects {
+    let objects = [
+        gateway(&[80]),
+        service("one", None),
+        service("two", None),
+        slice("one", &["10.0.0.1"]),
+        slice("two", &["10.0.1.1"]),
+        route("one", "one", "one.example"),
+        route("two", "two", "two.example"),
+    ];
+    objects.into_iter().collect()
+}
+
+fn options() -> Options {
+    Options { standalone: true, node_addresses: Vec::new() }
+}
+
+fn next(objects: &Objects, before: &Translation) -> Translation {
+    let next = translate(objects, &options(), Some(before));
+    assert!(next == translate(objects, &options(), None), "depends on what came before");
+    next
+}
+
+fn route_id(name: &str) -> RouteId {
+    RouteId { kind: RouteKind::Http, name: ObjectName::new("shop", name) }
+}
+
+fn backend_id(name: &str) -> BackendId {
+    BackendId { kind: BackendKind::Service, name: ObjectName::new("shop", name), port: 80 }
+}
+
+fn reference(kind: Kind, name: &str) -> ObjectRef {
+    ObjectRef { kind, key: ObjectKey::new("shop", name) }
+}
+
+/// Whether both share the route, rules and all.
+fn shares_route(a: &Translation, b: &Translation, name: &str) -> bool {
+    let id = route_id(name);
+    let status = reference(Kind::HttpRoute, name);
+    Arc::ptr_eq(&a.snapshot.routes[&id], &b.snapshot.routes[&id])
+        && Arc::ptr_eq(a.statuses.get(&status).unwrap(), b.statuses.get(&status).unwrap())
+}
+
+#[test]
+fn a_changed_route_leaves_the_others_alone() {
+    let before = translate(&objects(), &options(), None);
+    let after = next(&objects().insert(route("two", "one", "two.example")), &before);
+    // All objects are new, and yet the first route is the same.
+    assert!(shares_route(&before, &after, "one"));
+    assert!(!shares_route(&before, &after, "two"));
+    // Of the changed route, the rule that did not change is shared.
+    let rules = |translation: &Translation| translation.snapshot.routes[&route_id("two")].rules.clone();
+    assert!(!Arc::ptr_eq(&rules(&before)[0], &rules(&after)[0]));
+    assert!(Arc::ptr_eq(&rules(&before)[1], &rules(&after)[1]));
+    let listener = |translation: &Translation| -> Vec<(ListenerId, usize)> {
+        translation.snapshot.listeners.iter().map(|(id, l)| (id.clone(), Arc::as_ptr(l).addr())).collect()
+    };
+    assert_eq!(listener(&before), listener(&after));
+    assert!(!after.snapshot.backends.contains_key(&backend_id("two")));
+}
+
+#[test]
+fn endpoints_come_and_go_without_the_snapshot() {
+    let objects = objects();
+    let before = translate(&objects, &options(), None);
+    let after = next(&objects.clone().insert(slice("two", &["10.0.1.2"])), &before);
+    assert!(Arc::ptr_eq(&before.snapshot, &after.snapshot));
+    let set = |translation: &Translation, name: &str| translation.endpoints[&backend_id(name)].clone();
+    assert!(Arc::ptr_eq(&set(&before, "one"), &set(&after, "one")));
+    assert!(!Arc::ptr_eq(&set(&before, "two"), &set(&after, "two")));
+    // The same addresses in another object are the same set.
+    let again = next(&objects.insert(slice("two", &["10.0.1.2"])), &after);
+    assert!(Arc::ptr_eq(&set(&after, "two"), &set(&again, "two")));
+}
+
+#[test]
+fn a_service_that_comes_or_goes_reaches_its_routes() {
+    let objects = objects();
+    let before = translate(&objects, &options(), None);
+    let without = objects.clone().remove(&reference(Kind::Service, "two"));
+    let after = next(&without, &before);
+    assert!(shares_route(&before, &after, "one"));
+    assert!(!shares_route(&before, &after, "two"));
+    assert_eq!(after.statuses.problems().count(), 1);
+    let back = next(&objects, &after);
+    assert!(back == before);
+    // A property of the Service that no rule shows changes the backend only.
+    let ws = next(&objects.insert(service("two", Some("kubernetes.io/ws"))), &before);
+    assert!(shares_route(&before, &ws, "two"));
+    let backend = |translation: &Translation, name: &str| translation.snapshot.backends[&backend_id(name)].clone();
+    assert!(!Arc::ptr_eq(&backend(&before, "two"), &backend(&ws, "two")));
+    assert!(Arc::ptr_eq(&backend(&before, "one"), &backend(&ws, "one")));
+}
+
+#[test]
+fn a_listener_that_comes_reaches_all_routes_but_not_their_rules() {
+    let objects = objects();
+    let before = translate(&objects, &options(), None);
+    let after = next(&objects.insert(gateway(&[80, 8080])), &before);
+    assert!(!shares_route(&before, &after, "one"));
+    let route = |translation: &Translation| translation.snapshot.routes[&route_id("one")].clone();
+    assert_eq!(route(&after).attachments.len(), 2);
+    assert!(Arc::ptr_eq(&route(&before).rules[0], &route(&after).rules[0]));
+    let ids: Vec<_> = before.snapshot.listeners.keys().collect();
+    assert!(ids.iter().all(|id| Arc::ptr_eq(&before.snapshot.listeners[*id], &after.snapshot.listeners[*id])));
+}
+
+#[test]
+fn other_options_are_another_translation() {
+    let before = translate(&objects(), &options(), None);
+    let cluster = Options { standalone: false, node_addresses: Vec::new() };
+    assert!(translate(&objects(), &cluster, Some(&before)) == translate(&objects(), &cluster, None));
+}
+
+#[test]
+fn problems_are_what_does_not_work() {
+    let before = translate(&objects(), &options(), None);
+    assert_eq!(before.statuses.problems().count(), 0);
+    let lost = route("one", "nowhere", "one.example");
+    let after = next(&objects().insert(lost), &before);
+    let problems: Vec<_> = after.statuses.problems().collect();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].object.to_string(), "HTTPRoute/shop/one");
+    assert_eq!(problems[0].place.to_string(), "parent Gateway/edge");
+    assert_eq!(problems[0].condition.reason, "BackendNotFound");
+    let status = after.statuses.get(&reference(Kind::Gateway, "edge")).unwrap();
+    let ObjectStatus::Gateway(status) = &**status else { panic!("not a Gateway's status") };
+    assert_eq!(status.listeners[0].attached_routes, 2);
+}
