@@ -1,5 +1,6 @@
 //! What would become of a request, asked without sending one. It walks the very structures that requests walk.
 
+use crate::path;
 use crate::runtime::{Bind, Compiler, Port, Runtime};
 use http::{HeaderMap, Method};
 use lychgate_ir::{Filter, ListenerId, Protocol, Rule, Snapshot, Target};
@@ -46,6 +47,8 @@ pub struct Answer {
     pub routing: Option<Explanation>,
     /// The rule that answers, with its filters and backends.
     pub rule: Option<Arc<Rule>>,
+    /// Why the request is refused with 400 before any listener is asked.
+    pub refused: Option<&'static str>,
 }
 
 impl Explainer {
@@ -64,11 +67,17 @@ impl Explainer {
             |bind: &&Bind| bind.port == *port && self.0.ports.get(bind).is_some_and(|port| port.protocol == protocol);
         let socket = sockets.iter().find(fits).copied();
         let Some(port) = socket.and_then(|socket| self.0.ports.get(&socket)) else {
-            return Answer { socket, sockets, listener: None, routing: None, rule: None };
+            return Answer { socket, sockets, listener: None, routing: None, rule: None, refused: None };
+        };
+        let path = match path::normalize(path) {
+            Ok(path) => path,
+            Err(path::Ambiguous(why)) => {
+                return Answer { socket, sockets, listener: None, routing: None, rule: None, refused: Some(why) };
+            }
         };
         let host = normalize_host(authority);
         let listener = self.listener(port, *tls, server_name.as_deref(), &host);
-        let line = RequestLine { host: &host, method, path, query: query.as_deref(), headers };
+        let line = RequestLine { host: &host, method, path: &path, query: query.as_deref(), headers };
         let taken = match &listener.selected {
             Selected::Serve { listener, .. } => port.listeners.iter().find(|(_, state)| state.spec.id == *listener),
             Selected::Misdirected { .. } | Selected::NotFound | Selected::Refused { .. } => None,
@@ -78,7 +87,7 @@ impl Explainer {
         let rule = taken.zip(winner).and_then(|((_, state), winner)| {
             state.routes.rules().find(|(rule, _)| rule.id == *winner).map(|(rule, _)| rule.clone())
         });
-        Answer { socket, sockets, listener: Some(listener), routing, rule }
+        Answer { socket, sockets, listener: Some(listener), routing, rule, refused: None }
     }
 
     fn listener(&self, port: &Port, tls: bool, server_name: Option<&str>, host: &str) -> SelectionExplanation {
@@ -93,7 +102,7 @@ impl Explainer {
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { socket, sockets, listener, routing, rule } = self;
+        let Self { socket, sockets, listener, routing, rule, refused } = self;
         match socket {
             Some(socket) => writeln!(f, "Socket {socket}.")?,
             None => {
@@ -105,6 +114,9 @@ impl fmt::Display for Answer {
                 }
                 return writeln!(f, "{}.", if sockets.is_empty() { " none" } else { "" });
             }
+        }
+        if let Some(why) = refused {
+            writeln!(f, "It is answered 400: {why}.")?;
         }
         if let Some(listener) = listener {
             writeln!(f, "{}", listener.to_string().trim_end())?;

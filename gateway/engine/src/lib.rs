@@ -14,6 +14,7 @@ mod engine;
 mod explain;
 mod limits;
 mod live;
+mod path;
 mod proxy;
 mod runtime;
 mod tls;

@@ -8,7 +8,6 @@ mod fault;
 mod forwarded;
 mod head;
 mod mirror;
-mod path;
 mod request_id;
 mod session;
 

@@ -13,10 +13,10 @@ use std::borrow::Cow;
 
 /// A path that cannot be brought into one form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ambiguous(pub(super) &'static str);
+pub(crate) struct Ambiguous(pub(crate) &'static str);
 
 /// The path in its one form. Borrowed, and looked at once, if it is in that form already.
-pub(super) fn normalize(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
+pub(crate) fn normalize(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
     if !path.starts_with('/') {
         // The asterisk of OPTIONS (RFC 9112 section 3.2.4) and nothing at all have no segments.
         return match path {
