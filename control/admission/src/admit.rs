@@ -7,7 +7,7 @@ use std::fmt;
 use lychgate_api::{Kind, Object, labels};
 use serde_json::{Map, Value};
 
-use crate::check::{check_endpoints, check_metadata};
+use crate::check::{check_metadata, check_object};
 use crate::path::FieldPath;
 use crate::schema::{Violations, apply_defaults, find_unknown, normalize, validate};
 use crate::{crds, rules};
@@ -80,8 +80,9 @@ pub(crate) fn examine(kind: Kind, version: &str, mut value: Value) -> Examined {
     let mut path = FieldPath::default();
     find_unknown(schema, &value, &mut path, if crd.strict { &mut errors } else { &mut warnings });
     apply_defaults(schema, &mut value);
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        complete_metadata(kind, metadata);
+    if let Some(map) = value.as_object_mut() {
+        let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+        metadata.as_object_mut().into_iter().for_each(|metadata| complete_metadata(kind, metadata));
     }
     validate(schema, &value, &mut path, redact, &mut errors);
     if let Some(metadata) = value.get("metadata").and_then(Value::as_object) {
@@ -102,9 +103,7 @@ pub(crate) fn examine(kind: Kind, version: &str, mut value: Value) -> Examined {
             }
         }
     }
-    if let Some(Object::EndpointSlice(slice)) = &object {
-        check_endpoints(slice, &mut errors);
-    }
+    object.iter().for_each(|object| check_object(object, &mut errors));
     let object = object.filter(|_| errors.is_empty());
     warnings.iter_mut().for_each(|warning| warning.message = "unknown field, which is passed over".to_owned());
     Examined { object, errors, warnings }

@@ -102,7 +102,6 @@ impl Reader {
 }
 
 /// A file's text, or what is to be told about a file.
-#[derive(Debug)]
 pub(crate) enum Piece {
     Text { file: Arc<str>, text: String },
     Tell { file: Arc<str>, severity: Severity, message: String, hint: Option<String> },

@@ -377,6 +377,6 @@ fn metadata() {
     refused(&with(json!({"name": "a", "labels": {"a": 1}})), "must be a string");
     refused(&with(json!({"name": "a", "creationTimestamp": "today"})), "RFC 3339");
     refused(&with(json!({"name": "a", "annotations": {"a": "x".repeat(262_144)}})), "at most 262144 bytes");
-    refused(&json!({"apiVersion": "v1", "kind": "ConfigMap"}), "metadata");
+    refused(&json!({"apiVersion": "v1", "kind": "ConfigMap"}), "metadata.name: is required");
     refused(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": []}), "must be a map");
 }

@@ -81,6 +81,20 @@ fn depth_is_limited() {
     assert!(itself.has_errors());
 }
 
+/// Each problem is looked up in the text, so there must not be too many of them.
+#[test]
+fn problems_without_number_are_summed_up() {
+    let mut text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n".to_owned();
+    for n in 0..50_000 {
+        let _ = writeln!(text, "  k{n}: {n}");
+    }
+    let admitted = read_text("a.yaml", &text);
+    assert_eq!(admitted.diagnostics.len(), 51);
+    let last = admitted.diagnostics.last().map(ToString::to_string);
+    let expected = "a.yaml:1:1: ConfigMap/default/a: has 49950 more problems, which are not shown";
+    assert_eq!(last.as_deref(), Some(expected));
+}
+
 /// Pieces that mean something to YAML or to us.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![

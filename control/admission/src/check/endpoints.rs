@@ -11,7 +11,7 @@ use crate::Violation;
 use crate::path::{FieldPath, Segment};
 use crate::schema::{Violations, is_dns_subdomain};
 
-pub(crate) fn check_endpoints(slice: &EndpointSlice, found: &mut Violations) {
+pub(super) fn check_addresses(slice: &EndpointSlice, found: &mut Violations) {
     for (at, endpoint) in slice.endpoints.iter().enumerate() {
         for (index, address) in endpoint.addresses.iter().enumerate() {
             let (fits, what) = match slice.address_type {

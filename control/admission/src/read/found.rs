@@ -42,7 +42,7 @@ pub(super) struct Tell {
 }
 
 /// A document's text, in one of two notations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Text<'a> {
     Yaml(&'a str),
     Json(&'a str),
@@ -132,16 +132,26 @@ fn object(node: &Node, mut value: Value) -> Found {
     }
 }
 
+/// How many problems of one object are told. Nobody reads more, and each costs a search in the text.
+const MAX_TELLS: usize = 50;
+
 /// What is wrong with an object, in the order of the text. With `redact`, no value is repeated.
 fn tells(node: &Node, violations: Vec<(Severity, Violation)>, redact: bool) -> Vec<Tell> {
+    let more = violations.len().saturating_sub(MAX_TELLS);
+    let worst = violations.iter().map(|(severity, _)| *severity).max();
     let mut tells: Vec<_> = violations
         .into_iter()
+        .take(MAX_TELLS)
         .map(|(severity, violation)| {
             let (mark, Violation { path, message, hint }) = place(node, violation, redact);
             Tell { severity, mark, path: (!path.is_empty()).then(|| path.to_string()), message, hint }
         })
         .collect();
     tells.sort_by_key(|tell| tell.mark);
+    if let Some(severity) = worst.filter(|_| more > 0) {
+        let message = format!("has {more} more problems, which are not shown");
+        tells.push(Tell { severity, mark: node.mark, path: None, message, hint: None });
+    }
     tells
 }
 

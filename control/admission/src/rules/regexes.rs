@@ -1,7 +1,7 @@
 //! `matches`, with compiled patterns kept. CEL's own compiles the pattern at every call.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use cel::ExecutionError;
 use cel::common::types::CelString;
@@ -18,15 +18,16 @@ pub(super) fn matches(
     Ok(regex.is_match(text.inner()).into())
 }
 
-fn compiled(pattern: &str) -> Result<Regex, ExecutionError> {
-    static COMPILED: LazyLock<RwLock<HashMap<String, Regex>>> = LazyLock::new(RwLock::default);
+/// Shared and not cloned: a clone of a `Regex` begins with empty caches.
+fn compiled(pattern: &str) -> Result<Arc<Regex>, ExecutionError> {
+    static COMPILED: LazyLock<RwLock<HashMap<String, Arc<Regex>>>> = LazyLock::new(RwLock::default);
     if let Some(regex) = COMPILED.read().unwrap_or_else(PoisonError::into_inner).get(pattern) {
-        return Ok(regex.clone());
+        return Ok(Arc::clone(regex));
     }
-    let regex = Regex::new(pattern).map_err(|error| ExecutionError::function_error("matches", error))?;
+    let regex = Arc::new(Regex::new(pattern).map_err(|error| ExecutionError::function_error("matches", error))?);
     let mut compiled = COMPILED.write().unwrap_or_else(PoisonError::into_inner);
     if compiled.len() < KEPT {
-        compiled.insert(pattern.to_owned(), regex.clone());
+        compiled.insert(pattern.to_owned(), Arc::clone(&regex));
     }
     Ok(regex)
 }
