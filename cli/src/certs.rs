@@ -21,6 +21,7 @@ use time::{Duration, OffsetDateTime};
 /// Gateway's certificateRefs can name. The authority's own key is thrown away, so that nothing else can ever be signed
 /// by it. Not for production: use certificates that somebody vouches for.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct CertsArgs {
     /// The directory to write into; it is made if it is missing.
     #[arg(value_name = "DIR")]
@@ -29,8 +30,14 @@ pub(crate) struct CertsArgs {
     #[arg(long = "name", value_name = "NAME", default_value = "localhost")]
     pub(crate) names: Vec<String>,
     /// The Secret's namespace and name.
-    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "default/lychgate-certificate", value_parser = secret_name)]
-    pub(crate) secret: SecretName,
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "default/lychgate-certificate", value_parser = object_name)]
+    pub(crate) secret: ObjectName,
+    /// Make a client certificate for this name, too, by the same authority: client.crt and client.key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: Option<String>,
+    /// Write the authority as a Kubernetes ConfigMap, too, which caCertificateRefs can name: ca.yaml.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = object_name)]
+    pub(crate) config_map: Option<ObjectName>,
     /// For how many days it is good; some clients refuse more than 397.
     #[arg(long, default_value_t = 397, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub(crate) days: u16,
@@ -39,21 +46,28 @@ pub(crate) struct CertsArgs {
     pub(crate) force: bool,
 }
 
-/// A Secret's namespace and name, both RFC 1123 labels.
+const EXAMPLES: &str = "\
+Examples:
+  A listener's certificate, beside the config that names it:
+    lychgate certs config/certificate --name shop.example --secret default/shop-certificate
+  For mutual TLS: a client certificate as well, and the authority that the Gateway checks it against:
+    lychgate certs config/certificate --name localhost --client alice --config-map default/clients";
+
+/// An object's namespace and name, both RFC 1123 labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SecretName {
+pub(crate) struct ObjectName {
     namespace: String,
     name: String,
 }
 
-fn secret_name(text: &str) -> Result<SecretName, String> {
+fn object_name(text: &str) -> Result<ObjectName, String> {
     let label = |part: &str| {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         (1..=63).contains(&part.len()) && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-')
     };
     match text.split_once('/') {
         Some((namespace, name)) if label(namespace) && label(name) => {
-            Ok(SecretName { namespace: namespace.to_owned(), name: name.to_owned() })
+            Ok(ObjectName { namespace: namespace.to_owned(), name: name.to_owned() })
         }
         Some(_) | None => Err("wants NAMESPACE/NAME, each of lower-case letters, digits and dashes".to_owned()),
     }
@@ -63,7 +77,7 @@ fn secret_name(text: &str) -> Result<SecretName, String> {
 #[derive(Debug, Error)]
 pub(crate) enum CertsError {
     /// A name that no certificate can have.
-    #[error("--name {name}: {why}; it should be a DNS name, a wildcard such as *.example.com, or an IP address")]
+    #[error("{name}: {why}; it should be a DNS name, a wildcard such as *.example.com, or an IP address")]
     Name {
         /// The name.
         name: String,
@@ -91,14 +105,9 @@ pub(crate) enum CertsError {
 /// # Errors
 /// A name that no certificate can have, files that are there already, a directory that takes none.
 pub(crate) fn run(args: &CertsArgs, out: &mut impl Write) -> Result<(), CertsError> {
-    let CertsArgs { dir, names, secret, days, force } = args;
-    let made = make(names, Duration::days(i64::from(*days)))?;
-    let files = [
-        ("ca.crt", made.authority.clone(), Readers::Everybody),
-        ("tls.crt", made.chain.clone(), Readers::Everybody),
-        ("tls.key", made.key.clone(), Readers::Owner),
-        ("secret.yaml", made.secret(secret), Readers::Owner),
-    ];
+    let CertsArgs { dir, names, secret, client, config_map, days, force } = args;
+    let made = make(names, client.as_deref(), Duration::days(i64::from(*days)))?;
+    let files = made.files(secret, config_map.as_ref());
     if !force && let Some((name, ..)) = files.iter().find(|(name, ..)| dir.join(name).exists()) {
         return Err(CertsError::Exists(dir.join(name)));
     }
@@ -147,13 +156,41 @@ fn write(path: &Path, text: &str, readers: Readers) -> Result<(), CertsError> {
 /// All PEM.
 struct Made {
     authority: String,
+    server: Pair,
+    client: Option<Pair>,
+}
+
+struct Pair {
     chain: String,
     key: String,
 }
 
+type File = (&'static str, String, Readers);
+
 impl Made {
-    fn secret(&self, secret: &SecretName) -> String {
-        let SecretName { namespace, name } = secret;
+    fn files(self, secret: &ObjectName, config_map: Option<&ObjectName>) -> Vec<File> {
+        let Self { authority, server, client } = self;
+        let as_secret = server.secret(secret);
+        let mut files = Vec::new();
+        if let Some(name) = config_map {
+            files.push(("ca.yaml", as_config_map(&authority, name), Readers::Everybody));
+        }
+        files.extend([
+            ("ca.crt", authority, Readers::Everybody),
+            ("tls.crt", server.chain, Readers::Everybody),
+            ("tls.key", server.key, Readers::Owner),
+            ("secret.yaml", as_secret, Readers::Owner),
+        ]);
+        if let Some(Pair { chain, key }) = client {
+            files.extend([("client.crt", chain, Readers::Everybody), ("client.key", key, Readers::Owner)]);
+        }
+        files
+    }
+}
+
+impl Pair {
+    fn secret(&self, secret: &ObjectName) -> String {
+        let ObjectName { namespace, name } = secret;
         let (chain, key) = (STANDARD.encode(&self.chain), STANDARD.encode(&self.key));
         format!(
             "# Made by `lychgate certs`. It holds a private key: do not commit it.\n\
@@ -163,31 +200,64 @@ impl Made {
     }
 }
 
-fn make(names: &[String], lifetime: Duration) -> Result<Made, CertsError> {
-    // Clocks differ a little.
-    let from = OffsetDateTime::now_utc() - Duration::HOUR;
-    let until = from + lifetime;
+fn as_config_map(authority: &str, config_map: &ObjectName) -> String {
+    let ObjectName { namespace, name } = config_map;
+    let pem: String = authority.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "# Made by `lychgate certs`.\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  namespace: {namespace}\n  \
+         name: {name}\ndata:\n  ca.crt: |\n{pem}"
+    )
+}
 
-    let mut authority = CertificateParams::default();
-    (authority.not_before, authority.not_after) = (from, until);
-    authority.distinguished_name = common_name("Lychgate test authority");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let authority_key = KeyPair::generate()?;
-    let authority_pem = authority.self_signed(&authority_key)?.pem();
-    let issuer = Issuer::new(authority, authority_key);
+/// An authority made for a few certificates, and gone with its key when they are signed.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+    from: OffsetDateTime,
+    until: OffsetDateTime,
+}
 
-    let mut leaf = CertificateParams::default();
-    (leaf.not_before, leaf.not_after) = (from, until);
-    leaf.distinguished_name = common_name("Lychgate test certificate");
-    leaf.is_ca = IsCa::ExplicitNoCa;
-    leaf.use_authority_key_identifier_extension = true;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    leaf.subject_alt_names = names.iter().map(|name| subject(name)).collect::<Result<_, _>>()?;
-    let key = KeyPair::generate()?;
-    let chain = leaf.signed_by(&key, &issuer)?.pem();
-    Ok(Made { authority: authority_pem, chain, key: key.serialize_pem() })
+impl Authority {
+    fn new(lifetime: Duration) -> Result<Self, CertsError> {
+        // Clocks differ a little.
+        let from = OffsetDateTime::now_utc() - Duration::HOUR;
+        let until = from + lifetime;
+        let mut params = CertificateParams::default();
+        (params.not_before, params.not_after) = (from, until);
+        params.distinguished_name = common_name("Lychgate test authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate()?;
+        let pem = params.self_signed(&key)?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), pem, from, until })
+    }
+
+    fn sign(
+        &self,
+        subject: &str,
+        names: Vec<SanType>,
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Result<Pair, CertsError> {
+        let mut params = CertificateParams::default();
+        (params.not_before, params.not_after) = (self.from, self.until);
+        params.distinguished_name = common_name(subject);
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![usage];
+        params.subject_alt_names = names;
+        let key = KeyPair::generate()?;
+        Ok(Pair { chain: params.signed_by(&key, &self.issuer)?.pem(), key: key.serialize_pem() })
+    }
+}
+
+fn make(names: &[String], client: Option<&str>, lifetime: Duration) -> Result<Made, CertsError> {
+    let names = names.iter().map(|name| subject(name)).collect::<Result<_, _>>()?;
+    let client = client.map(|name| subject(name).map(|san| (name, san))).transpose()?;
+    let authority = Authority::new(lifetime)?;
+    let server = authority.sign("Lychgate test certificate", names, ExtendedKeyUsagePurpose::ServerAuth)?;
+    let client = client.map(|(name, san)| authority.sign(name, vec![san], ExtendedKeyUsagePurpose::ClientAuth));
+    Ok(Made { server, client: client.transpose()?, authority: authority.pem })
 }
 
 fn common_name(name: &str) -> DistinguishedName {
@@ -216,7 +286,9 @@ mod tests {
         CertsArgs {
             dir: dir.join("made/here"),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
-            secret: secret_name("shop/front").unwrap(),
+            secret: object_name("shop/front").unwrap(),
+            client: None,
+            config_map: None,
             days: 10,
             force: false,
         }
@@ -240,6 +312,22 @@ mod tests {
     }
 
     #[test]
+    fn a_client_and_a_config_map_are_of_the_same_authority() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut args = args(dir.path());
+        args.client = Some("alice".to_owned());
+        args.config_map = Some(object_name("shop/clients").unwrap());
+        run(&args, &mut Vec::new()).unwrap();
+        assert_eq!(fs::read_dir(&args.dir).unwrap().count(), 7);
+        let read = |name: &str| fs::read_to_string(args.dir.join(name)).unwrap();
+        let map: serde_yaml::Value = serde_yaml::from_str(&read("ca.yaml")).unwrap();
+        assert_eq!((&map["metadata"]["namespace"], &map["metadata"]["name"]), (&"shop".into(), &"clients".into()));
+        assert_eq!(map["data"]["ca.crt"].as_str().unwrap(), read("ca.crt").replace("\r\n", "\n"));
+        let mode = fs::metadata(args.dir.join("client.key")).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+    }
+
+    #[test]
     fn replaces_only_when_told_to() {
         let dir = tempfile::tempdir().unwrap();
         let mut args = args(dir.path());
@@ -257,10 +345,10 @@ mod tests {
         let mut args = args(dir.path());
         args.names = vec!["bücher.example".to_owned()];
         let error = run(&args, &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().starts_with("--name bücher.example"), "{error}");
+        assert!(error.to_string().starts_with("bücher.example: "), "{error}");
         assert!(!args.dir.exists(), "nothing is written");
         for bad in ["noslash", "Upper/case", "a/", "/b", "a/-b", "a/b/c"] {
-            assert!(secret_name(bad).is_err(), "{bad}");
+            assert!(object_name(bad).is_err(), "{bad}");
         }
     }
 }

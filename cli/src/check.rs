@@ -1,26 +1,37 @@
 //! `lychgate check DIR`
 
-use crate::terminal::paint;
+use crate::terminal::{complain, paint, print};
 use clap::{Args, ValueEnum};
 use lychgate_admission::{Admitted, Diagnostic, Severity, read_dir};
 use lychgate_api::{Objects, ObjectsBuilder};
 use lychgate_gateway::status::{Paint, as_objects, as_text};
 use lychgate_translate::{Options, Translation, translate};
-use std::io::Write;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Check a directory: validate every object, and show the conditions that it would have in a cluster.
+const EXAMPLES: &str = "\
+Examples:
+  Each of several directories, by itself:
+    lychgate check examples/*
+  The status of one route, as Kubernetes would show it:
+    lychgate check DIR -o json | jq '.items[] | select(.kind == \"HTTPRoute\") | .status'
+  What the data plane would be told:
+    lychgate check DIR --snapshot";
+
+/// Check directories: what would be served, and what is wrong.
 ///
-/// Mistakes in files go to standard error as file:line:column: object: path: what; what to do. Exits with 1 if there is
-/// one, or if anything is not Accepted, Programmed or ResolvedRefs.
+/// Validates every object as an API server would, and shows the conditions that each would have in a cluster. Mistakes
+/// in files go to standard error as file:line:column: object: path: what; what to do. Exits with 1 if there is one, or
+/// if anything is not Accepted, Programmed or ResolvedRefs. Opens no port.
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
-    /// The directory; its folders are read, too.
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    /// The directory; its folders are read, too. Several are checked each by itself.
+    #[arg(value_name = "DIR", required = true)]
+    dirs: Vec<PathBuf>,
     /// How to print the statuses.
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
     output: Output,
     /// Print what the data plane would be told instead of the statuses.
     #[arg(long)]
@@ -67,41 +78,68 @@ impl Read {
                 Severity::Warning => paint.strong("warning"),
                 Severity::Note => "note".to_owned(),
             };
-            eprintln!("{severity}: {diagnostic}");
+            complain(&format!("{severity}: {diagnostic}\n"));
         }
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 }
 
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let CheckArgs { dir, output, snapshot } = args;
-    let read = Read::dir(dir)?;
+    let CheckArgs { dirs, output, snapshot } = args;
+    let mut all_well = true;
+    for (index, dir) in dirs.iter().enumerate() {
+        if let (Output::Text, false, true) = (output, snapshot, dirs.len() > 1) {
+            let gap = if index > 0 { "\n" } else { "" };
+            print(&format!("{gap}{}\n", paint().strong(&dir.display().to_string())))?;
+        } else if *output != Output::Json && index > 0 {
+            print("---\n")?;
+        }
+        match Read::dir(dir) {
+            Ok(read) => all_well &= one(&read, *output, *snapshot)?,
+            // The others are checked all the same.
+            Err(error) if dirs.len() > 1 => {
+                complain(&format!("lychgate: {error:#}\n"));
+                all_well = false;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what became of one directory. Tells whether all is well.
+fn one(read: &Read, output: Output, snapshot: bool) -> anyhow::Result<bool> {
     let paint = paint();
     let has_errors = read.complain(paint);
     let statuses = &read.translation.statuses;
-    let text = if *snapshot {
+    let problems = statuses.problems().count();
+    let text = if snapshot {
         let value = serde_json::json!({
             "snapshot": &*read.translation.snapshot,
             "endpoints": read.translation.endpoints,
         });
-        if *output == Output::Json { format!("{value:#}\n") } else { serde_yaml::to_string(&value)? }
+        if output == Output::Json { format!("{value:#}\n") } else { serde_yaml::to_string(&value)? }
     } else {
         match output {
-            Output::Text => as_text(statuses, paint),
+            Output::Text => {
+                let mut text = as_text(statuses, paint);
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{}", verdict(paint, problems, has_errors));
+                text
+            }
             Output::Json => format!("{:#}\n", as_objects(&read.objects, statuses)),
             Output::Yaml => serde_yaml::to_string(&as_objects(&read.objects, statuses))?,
         }
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
-    let problems = statuses.problems().count();
-    if *output == Output::Text && !snapshot {
-        match (problems, has_errors) {
-            (0, false) => println!("{}", paint.good("Everything is served as written.")),
-            (0, true) => println!("{}", paint.bad("Some objects are not valid; see above.")),
-            (count, _) => {
-                println!("{}", paint.bad(&format!("{count} conditions say that something is not served as written.")))
-            }
-        }
+    print(&text)?;
+    Ok(!has_errors && problems == 0)
+}
+
+fn verdict(paint: Paint, problems: usize, has_errors: bool) -> String {
+    match (problems, has_errors) {
+        (0, false) => paint.good("Everything is served as written."),
+        (0, true) => paint.bad("Some objects are not valid; see above."),
+        (1, _) => paint.bad("One condition says that something is not served as written."),
+        (count, _) => paint.bad(&format!("{count} conditions say that something is not served as written.")),
     }
-    Ok(if has_errors || problems > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -1,7 +1,7 @@
 //! `lychgate explain DIR --url URL`
 
 use crate::check::Read;
-use crate::terminal::paint;
+use crate::terminal::{paint, print};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -9,29 +9,37 @@ use lychgate_engine::{Explainer, Question};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Explain what would become of a request: which listener takes it, which rule answers it, with which filters and
-/// backends, and for each near miss why it lost.
+const EXAMPLES: &str = "\
+Examples:
+  Why does this go to green?
+    lychgate explain examples/quickstart --url http://localhost:8080/ --header 'x-preview: true'
+  What would a POST meet at an HTTPS listener, asked for by another name than the handshake's?
+    lychgate explain DIR --url https://shop.example:8443/cart --method POST --sni www.example";
+
+/// Explain which rule answers a request, and why the others do not.
 ///
-/// Nothing is sent. Exits with 1 if no rule answers.
+/// Which listener takes the request, which rule answers it, with which filters and backends, and for each near miss why
+/// it lost. Nothing is sent, and nothing has to run. Exits with 1 if no rule answers.
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
-    /// The directory.
+    /// The directory; its folders are read, too.
     #[arg(value_name = "DIR")]
     dir: PathBuf,
-    /// The URL that a client asks for.
+    /// The URL that a client asks for, with the port of the listener (80 or 443 if it names none).
     #[arg(long, value_name = "URL")]
     url: Uri,
     /// The method.
-    #[arg(short = 'X', long, default_value = "GET")]
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
     method: Method,
-    /// A header; may repeat. Host replaces that of the URL.
+    /// A header; may repeat. Host replaces the URL's.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The server name of the TLS handshake, if it is not the URL's host.
     #[arg(long, value_name = "NAME")]
     sni: Option<String>,
     /// How to print the answer.
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
     output: Output,
 }
 
@@ -56,8 +64,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     read.complain(paint());
     let answer = Explainer::new(&read.translation.snapshot).ask(&question);
     match args.output {
-        Output::Text => print!("{answer}"),
-        Output::Json => println!("{:#}", serde_json::to_value(&answer)?),
+        Output::Text => print(&answer.to_string())?,
+        Output::Json => print(&format!("{:#}\n", serde_json::to_value(&answer)?))?,
     }
     Ok(if answer.rule.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -67,9 +75,9 @@ fn question(args: &ExplainArgs) -> anyhow::Result<Question> {
     let (tls, well_known) = match url.scheme_str() {
         Some("http") => (false, 80),
         Some("https") => (true, 443),
-        Some(_) | None => bail!("--url wants http://… or https://…"),
+        Some(_) | None => bail!("--url {url} wants a scheme: http://… or https://…"),
     };
-    let authority = url.authority().context("--url has no host")?;
+    let authority = url.authority().with_context(|| format!("--url {url} has no host"))?;
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         headers.append(name, value.clone());

@@ -4,6 +4,7 @@ mod certs;
 mod check;
 mod explain;
 mod quickstart;
+mod reference;
 mod run;
 mod shell;
 mod terminal;
@@ -13,14 +14,18 @@ use lychgate_echo::cli::EchoArgs;
 use std::process::ExitCode;
 use terminal::LogArgs;
 
+const EXIT: &str = "\
+Exit codes: 0 all is well; 1 something is wrong, and was said; 2 the arguments make no sense.";
+
 /// Lychgate, the gate of a Kubernetes cluster: here from a directory of YAML, without a cluster.
 ///
 /// A first look:
+///   lychgate run                     serve a small example with backends of its own; try it with curl
 ///   lychgate check DIR               what each object's status would be, and what is wrong with it
 ///   lychgate run --config DIR        serve it; changes in the directory are live as they are written
 ///   lychgate explain DIR --url URL   which rule answers a request, and why the others do not
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment, max_term_width = 120)]
+#[command(name = "lychgate", version, verbatim_doc_comment, max_term_width = 120, after_long_help = EXIT)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -37,6 +42,9 @@ enum Command {
     Certs(certs::CertsArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
+    /// Print the reference of all commands as Markdown.
+    #[command(hide = true)]
+    Reference,
 }
 
 fn main() -> ExitCode {
@@ -50,11 +58,12 @@ fn main() -> ExitCode {
         Command::Certs(args) => {
             certs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
+        Command::Reference => reference::print(),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("lychgate: {error:#}");
+        terminal::complain(&format!("lychgate: {error:#}\n"));
         ExitCode::FAILURE
     })
 }

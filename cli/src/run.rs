@@ -1,7 +1,7 @@
 //! `lychgate run --config DIR`
 
 use crate::quickstart::Quickstart;
-use crate::terminal::paint;
+use crate::terminal::{complain, paint, print};
 use anyhow::Context;
 use clap::Args;
 use lychgate_echo::cli::EchoArgs;
@@ -15,12 +15,22 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+const EXAMPLES: &str = "\
+Examples:
+  The quickstart, with backends of its own, on http://127.0.0.1:8080 and https://127.0.0.1:8443:
+    lychgate run
+  A directory of yours, with logs for machines:
+    lychgate run --config DIR --log-format json
+  What is served, and what is not, and why:
+    curl http://127.0.0.1:9900/status";
+
 /// Serve a directory of Gateway API objects.
 ///
 /// The directory is watched: a valid change is live at once, an invalid one harms only its own object, and nothing that
 /// is connected is closed. What is wrong is logged, and on the admin port under /status. SIGTERM and Ctrl-C let requests
-/// finish; the second one ends at once.
+/// finish; the second one ends at once. Exits with 1 if nothing at all can be served.
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(crate) struct RunArgs {
     /// The directory; its folders are read, too. Without one, a quickstart is served, with backends of its own.
     #[arg(short, long, value_name = "DIR")]
@@ -79,24 +89,25 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     let standalone = match Standalone::start(options).await {
         Ok(standalone) => standalone,
         Err(StartError::Nothing { config, report }) => {
-            eprint!("{}", as_text(&report.statuses, Paint::Plain));
+            complain(&as_text(&report.statuses, Paint::Plain));
             for (bind, why) in &report.unbound {
-                eprintln!("{bind}: cannot listen ({why}); end what uses the port, or change the listener");
+                complain(&format!("{bind}: cannot listen ({why}); end what uses the port, or change the listener\n"));
             }
             anyhow::bail!("nothing in {} can be served; the reasons are above", config.display());
         }
         Err(error) => return Err(error.into()),
     };
     if let Some(quickstart) = &quickstart {
-        println!("The quickstart is in {} until this ends: change it, and see.", quickstart.dir().display());
+        print(&format!("The quickstart is in {} until this ends: change it, and see.\n", quickstart.dir().display()))?;
     }
-    print!("{}", summary(&standalone.reports().borrow(), standalone.admin()));
+    let serving = summary(&standalone.reports().borrow(), standalone.admin());
+    print(&serving)?;
     end(&mut ends).await;
-    eprintln!("lychgate: letting requests finish; once more to end at once");
+    complain("lychgate: letting requests finish; once more to end at once\n");
     tokio::select! {
         left = standalone.stop() => {
             if left > 0 {
-                eprintln!("lychgate: {left} connections were cut at the deadline");
+                complain(&format!("lychgate: {left} connections were cut at the deadline\n"));
             }
         }
         () = end(&mut ends) => {}

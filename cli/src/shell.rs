@@ -1,22 +1,33 @@
 //! What shells and manuals want: completions and man pages, made from the arguments themselves.
 
 use crate::Cli;
+use crate::terminal::print;
 use anyhow::Context;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+const COMPLETIONS: &str = "\
+Examples:
+  bash, for this user:
+    lychgate completions bash > ~/.local/share/bash-completion/completions/lychgate
+  zsh, with a folder that is in $fpath:
+    lychgate completions zsh > ~/.zfunc/_lychgate
+  fish:
+    lychgate completions fish > ~/.config/fish/completions/lychgate.fish";
+
 /// Print completions for a shell.
-///
-/// For bash: lychgate completions bash > /usr/share/bash-completion/completions/lychgate
 #[derive(Clone, Debug, Args)]
+#[command(after_long_help = COMPLETIONS)]
 pub(crate) struct CompletionsArgs {
     /// The shell.
     shell: Shell,
 }
 
 /// Write man pages, one for each command.
+///
+/// To read one at once: lychgate man /tmp/man && man /tmp/man/lychgate-run.1
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ManArgs {
     /// The directory to write into; it is made if it is missing.
@@ -25,7 +36,9 @@ pub(crate) struct ManArgs {
 }
 
 pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "lychgate", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "lychgate", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }
 

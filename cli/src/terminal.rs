@@ -1,15 +1,17 @@
-//! What is written where: logs to standard error, colours only to a terminal.
+//! What is written where: results to standard output, all else to standard error, colours only to a terminal.
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use lychgate_gateway::status::Paint;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
 /// How to log.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Logs, which go to standard error")]
 pub(crate) struct LogArgs {
     /// How logs are written.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     /// What is logged: a level, or levels by target, as in `info,lychgate_engine=debug`.
     #[arg(long, global = true, value_name = "FILTER", env = "LYCHGATE_LOG", default_value = "info")]
@@ -30,7 +32,7 @@ impl LogArgs {
         // Pingora logs what we log ourselves, in words of its own; its errors are enough.
         let filter = EnvFilter::try_new(format!("pingora_core=error,pingora_proxy=error,{}", self.log));
         let filter = filter.unwrap_or_else(|error| {
-            eprintln!("lychgate: --log {:?} is no filter ({error}); logging at info", self.log);
+            complain(&format!("lychgate: --log {:?} is no filter ({error}); logging at info\n", self.log));
             EnvFilter::new("info")
         });
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -45,4 +47,19 @@ impl LogArgs {
 pub(crate) fn paint() -> Paint {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted && std::io::stdout().is_terminal() { Paint::Colours } else { Paint::Plain }
+}
+
+/// Prints a result. Who reads it through a pipe and has seen enough ends it without an error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output takes nothing"),
+    }
+}
+
+/// Says what is wrong.
+pub(crate) fn complain(text: &str) {
+    // Nobody is there to be told.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
