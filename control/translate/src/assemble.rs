@@ -7,12 +7,13 @@ use crate::listener::{conflict, merge, overlap};
 use crate::memo::Memo;
 use crate::policy::backend_tls::TlsPolicies;
 use crate::route::parents::Parents;
-use crate::route::{self, Usage};
+use crate::route::usage::Usage;
+use crate::route::{self, Routes, Unchanged};
 use crate::status::{ObjectStatus, Statuses};
 use crate::world::World;
 use crate::{Options, Translation, gateway_class};
 use lychgate_api::{Kind, ObjectRef, Objects};
-use lychgate_ir::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Snapshot};
+use lychgate_ir::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Route, RouteId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,19 +24,19 @@ pub(crate) fn only_endpoints_differ(old: &Objects, new: &Objects) -> bool {
 
 /// Pods come and go all the time, and nothing but the endpoints depends on them.
 pub(crate) fn endpoints_only(objects: &Objects, previous: &Translation) -> Translation {
-    let Memo { objects: old, options, verdicts, parents, http_routes, endpoints } = &*previous.memo;
-    let (read, memory) = endpoints::all(objects, &previous.snapshot.backends, Some((old, endpoints)));
+    let Memo { objects: old, options, verdicts, parents, http_routes, usage } = &*previous.memo;
+    let endpoints = endpoints::all(objects, &previous.snapshot.backends, Some((old, &previous.endpoints)));
     let memo = Memo {
         objects: objects.clone(),
         options: options.clone(),
         verdicts: verdicts.clone(),
         parents: parents.clone(),
         http_routes: http_routes.clone(),
-        endpoints: memory,
+        usage: usage.clone(),
     };
     Translation {
         snapshot: previous.snapshot.clone(),
-        endpoints: read,
+        endpoints,
         statuses: previous.statuses.clone(),
         memo: Arc::new(memo),
     }
@@ -52,49 +53,77 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
 
     let parents = Parents::new(&plans, before.map(|before| &*before.parents));
     let policies = TlsPolicies::new(&world);
-    let routes = route::http_routes(&world, &policies, &parents, before.map(|before| &*before.http_routes));
-    let usage = route::usage(&routes);
-    let backends = backends(&world, &policies, &usage, old);
-
+    let unchanged = unchanged(objects, &parents, before);
+    let old_routes = before.map(|before| &*before.http_routes);
+    let Routes { memory: routes, same_usage } = route::http_routes(&world, &policies, &parents, unchanged, old_routes);
+    let usage = match before.filter(|_| same_usage) {
+        Some(before) => before.usage.clone(),
+        None => Arc::new(Usage::of(&routes)),
+    };
+    let backends = match before.zip(old).filter(|(before, _)| same_usage && same_backends(&before.objects, objects)) {
+        Some((_, old)) => old.backends.clone(),
+        None => backends(&world, &policies, &usage, old),
+    };
     let snapshot = Snapshot {
         certificates: BTreeMap::new(),
         listeners: listeners(&plans, old),
-        routes: routes
-            .values()
-            .filter_map(|remembered| remembered.outcome.route.clone())
-            .map(|route| (route.id.clone(), route))
-            .collect(),
+        routes: served(&routes),
         backends,
     };
     let snapshot = Snapshot { certificates: certificates(&world, &snapshot, old), ..snapshot };
-    let before_endpoints = before.map(|before| (&before.objects, &before.endpoints));
-    let (endpoints, endpoints_memory) = endpoints::all(objects, &snapshot.backends, before_endpoints);
+    let before_endpoints = previous.map(|previous| (&previous.memo.objects, &previous.endpoints));
+    let endpoints = endpoints::all(objects, &snapshot.backends, before_endpoints);
 
-    let mut said: BTreeMap<ObjectRef, Arc<ObjectStatus>> = BTreeMap::new();
-    let old_status = |object: &ObjectRef| previous.and_then(|previous| previous.statuses.get(object));
+    let mut said: Vec<(ObjectRef, Arc<ObjectStatus>)> = Vec::with_capacity(routes.len());
     let mut say = |object: ObjectRef, status: ObjectStatus| {
-        let status = keep(status, old_status(&object));
-        said.insert(object, status);
+        let old = previous.and_then(|previous| previous.statuses.get(&object));
+        let status = keep(status, old);
+        said.push((object, status));
     };
     gateway_class::statuses(objects).for_each(|(object, status)| say(object, status));
-    gateway_statuses(&world, &plans, &unclaimed, &routes, &mut say);
-    said.extend(route::statuses(&world, &parents, &routes));
-    said.extend(policies.statuses(&world, &usage));
-    said.extend(backend::statuses(&world, &usage));
+    gateway_statuses(&world, &plans, &unclaimed, &usage, &mut say);
+    route::unserved::statuses(&world, &parents).into_iter().for_each(|(object, status)| say(object, status));
+    policies.statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
+    backend::statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
+    said.extend(route::statuses(&routes));
 
     Translation {
         snapshot: keep(snapshot, previous.map(|previous| &previous.snapshot)),
         endpoints,
-        statuses: Statuses::new(said),
+        statuses: Statuses::new(said.into_iter().collect()),
         memo: Arc::new(Memo {
             objects: objects.clone(),
             options: options.clone(),
             verdicts: Arc::new(world.store.into_verdicts()),
             parents: Arc::new(parents),
             http_routes: Arc::new(routes),
-            endpoints: endpoints_memory,
+            usage,
         }),
     }
+}
+
+/// What no route has to look at again.
+fn unchanged(objects: &Objects, parents: &Parents, before: Option<&Memo>) -> Unchanged {
+    let Some(before) = before else { return Unchanged::default() };
+    let shares = |kinds: &[Kind]| kinds.iter().all(|kind| before.objects.shares(objects, *kind));
+    Unchanged {
+        references: shares(&[Kind::Service, Kind::XBackend, Kind::ReferenceGrant, Kind::BackendTlsPolicy]),
+        parents: shares(&[Kind::Gateway, Kind::ListenerSet, Kind::GatewayClass, Kind::Namespace])
+            && before.parents.same(parents),
+    }
+}
+
+/// Whether all that backends are made of is the very same.
+fn same_backends(old: &Objects, new: &Objects) -> bool {
+    [Kind::Service, Kind::XBackend, Kind::BackendTlsPolicy, Kind::ReferenceGrant, Kind::ConfigMap, Kind::Secret]
+        .iter()
+        .all(|kind| old.shares(new, *kind))
+}
+
+/// The routes that a listener of the snapshot serves.
+fn served(routes: &route::Memory) -> BTreeMap<RouteId, Arc<Route>> {
+    let served = routes.iter().filter_map(|remembered| remembered.outcome.route.as_ref());
+    served.map(|route| (route.id.clone(), route.clone())).collect()
 }
 
 fn listeners(plans: &[GatewayPlan<'_>], old: Option<&Snapshot>) -> BTreeMap<ListenerId, Arc<Listener>> {
@@ -143,24 +172,15 @@ fn gateway_statuses(
     world: &World<'_>,
     plans: &[GatewayPlan<'_>],
     unclaimed: &[gateway::Unclaimed<'_>],
-    routes: &route::Memory,
+    usage: &Usage,
     say: &mut impl FnMut(ObjectRef, ObjectStatus),
 ) {
-    let mut attached = gateway::status::Attached::new();
-    for id in routes.values().flat_map(|remembered| &remembered.outcome.listeners) {
-        match attached.get_mut(id) {
-            Some(count) => *count += 1,
-            None => {
-                attached.insert(id.clone(), 1);
-            }
-        }
-    }
     for plan in plans {
         let object = ObjectRef { kind: Kind::Gateway, key: plan.key.clone() };
-        say(object, gateway::status::gateway(plan, &world.options.node_addresses, &attached));
+        say(object, gateway::status::gateway(plan, &world.options.node_addresses, &usage.attached));
         for set in &plan.sets {
             let object = ObjectRef { kind: Kind::ListenerSet, key: set.key.clone() };
-            say(object, gateway::status::listener_set(plan, set, &attached));
+            say(object, gateway::status::listener_set(plan, set, &usage.attached));
         }
     }
     for (key, gateway, problem) in unclaimed {

@@ -8,13 +8,12 @@ pub(crate) mod validation;
 mod xbackend;
 
 use crate::policy::backend_tls::TlsPolicies;
-use crate::route::Usage;
+use crate::route::usage::Usage;
 use crate::status::ObjectStatus;
 use crate::world::World;
 use lychgate_api::{Kind, ObjectKey, ObjectRef};
 use lychgate_ir::{Backend, BackendId, BackendKind, BackendTls, CertificateId, ClientIdentity};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Every backend that a rule uses. One that resolved but has no object can no longer be: references are followed in
 /// the same objects.
@@ -42,12 +41,12 @@ pub(crate) fn own_certificate(backend: &Backend) -> Option<&CertificateId> {
 }
 
 /// The statuses of XBackends that are used.
-pub(crate) fn statuses(world: &World<'_>, usage: &Usage) -> Vec<(ObjectRef, Arc<ObjectStatus>)> {
+pub(crate) fn statuses(world: &World<'_>, usage: &Usage) -> Vec<(ObjectRef, ObjectStatus)> {
     let used = usage.objects.iter().filter(|((kind, _), _)| *kind == BackendKind::XBackend);
     let written = used.filter_map(|((_, name), gateways)| {
         let key = ObjectKey::new(&*name.namespace, &*name.name);
         let status = xbackend::status(world, &key, world.objects.get_xbackend(&key)?, gateways);
-        Some((ObjectRef { kind: Kind::XBackend, key }, Arc::new(ObjectStatus::XBackend(status))))
+        Some((ObjectRef { kind: Kind::XBackend, key }, ObjectStatus::XBackend(status)))
     });
     written.collect()
 }

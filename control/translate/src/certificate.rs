@@ -41,7 +41,7 @@ impl<'a> Store<'a> {
         if let Some((_, verdict)) = self.now.borrow().pairs.get(key) {
             return verdict.clone();
         }
-        let before = self.before.and_then(|before| before.pairs.get(key)).filter(|(old, _)| Arc::ptr_eq(old, secret));
+        let before = self.before.and_then(|before| before.pairs.get(key)).filter(|(old, _)| old == secret);
         let verdict = match before {
             Some((_, verdict)) => verdict.clone(),
             None => read_pair(key, secret).map(Arc::new),
@@ -57,7 +57,7 @@ impl<'a> Store<'a> {
         if let Some((_, verdict)) = self.now.borrow().bundles.get(key) {
             return verdict.clone();
         }
-        let before = self.before.and_then(|before| before.bundles.get(key)).filter(|(old, _)| Arc::ptr_eq(old, map));
+        let before = self.before.and_then(|before| before.bundles.get(key)).filter(|(old, _)| old == map);
         let verdict = match before {
             Some((_, verdict)) => verdict.clone(),
             None => read_bundle(key, map),
@@ -66,10 +66,11 @@ impl<'a> Store<'a> {
         verdict
     }
 
-    /// The certificate of this id, if it was found good in this translation.
+    /// The certificate of this id, if it is good.
     pub(crate) fn good(&self, id: &CertificateId) -> Option<Arc<Certificate>> {
         let key = ObjectKey::new(&*id.0.namespace, &*id.0.name);
-        self.now.borrow().pairs.get(&key).and_then(|(_, verdict)| verdict.as_ref().ok().cloned())
+        // Where backends were taken over, their certificates were not looked at again.
+        self.pair(&key).ok()
     }
 
     pub(crate) fn into_verdicts(self) -> Verdicts {

@@ -2,7 +2,8 @@
 
 use crate::certificate::Verdicts;
 use crate::route::parents::Parents;
-use crate::{Options, backend, route};
+use crate::route::usage::Usage;
+use crate::{Options, route};
 use lychgate_api::Objects;
 use std::sync::Arc;
 
@@ -14,5 +15,5 @@ pub(crate) struct Memo {
     pub(crate) verdicts: Arc<Verdicts>,
     pub(crate) parents: Arc<Parents>,
     pub(crate) http_routes: Arc<route::Memory>,
-    pub(crate) endpoints: backend::endpoints::Memory,
+    pub(crate) usage: Arc<Usage>,
 }

@@ -13,7 +13,8 @@ mod matches;
 pub(crate) mod parents;
 pub(crate) mod session;
 mod status;
-mod unserved;
+pub(crate) mod unserved;
+pub(crate) mod usage;
 
 use crate::backend::resolve::{Lookup, Resolver};
 use crate::keep::keep;
@@ -27,18 +28,8 @@ use lychgate_api::core::Namespace;
 use lychgate_api::gateway::HttpRoute;
 use lychgate_api::{Kind, ObjectKey, ObjectRef};
 use lychgate_ir::{BackendId, BackendKind, GatewayId, ListenerId, ObjectName, Route, RouteId, RouteKind, Rule};
-use parents::{Found, Parents};
-use std::collections::{BTreeMap, BTreeSet};
+use parents::{Found, Link, Parents};
 use std::sync::Arc;
-
-/// What routes use, for those who are used.
-#[derive(Debug, Default)]
-pub(crate) struct Usage {
-    /// Backends that rules of routes in the snapshot forward or mirror to.
-    pub(crate) targets: BTreeSet<BackendId>,
-    /// Objects that routes refer to, with the Gateways that these routes are attached to.
-    pub(crate) objects: BTreeMap<(BackendKind, ObjectName), BTreeSet<GatewayId>>,
-}
 
 /// The rules of a route, and what they were made of.
 #[derive(Debug)]
@@ -60,77 +51,101 @@ pub(crate) struct Outcome {
     pub(crate) status: Arc<ObjectStatus>,
     /// Listeners of parents that accept it.
     pub(crate) listeners: Vec<ListenerId>,
-    gateways: BTreeSet<GatewayId>,
+    /// The Gateways of these listeners, each once.
+    gateways: Vec<GatewayId>,
 }
 
 /// A route as it was read, and what became of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Remembered {
+    pub(crate) key: ObjectKey,
     source: Arc<HttpRoute>,
     namespace: Option<Arc<Namespace>>,
-    parents: Vec<Found>,
+    links: Vec<Link>,
     compiled: Arc<Compiled>,
-    pub(crate) outcome: Arc<Outcome>,
+    pub(crate) outcome: Outcome,
 }
 
-/// What is remembered of all HTTPRoutes.
-pub(crate) type Memory = BTreeMap<ObjectKey, Remembered>;
+/// What is remembered of all HTTPRoutes, ordered by namespace and name.
+pub(crate) type Memory = Vec<Arc<Remembered>>;
 
-/// Translates all HTTPRoutes; one whose inputs are the very same as before is taken over.
+/// What all routes look up and nobody changed since, so that nobody has to look again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unchanged {
+    /// What backendRefs lead to.
+    pub(crate) references: bool,
+    /// What parentRefs lead to, and who may attach.
+    pub(crate) parents: bool,
+}
+
+/// All routes, and whether all of them use what they used before.
+pub(crate) struct Routes {
+    pub(crate) memory: Memory,
+    pub(crate) same_usage: bool,
+}
+
+/// Translates all HTTPRoutes; one whose inputs are as before is taken over.
 pub(crate) fn http_routes(
     world: &World<'_>,
     policies: &TlsPolicies<'_>,
     parents: &Parents,
+    unchanged: Unchanged,
     before: Option<&Memory>,
-) -> Memory {
-    // Both maps are in the same order: walking them side by side needs no search.
+) -> Routes {
+    let inputs = Inputs { world, policies, parents, unchanged };
+    let mut same_usage = before.is_some_and(|before| before.len() == world.objects.http_routes().len());
+    // Both are in the same order: walking them side by side needs no search.
     let mut before = before.into_iter().flatten().peekable();
     let translated = world.objects.http_routes().map(|(key, source)| {
-        while before.next_if(|(old, _)| *old < key).is_some() {}
-        let old = before.next_if(|(old, _)| *old == key).map(|(_, old)| old);
-        (key.clone(), one(world, policies, parents, key, source, old))
+        while before.next_if(|old| old.key < *key).is_some() {}
+        let old = before.next_if(|old| old.key == *key);
+        let new = one(&inputs, key, source, old);
+        same_usage &= old.is_some_and(|old| Arc::ptr_eq(old, &new) || old.uses_the_same(&new));
+        new
     });
-    translated.collect()
+    let memory = translated.collect();
+    Routes { memory, same_usage }
+}
+
+/// What every route is translated with.
+struct Inputs<'w, 'a> {
+    world: &'w World<'a>,
+    policies: &'w TlsPolicies<'a>,
+    parents: &'w Parents,
+    unchanged: Unchanged,
 }
 
 fn one(
-    world: &World<'_>,
-    policies: &TlsPolicies<'_>,
-    parents: &Parents,
+    inputs: &Inputs<'_, '_>,
     key: &ObjectKey,
     source: &Arc<HttpRoute>,
-    old: Option<&Remembered>,
-) -> Remembered {
+    old: Option<&Arc<Remembered>>,
+) -> Arc<Remembered> {
+    let Inputs { world, policies, parents, unchanged } = *inputs;
     let mut resolver = Resolver::new(world, policies, RouteKind::Http, &key.namespace);
-    let same_source = old.filter(|old| Arc::ptr_eq(&old.source, source));
-    let compiled = match same_source.filter(|old| resolver.confirms(&old.compiled.lookups)) {
+    let same_source = old.filter(|old| old.source == *source);
+    let same_rules = same_source.filter(|old| unchanged.references || resolver.confirms(&old.compiled.lookups));
+    if let Some(old) = same_rules.filter(|_| unchanged.parents) {
+        return old.clone();
+    }
+    let compiled = match same_rules {
         Some(old) => old.compiled.clone(),
         None => Arc::new(compile(&mut resolver, key, source, old.map(|old| &*old.compiled))),
     };
     let asks = Asks::http(key, source);
     let namespace = world.objects.get_namespace(&ObjectKey::new("", key.namespace.as_str())).cloned();
     let found = parents.find(world, &asks);
-    if let Some(old) = same_source.filter(|old| {
-        Arc::ptr_eq(&old.compiled, &compiled)
-            && same(old.namespace.as_ref(), namespace.as_ref())
-            && old.parents.len() == found.len()
-            && old.parents.iter().zip(&found).all(|(old, new)| old.same(new))
+    if let Some(old) = same_rules.filter(|old| {
+        old.namespace == namespace
+            && old.links.len() == found.len()
+            && old.links.iter().zip(&found).all(|(old, new)| old.leads_to(new))
     }) {
         return old.clone();
     }
-    let outcome = {
-        let attached = attach::attach(world, &asks, &found);
-        outcome(key, source, &compiled, &attached, old.map(|old| &*old.outcome))
-    };
-    Remembered { source: source.clone(), namespace, parents: found, compiled, outcome: Arc::new(outcome) }
-}
-
-fn same<T>(old: Option<&Arc<T>>, new: Option<&Arc<T>>) -> bool {
-    match (old, new) {
-        (Some(old), Some(new)) => Arc::ptr_eq(old, new),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    }
+    let attached = attach::attach(world, &asks, &found);
+    let outcome = outcome(key, source, &compiled, &attached, old.map(|old| &old.outcome));
+    let links = found.iter().map(Found::link).collect();
+    Arc::new(Remembered { key: key.clone(), source: source.clone(), namespace, links, compiled, outcome })
 }
 
 fn id_of(key: &ObjectKey) -> RouteId {
@@ -177,44 +192,26 @@ fn outcome(
     let mut listeners: Vec<ListenerId> = accepted.cloned().collect();
     listeners.sort_unstable();
     listeners.dedup();
-    Outcome {
-        route,
-        status: keep(ObjectStatus::Route(status), old.map(|old| &old.status)),
-        gateways: attached.iter().flat_map(Attached::listeners).map(|id| id.gateway.clone()).collect(),
-        listeners,
+    let mut gateways: Vec<GatewayId> =
+        attached.iter().flat_map(Attached::listeners).map(|id| id.gateway.clone()).collect();
+    gateways.sort_unstable();
+    gateways.dedup();
+    Outcome { route, status: keep(ObjectStatus::Route(status), old.map(|old| &old.status)), gateways, listeners }
+}
+
+impl Remembered {
+    fn uses_the_same(&self, other: &Self) -> bool {
+        self.outcome.route.is_some() == other.outcome.route.is_some()
+            && self.outcome.listeners == other.outcome.listeners
+            && self.outcome.gateways == other.outcome.gateways
+            && self.compiled.targets == other.compiled.targets
+            && self.compiled.objects == other.compiled.objects
     }
 }
 
-/// What all routes together use.
-pub(crate) fn usage(memory: &Memory) -> Usage {
-    let mut usage = Usage::default();
-    for Remembered { compiled, outcome, .. } in memory.values() {
-        if outcome.route.is_some() {
-            for target in &compiled.targets {
-                if !usage.targets.contains(target) {
-                    usage.targets.insert(target.clone());
-                }
-            }
-        }
-        if outcome.gateways.is_empty() {
-            continue;
-        }
-        for object in &compiled.objects {
-            match usage.objects.get_mut(object) {
-                Some(gateways) => gateways.extend(outcome.gateways.iter().cloned()),
-                None => {
-                    usage.objects.insert(object.clone(), outcome.gateways.clone());
-                }
-            }
-        }
-    }
-    usage
-}
-
-/// What is said about routes of all kinds.
-pub(crate) fn statuses(world: &World<'_>, parents: &Parents, memory: &Memory) -> Vec<(ObjectRef, Arc<ObjectStatus>)> {
-    let http = memory.iter().map(|(key, remembered)| {
-        (ObjectRef { kind: Kind::HttpRoute, key: key.clone() }, remembered.outcome.status.clone())
-    });
-    http.chain(unserved::statuses(world, parents)).collect()
+/// What is said about HTTPRoutes.
+pub(crate) fn statuses(memory: &Memory) -> impl Iterator<Item = (ObjectRef, Arc<ObjectStatus>)> {
+    memory.iter().map(|remembered| {
+        (ObjectRef { kind: Kind::HttpRoute, key: remembered.key.clone() }, remembered.outcome.status.clone())
+    })
 }

@@ -97,7 +97,7 @@ pub enum ValueMatch {
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Forward {
-    /// Chosen by weight. Broken ones keep their share and answer for it.
+    /// Chosen by weight. Broken ones keep their share and answer for it. Empty only where a filter answers every request.
     pub backends: Vec<WeightedBackend>,
     /// Deadlines.
     pub timeouts: Timeouts,
@@ -167,7 +167,7 @@ pub struct SessionPersistence {
 pub enum PersistenceKind {
     /// A cookie.
     Cookie {
-        /// The cookie's `Path`: the one configured, or the one derived from the rule's matches.
+        /// The cookie's `Path`: the one configured, or `/`.
         path: Arc<str>,
         /// Whether it outlives the browser.
         lifetime: CookieLifetime,

@@ -1,88 +1,112 @@
 //! EndpointSlices: the addresses behind a Service.
 
 use super::key_of;
+use crate::keep::keep;
 use lychgate_api::core::{AddressFamily, EndpointSlice, IntOrString, Service, TransportProtocol};
-use lychgate_api::{Kind, Objects};
+use lychgate_api::{Kind, ObjectKey, Objects};
 use lychgate_ir::{Backend, BackendId, Endpoint, EndpointAddress, EndpointSet, Endpoints, Resolution};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Slices by namespace and Service.
-struct Slices<'a>(HashMap<(&'a str, &'a str), Vec<&'a Arc<EndpointSlice>>>);
-
-/// The endpoints of one backend, and what they were read from.
-#[derive(Clone, Debug)]
-pub(crate) struct Remembered {
-    service: Arc<Service>,
-    slices: Vec<Arc<EndpointSlice>>,
-    set: Arc<EndpointSet>,
-}
-
-/// What is remembered of all backends.
-pub(crate) type Memory = BTreeMap<BackendId, Remembered>;
+/// A Service, by namespace and name.
+type ServiceName<'a> = (&'a str, &'a str);
 
 /// The endpoints of every backend that has endpoints. Those whose Service and slices did not change are taken over.
 pub(crate) fn all(
     objects: &Objects,
     backends: &BTreeMap<BackendId, Arc<Backend>>,
-    before: Option<(&Objects, &Memory)>,
-) -> (Endpoints, Memory) {
-    let unchanged =
-        before.is_some_and(|(old, _)| old.shares(objects, Kind::EndpointSlice) && old.shares(objects, Kind::Service));
-    let mut slices = None;
-    let mut memory = Memory::new();
+    before: Option<(&Objects, &Endpoints)>,
+) -> Endpoints {
+    let changed = before.map(|(old, _)| changed(old, objects));
+    let same = |id: &BackendId| {
+        changed.as_ref().is_some_and(|changed| !changed.contains(&service_name(id)))
+            && before.is_some_and(|(old, _)| same_service(old, objects, id))
+    };
+    // Both maps are in the same order: walking them side by side needs no search.
+    let mut old_sets = before.into_iter().flat_map(|(_, sets)| sets).peekable();
+    let mut sets: Vec<(&BackendId, Option<&Arc<EndpointSet>>, bool)> = Vec::with_capacity(backends.len());
     for (id, backend) in backends {
-        if backend.resolution != Resolution::Endpoints {
-            continue;
+        while old_sets.next_if(|(old, _)| *old < id).is_some() {}
+        if backend.resolution == Resolution::Endpoints {
+            let old = old_sets.next_if(|(old, _)| *old == id).map(|(_, set)| set);
+            sets.push((id, old, old.is_some() && same(id)));
         }
-        let old = before.and_then(|(_, memory)| memory.get(id));
-        let remembered = match old {
-            Some(old) if unchanged => old.clone(),
-            Some(_) | None => {
-                let Some(service) = objects.get_service(&key_of(id)) else { continue };
-                let slices = slices.get_or_insert_with(|| Slices::new(objects)).of(id);
-                match old.filter(|old| old.same(service, slices)) {
-                    Some(old) => old.clone(),
-                    None => read(id, service, slices, old),
-                }
-            }
-        };
-        memory.insert(id.clone(), remembered);
     }
-    (memory.iter().map(|(id, remembered)| (id.clone(), remembered.set.clone())).collect(), memory)
-}
-
-impl<'a> Slices<'a> {
-    fn new(objects: &'a Objects) -> Self {
-        let mut slices: HashMap<_, Vec<_>> = HashMap::new();
-        for (key, slice) in objects.endpoint_slices() {
-            if let Some(service) = slice.service_name() {
-                slices.entry((key.namespace.as_str(), service)).or_default().push(slice);
-            }
+    let to_read = sets.iter().filter(|(_, _, same)| !same).map(|(id, _, _)| service_name(id)).collect();
+    let slices = slices(objects, &to_read);
+    let read = sets.into_iter().filter_map(|(id, old, same)| match old {
+        Some(old) if same => Some((id.clone(), old.clone())),
+        Some(_) | None => {
+            let service = objects.get_service(&key_of(id))?;
+            let slices = slices.get(&service_name(id)).map_or(&[][..], Vec::as_slice);
+            Some((id.clone(), keep(read(id, service, slices), old)))
         }
-        Self(slices)
-    }
+    });
+    read.collect()
+}
 
-    fn of<'s>(&'s self, id: &'s BackendId) -> &'s [&'s Arc<EndpointSlice>] {
-        self.0.get(&(&*id.name.namespace, &*id.name.name)).map_or(&[], Vec::as_slice)
+fn service_name(id: &BackendId) -> ServiceName<'_> {
+    (&id.name.namespace, &id.name.name)
+}
+
+fn same_service(old: &Objects, new: &Objects, id: &BackendId) -> bool {
+    old.shares(new, Kind::Service) || {
+        let key = key_of(id);
+        match (old.get_service(&key), new.get_service(&key)) {
+            (Some(old), Some(new)) => old == new,
+            (None, _) | (_, None) => false,
+        }
     }
 }
 
-impl Remembered {
-    fn same(&self, service: &Arc<Service>, slices: &[&Arc<EndpointSlice>]) -> bool {
-        Arc::ptr_eq(&self.service, service)
-            && self.slices.len() == slices.len()
-            && self.slices.iter().zip(slices).all(|(old, new)| Arc::ptr_eq(old, new))
+/// Services with a slice that is not as it was.
+fn changed<'a>(old: &'a Objects, new: &'a Objects) -> HashSet<ServiceName<'a>> {
+    let mut changed = HashSet::new();
+    if old.shares(new, Kind::EndpointSlice) {
+        return changed;
     }
+    let mut mark = |key: &'a ObjectKey, slice: &'a EndpointSlice| {
+        changed.extend(slice.service_name().map(|service| (key.namespace.as_str(), service)));
+    };
+    let mut old = old.endpoint_slices().peekable();
+    for (key, slice) in new.endpoint_slices() {
+        while let Some((key, gone)) = old.next_if(|(old, _)| *old < key) {
+            mark(key, gone);
+        }
+        match old.next_if(|(old, _)| *old == key) {
+            Some((_, same)) if same == slice => {}
+            Some((_, other)) => {
+                mark(key, other);
+                mark(key, slice);
+            }
+            None => mark(key, slice),
+        }
+    }
+    old.for_each(|(key, gone)| mark(key, gone));
+    changed
 }
 
-fn read(
-    id: &BackendId,
-    service: &Arc<Service>,
-    slices: &[&Arc<EndpointSlice>],
-    old: Option<&Remembered>,
-) -> Remembered {
+/// The slices of these Services.
+fn slices<'a>(
+    objects: &'a Objects,
+    wanted: &HashSet<ServiceName<'_>>,
+) -> HashMap<ServiceName<'a>, Vec<&'a Arc<EndpointSlice>>> {
+    let mut slices: HashMap<_, Vec<_>> = HashMap::new();
+    if wanted.is_empty() {
+        return slices;
+    }
+    for (key, slice) in objects.endpoint_slices() {
+        if let Some(name) = slice.service_name().map(|service| (key.namespace.as_str(), service))
+            && wanted.contains(&name)
+        {
+            slices.entry(name).or_default().push(slice);
+        }
+    }
+    slices
+}
+
+fn read(id: &BackendId, service: &Service, slices: &[&Arc<EndpointSlice>]) -> EndpointSet {
     // The ready one of two is the one that counts, so it is kept whatever the order of the slices.
     let mut by_address: BTreeMap<EndpointAddress, bool> = BTreeMap::new();
     for slice in slices {
@@ -102,12 +126,7 @@ fn read(
         }
     }
     let endpoints = by_address.into_iter().map(|(address, terminating)| Endpoint { address, terminating });
-    let set = EndpointSet { endpoints: endpoints.collect() };
-    let set = match old {
-        Some(old) if *old.set == set => old.set.clone(),
-        _ => Arc::new(set),
-    };
-    Remembered { service: service.clone(), slices: slices.iter().map(|slice| (*slice).clone()).collect(), set }
+    EndpointSet { endpoints: endpoints.collect() }
 }
 
 /// The port of a slice's endpoints that stands behind the Service's port: the one of the same name.

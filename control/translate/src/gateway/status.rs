@@ -11,11 +11,8 @@ use lychgate_ir::ListenerId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// How many accepted routes each listener has.
-pub(crate) type Attached = BTreeMap<ListenerId, u32>;
-
 /// The status of a Gateway that is ours.
-pub(crate) fn gateway(plan: &GatewayPlan<'_>, node: &[IpAddr], attached: &Attached) -> ObjectStatus {
+pub(crate) fn gateway(plan: &GatewayPlan<'_>, node: &[IpAddr], attached: &BTreeMap<ListenerId, u32>) -> ObjectStatus {
     let writer = Writer::new(plan.object.metadata.generation);
     let refused = plan.refused.clone().or_else(|| {
         let none = plan.all_listeners().all(|listener| !listener.is_valid());
@@ -64,7 +61,11 @@ pub(crate) fn unclaimed(gateway: &Gateway, problem: &Problem) -> ObjectStatus {
 }
 
 /// The status of a ListenerSet whose Gateway is ours.
-pub(crate) fn listener_set(plan: &GatewayPlan<'_>, set: &SetPlan<'_>, attached: &Attached) -> ObjectStatus {
+pub(crate) fn listener_set(
+    plan: &GatewayPlan<'_>,
+    set: &SetPlan<'_>,
+    attached: &BTreeMap<ListenerId, u32>,
+) -> ObjectStatus {
     let generation = set.object.metadata.generation;
     let writer = Writer::new(generation);
     let refused = set_problem(plan, set);

@@ -2,17 +2,18 @@
 
 use super::ListenerPlan;
 use crate::gateway::GatewayPlan;
-use crate::gateway::status::Attached;
 use crate::status::condition::{self, Problem, Writer};
 use crate::status::reason;
 use lychgate_api::gateway::ListenerStatus;
+use lychgate_ir::ListenerId;
+use std::collections::BTreeMap;
 
 /// The statuses of the listeners of one object, in the order written.
 pub(crate) fn listener_statuses(
     gateway: &GatewayPlan<'_>,
     listeners: &[ListenerPlan<'_>],
     generation: i64,
-    attached: &Attached,
+    attached: &BTreeMap<ListenerId, u32>,
 ) -> Vec<ListenerStatus> {
     let one = |listener: &ListenerPlan<'_>| ListenerStatus {
         name: listener.spec.name.clone(),

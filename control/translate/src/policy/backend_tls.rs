@@ -5,7 +5,7 @@ use super::{MAX_ANCESTORS, ancestor};
 use crate::backend::validation::{self, Checked, Good};
 use crate::listener::is_ours;
 use crate::names::{CONTROLLER_NAME, name_of};
-use crate::route::Usage;
+use crate::route::usage::Usage;
 use crate::status::condition::{self, Problem, Writer, list};
 use crate::status::{ObjectStatus, reason};
 use crate::world::World;
@@ -15,7 +15,6 @@ use lychgate_api::gateway::{
 use lychgate_api::{GATEWAY_X_GROUP, Kind, ObjectKey, ObjectRef};
 use lychgate_ir::{BackendKind, BackendTls, ClientIdentity, GatewayId, Refusal, RefusalReason, UpstreamTls};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// All policies, which of them hold, and what they say.
 pub(crate) struct TlsPolicies<'a> {
@@ -70,11 +69,11 @@ impl<'a> TlsPolicies<'a> {
     }
 
     /// The status of every policy, with one entry a Gateway that sends requests to a target.
-    pub(crate) fn statuses(&self, world: &World<'_>, usage: &Usage) -> Vec<(ObjectRef, Arc<ObjectStatus>)> {
+    pub(crate) fn statuses(&self, world: &World<'_>, usage: &Usage) -> Vec<(ObjectRef, ObjectStatus)> {
         let policies = world.objects.backend_tls_policies();
         let written = policies.map(|(key, policy)| {
             let status = self.status(world, usage, key, policy);
-            (ObjectRef { kind: Kind::BackendTlsPolicy, key: key.clone() }, Arc::new(ObjectStatus::Policy(status)))
+            (ObjectRef { kind: Kind::BackendTlsPolicy, key: key.clone() }, ObjectStatus::Policy(status))
         });
         written.collect()
     }

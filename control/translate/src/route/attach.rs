@@ -71,8 +71,8 @@ impl Attached<'_> {
 }
 
 /// Asks every parent.
-pub(super) fn attach<'a>(world: &World<'_>, asks: &Asks<'_>, found: &'a [Found]) -> Vec<Attached<'a>> {
-    let ask = |found: &'a Found| match found {
+pub(super) fn attach<'a>(world: &World<'_>, asks: &Asks<'_>, found: &'a [Found<'a>]) -> Vec<Attached<'a>> {
+    let ask = |found: &'a Found<'a>| match found {
         Found::Ours(reference, parent) => Attached { reference, result: one(world, asks, reference, parent) },
         Found::Lost(reference, why) => {
             Attached { reference, result: Err(Problem::new(reason::NO_MATCHING_PARENT, why.as_str())) }

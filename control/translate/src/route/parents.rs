@@ -53,21 +53,37 @@ pub(crate) struct Parents {
 }
 
 /// What a parent reference leads to.
-#[derive(Clone, Debug)]
-pub(super) enum Found {
+pub(super) enum Found<'a> {
     /// A parent of ours, referred to in this way.
-    Ours(ParentReference, Arc<Parent>),
+    Ours(&'a ParentReference, &'a Arc<Parent>),
     /// Nobody's, and nobody else would say so.
-    Lost(ParentReference, String),
+    Lost(&'a ParentReference, String),
 }
 
-impl Found {
-    /// The very same.
-    pub(super) fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Ours(a, one), Self::Ours(b, other)) => Arc::ptr_eq(one, other) && a == b,
-            (Self::Lost(a, why), Self::Lost(b, because)) => a == b && why == because,
-            (Self::Ours(..), Self::Lost(..)) | (Self::Lost(..), Self::Ours(..)) => false,
+/// What a parent reference led to, for the next translation to compare. The reference is the route's own, or that of
+/// the parent as a default Gateway.
+#[derive(Clone, Debug)]
+pub(super) enum Link {
+    Ours(Arc<Parent>),
+    Lost(String),
+}
+
+impl Found<'_> {
+    pub(super) fn link(&self) -> Link {
+        match self {
+            Self::Ours(_, parent) => Link::Ours((*parent).clone()),
+            Self::Lost(_, why) => Link::Lost(why.clone()),
+        }
+    }
+}
+
+impl Link {
+    /// Whether a reference of the same route, in the same place, leads to the very same.
+    pub(super) fn leads_to(&self, found: &Found<'_>) -> bool {
+        match (self, found) {
+            (Self::Ours(old), Found::Ours(_, new)) => Arc::ptr_eq(old, new),
+            (Self::Lost(old), Found::Lost(_, new)) => old == new,
+            (Self::Ours(_), Found::Lost(..)) | (Self::Lost(_), Found::Ours(..)) => false,
         }
     }
 }
@@ -100,9 +116,20 @@ impl Parents {
         parent
     }
 
+    /// Whether every parent is the very same.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let same = |(a, one): (&ParentKey, &Arc<Parent>), (b, other): (&ParentKey, &Arc<Parent>)| {
+            a == b && Arc::ptr_eq(one, other)
+        };
+        self.by_key.len() == other.by_key.len()
+            && self.defaults.len() == other.defaults.len()
+            && self.by_key.iter().zip(&other.by_key).all(|(one, other)| same(one, other))
+            && self.defaults.iter().zip(&other.defaults).all(|((_, one), (_, other))| Arc::ptr_eq(one, other))
+    }
+
     /// What a route's references lead to: first those that are written, each once, then default Gateways.
-    pub(super) fn find(&self, world: &World<'_>, asks: &Asks<'_>) -> Vec<Found> {
-        let mut found: Vec<Found> = Vec::with_capacity(asks.parent_refs.len());
+    pub(super) fn find<'f>(&'f self, world: &World<'_>, asks: &Asks<'f>) -> Vec<Found<'f>> {
+        let mut found: Vec<Found<'f>> = Vec::with_capacity(asks.parent_refs.len());
         for (at, reference) in asks.parent_refs.iter().enumerate() {
             if asks.parent_refs.iter().take(at).any(|earlier| earlier == reference) {
                 continue;
@@ -115,10 +142,10 @@ impl Parents {
             };
             let parent_key = kind.map(|kind| ParentKey { kind, key });
             match parent_key.as_ref().and_then(|key| self.by_key.get(key)) {
-                Some(parent) => found.push(Found::Ours(reference.clone(), parent.clone())),
+                Some(parent) => found.push(Found::Ours(reference, parent)),
                 None if world.options.standalone => {
                     if let Some(why) = lost(world, reference, parent_key) {
-                        found.push(Found::Lost(reference.clone(), why));
+                        found.push(Found::Lost(reference, why));
                     }
                 }
                 // Whose it is cannot be known: its controller speaks, if it has one.
@@ -126,8 +153,7 @@ impl Parents {
             }
         }
         if asks.use_default_gateways {
-            let defaults =
-                self.defaults.iter().map(|(reference, parent)| Found::Ours(reference.clone(), parent.clone()));
+            let defaults = self.defaults.iter().map(|(reference, parent)| Found::Ours(reference, parent));
             found.extend(defaults);
         }
         found

@@ -9,15 +9,14 @@ use crate::world::World;
 use lychgate_api::gateway::{RouteParentStatus, RouteStatus};
 use lychgate_api::{Kind, ObjectKey, ObjectRef};
 use lychgate_ir::RouteKind;
-use std::sync::Arc;
 
 /// The statuses of all of them.
-pub(super) fn statuses(world: &World<'_>, parents: &Parents) -> Vec<(ObjectRef, Arc<ObjectStatus>)> {
+pub(crate) fn statuses(world: &World<'_>, parents: &Parents) -> Vec<(ObjectRef, ObjectStatus)> {
     let objects = world.objects;
     let mut statuses = Vec::new();
     let mut say = |kind: Kind, key: &ObjectKey, generation: i64, asks: &Asks<'_>| {
         let status = status(world, parents, generation, asks);
-        statuses.push((ObjectRef { kind, key: key.clone() }, Arc::new(ObjectStatus::Route(status))));
+        statuses.push((ObjectRef { kind, key: key.clone() }, ObjectStatus::Route(status)));
     };
     for (key, route) in objects.grpc_routes() {
         let spec = &route.spec;
