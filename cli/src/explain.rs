@@ -5,7 +5,7 @@ use crate::terminal::{paint, print};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use lychgate_engine::{Explainer, Question};
+use lychgate_gateway::{Explainer, Question};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -14,4 +14,6 @@ mod sockets;
 pub mod standalone;
 pub mod status;
 
+// What the command has to name of the engine; it uses nothing else of it.
+pub use lychgate_engine::{Answer, Bind, Explainer, Limits, Question};
 pub use sockets::Sockets;

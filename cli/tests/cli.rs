@@ -1,0 +1,15 @@
+//! The command: what it prints, where, and how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+#[path = "cli/check.rs"]
+mod check;
+#[path = "cli/explain.rs"]
+mod explain;
+#[path = "cli/run.rs"]
+mod run;
+#[path = "cli/shell.rs"]
+mod shell;
+#[path = "cli/yaml.rs"]
+mod yaml;

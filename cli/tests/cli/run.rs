@@ -1,0 +1,116 @@
+//! `lychgate run`
+
+use crate::support::{Running, dir, free_ports, get, run, run_to, text, until};
+use crate::yaml::{gateway, route};
+use serde_json::Value;
+use std::net::TcpListener;
+
+fn site(port: u16) -> String {
+    gateway("gw", &[("http", "HTTP", port)]) + &route("moved", "gw")
+}
+
+fn address(port: u16) -> std::net::SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+#[test]
+fn it_says_what_it_serves_and_ends_when_asked() {
+    let [port] = free_ports();
+    let dir = dir(&[("site.yaml", &site(port))]);
+    let gateway = Running::gateway(dir.path(), &[]);
+    assert!(gateway.printed.contains(&format!("http://127.0.0.1:{port}  host *  1 route")), "{}", gateway.printed);
+    assert_eq!(gateway.ask("/readyz"), (200, "ok\n".to_owned()));
+    assert_eq!(get(address(port), "/old").0, 302);
+
+    let ended = gateway.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    for text in [&ended.stdout, &ended.stderr] {
+        assert!(!text.contains('\u{1b}'), "colours in a pipe: {text}");
+    }
+    assert!(ended.stderr.contains("config applied"), "{}", ended.stderr);
+}
+
+#[test]
+fn logs_are_json_by_flag() {
+    let [port] = free_ports();
+    let dir = dir(&[("site.yaml", &site(port)), ("bad.yaml", "kind: [")]);
+    let gateway = Running::gateway(dir.path(), &["--log-format", "json"]);
+    get(address(port), "/nowhere");
+    let ended = gateway.end();
+    let lines: Vec<&str> = ended.stderr.lines().filter(|line| !line.starts_with("lychgate: ")).collect();
+    assert!(!lines.is_empty());
+    for line in lines {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(line["level"].is_string() && line["timestamp"].is_string() && line["message"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn a_change_is_live_and_a_broken_one_is_told() {
+    let [port] = free_ports();
+    let dir = dir(&[("site.yaml", &site(port))]);
+    let gateway = Running::gateway(dir.path(), &[]);
+    let file = dir.path().join("site.yaml");
+    std::fs::write(&file, site(port).replace("/old", "/older")).unwrap();
+    until("the change is live", || get(address(port), "/older").0 == 302);
+    assert_eq!(get(address(port), "/old").0, 404);
+
+    std::fs::write(&file, site(port).replace("value: /old", "value: old")).unwrap();
+    let mut status = Value::Null;
+    until("the mistake is told", || {
+        status = serde_json::from_str(&gateway.ask("/status").1).unwrap();
+        status["lastGoodKept"][0]["object"] == "HTTPRoute/default/moved"
+    });
+    assert!(status["diagnostics"][0].as_str().unwrap().contains("site.yaml:"), "{status:#}");
+    assert_eq!(get(address(port), "/older").0, 302, "what was valid goes on");
+    assert_eq!(gateway.ask("/readyz").0, 200);
+}
+
+#[test]
+fn nothing_to_serve_ends_with_1() {
+    let ended = run_to(1, &["run", "--admin", "127.0.0.1:0", "--config", "/nowhere"]);
+    assert!(ended.stderr.contains("/nowhere does not exist"), "{}", ended.stderr);
+
+    let empty = dir(&[]);
+    let ended = run_to(1, &["run", "--admin", "127.0.0.1:0", "--config", text(empty.path())]);
+    assert!(ended.stderr.contains("has no .yaml"), "{}", ended.stderr);
+
+    let useless = dir(&[("route.yaml", &route("lost", "nobody"))]);
+    let ended = run_to(1, &["run", "--admin", "127.0.0.1:0", "--config", text(useless.path())]);
+    assert!(ended.stderr.contains("HTTPRoute/default/lost"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("can be served"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().port();
+    let alone = dir(&[("site.yaml", &site(taken))]);
+    let ended = run_to(1, &["run", "--admin", "127.0.0.1:0", "--config", text(alone.path())]);
+    assert!(ended.stderr.contains(&format!("127.0.0.1:{taken}: cannot listen")), "{}", ended.stderr);
+
+    // The rest is served meanwhile, and the port is taken when it is free.
+    let [free] = free_ports();
+    let both = gateway("gw", &[("taken", "HTTP", taken), ("free", "HTTP", free)]) + &route("moved", "gw");
+    let both = dir(&[("site.yaml", &both)]);
+    let gateway = Running::gateway(both.path(), &["--poll", "20"]);
+    assert!(gateway.printed.contains("cannot listen"), "{}", gateway.printed);
+    assert_eq!(get(address(free), "/old").0, 302);
+    let status: Value = serde_json::from_str(&gateway.ask("/status").1).unwrap();
+    assert_eq!(status["notListening"][0]["socket"], format!("127.0.0.1:{taken}"));
+    drop(held);
+    until("the port is taken", || gateway.ask("/status").1.contains("\"notListening\": []"));
+    assert_eq!(get(address(taken), "/old").0, 302);
+}
+
+#[test]
+fn an_admin_port_in_use_is_named() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+    let [port] = free_ports();
+    let dir = dir(&[("site.yaml", &site(port))]);
+    let ended = run(&["run", "--admin", &taken, "--config", text(dir.path())]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(&taken) && ended.stderr.contains("--admin"), "{}", ended.stderr);
+}

@@ -1,0 +1,28 @@
+//! The YAML that tests need.
+
+/// A Gateway of this name on loopback, with listeners as `(name, protocol, port)`.
+pub(crate) fn gateway(name: &str, listeners: &[(&str, &str, u16)]) -> String {
+    let mut text = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: {name}, namespace: \
+         default}}\nspec:\n  gatewayClassName: lychgate\n  addresses: [{{type: IPAddress, value: 127.0.0.1}}]\n  \
+         listeners:\n"
+    );
+    for (listener, protocol, port) in listeners {
+        text += &format!("    - {{name: {listener}, protocol: {protocol}, port: {port}");
+        if *protocol == "HTTPS" {
+            text += ", tls: {certificateRefs: [{name: pair}]}";
+        }
+        text += "}\n";
+    }
+    text + "---\n"
+}
+
+/// An HTTPRoute of this name and parent that moves `/old` and refuses nothing.
+pub(crate) fn route(name: &str, parent: &str) -> String {
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}, namespace: \
+         default}}\nspec:\n  parentRefs: [{{name: {parent}}}]\n  rules:\n    - name: moved\n      matches: [{{path: \
+         {{type: PathPrefix, value: /old}}}}]\n      filters: [{{type: RequestRedirect, requestRedirect: {{path: \
+         {{type: ReplaceFullPath, replaceFullPath: /new}}}}}}]\n---\n"
+    )
+}

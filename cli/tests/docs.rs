@@ -1,0 +1,117 @@
+//! The book: what is generated is current, what is promised to be there is there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use support::{repository, run_to};
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = repository().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_reference_of_commands_is_current() {
+    assert_eq!(
+        read("docs/reference/cli.md"),
+        run_to(0, &["reference"]).stdout,
+        "write it anew: cargo run -p lychgate-cli -- reference > docs/reference/cli.md"
+    );
+}
+
+#[test]
+fn every_dependency_has_a_reason() {
+    let manifest = read("Cargo.toml");
+    let (_, from) = manifest.split_once("[workspace.dependencies]\n").unwrap();
+    let (table, _) = from.split_once("\n[").unwrap();
+    let names: BTreeSet<&str> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .filter(|name| !name.starts_with("lychgate-"))
+        .collect();
+    assert!(names.len() > 40, "{names:?}");
+    let decision = read("docs/decisions/0001-dependencies.md");
+    // The first cell of a row names one crate or several.
+    let cells = decision.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let reasons: BTreeSet<&str> = cells.flat_map(|cell| cell.split(['`', ',', ' '])).filter(|name| !name.is_empty()).collect();
+    assert_eq!(names, reasons, "left: Cargo.toml; right: docs/decisions/0001-dependencies.md");
+}
+
+/// Markdown files under a folder.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "book") {
+            found.extend(pages(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Where the links and pictures of a page lead, as far as they stay in the repository.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://") && !target.starts_with('#'))
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = repository();
+    let mut all = pages(&root.join("docs"));
+    all.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root.join(name)));
+    for page in all {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for link in links(&text) {
+            let target = page.parent().unwrap().join(link.split('#').next().unwrap());
+            assert!(target.exists(), "{} links to {link}", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let docs = repository().join("docs");
+    let summary = read("docs/SUMMARY.md");
+    let listed: BTreeSet<PathBuf> = links(&summary).map(|link| docs.join(link)).collect();
+    let there: BTreeSet<PathBuf> = pages(&docs).into_iter().filter(|page| !page.ends_with("SUMMARY.md")).collect();
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn limits_are_those_of_the_engine() {
+    // The page says what the code says: every field of `Limits`, with its default.
+    let code = read("gateway/engine/src/limits.rs");
+    let page = read("docs/limits.md");
+    let fields = code.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "));
+    let fields: Vec<&str> = fields.map(|(name, _)| name).collect();
+    assert!(!fields.is_empty());
+    for field in fields {
+        assert!(page.contains(&format!("`{field}`")), "docs/limits.md says nothing of `{field}`");
+    }
+}
+
+#[test]
+fn reasons_of_faults_are_those_of_the_engine() {
+    let code = read("gateway/engine/src/proxy/fault.rs");
+    let page = read("docs/errors.md");
+    let (code, _) = code.split_once("#[cfg(test)]").unwrap();
+    let (_, constructors) = code.split_once("impl Fault").unwrap();
+    let (constructors, _) = constructors.split_once("fn log(").unwrap();
+    // Every reason is a word in quotes, in snake case or a single word.
+    let reasons = constructors.split('"').skip(1).step_by(2);
+    let reasons: BTreeSet<&str> = reasons
+        .filter(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        .collect();
+    assert!(reasons.len() > 10, "{reasons:?}");
+    for reason in reasons {
+        assert!(page.contains(&format!("`{reason}`")), "docs/errors.md says nothing of `{reason}`");
+    }
+}
