@@ -122,6 +122,11 @@ impl<'a> ListenerPlan<'a> {
         self.refused.is_none() && self.conflict.is_none()
     }
 
+    /// The same, and not without any certificate where one is needed.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.is_valid() && self.tls.as_ref().is_none_or(|tls| !tls.certificates.is_empty())
+    }
+
     /// Requests can be served.
     pub(crate) fn is_served(&self, gateway: &GatewayPlan<'_>) -> bool {
         self.is_valid() && self.is_emitted(gateway)

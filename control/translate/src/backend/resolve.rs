@@ -113,7 +113,7 @@ impl<'w, 'a> Resolver<'w, 'a> {
         };
         let key = ObjectKey::new(namespace.as_deref().unwrap_or(self.namespace), name.as_str());
         let found = self.find(backend_kind, &key, *port);
-        self.lookups.push(Lookup { kind: backend_kind, key: key.clone(), port: *port, found: found.clone() });
+        self.record(Lookup { kind: backend_kind, key: key.clone(), port: *port, found: found.clone() });
         let (metadata, result) = match &found {
             Found::Nothing => {
                 let message = format!("{kind} {key} does not exist; create it or correct the reference");
@@ -134,6 +134,14 @@ impl<'w, 'a> Resolver<'w, 'a> {
             findings.note(format!("{path}: {kind} {key}: {note}"));
         }
         result.map(|port| BackendId { kind: backend_kind, name, port })
+    }
+
+    /// Rules of one route often refer to the same: once is enough.
+    fn record(&mut self, lookup: Lookup) {
+        let known = |old: &Lookup| old.kind == lookup.kind && old.key == lookup.key && old.port == lookup.port;
+        if !self.lookups.iter().any(known) {
+            self.lookups.push(lookup);
+        }
     }
 
     fn find(&self, kind: BackendKind, key: &ObjectKey, port: Option<u16>) -> Found {

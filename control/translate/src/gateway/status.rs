@@ -11,11 +11,14 @@ use lychgate_ir::ListenerId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+/// Of a ListenerSet whose listeners are good, but whose Gateway has nowhere to serve them.
+const PARENT_NOT_PROGRAMMED: &str = "ParentNotProgrammed";
+
 /// The status of a Gateway that is ours.
 pub(crate) fn gateway(plan: &GatewayPlan<'_>, node: &[IpAddr], attached: &BTreeMap<ListenerId, u32>) -> ObjectStatus {
     let writer = Writer::new(plan.object.metadata.generation);
     let refused = plan.refused.clone().or_else(|| {
-        let none = plan.all_listeners().all(|listener| !listener.is_valid());
+        let none = !plan.all_listeners().any(ListenerPlan::is_valid);
         none.then(|| Problem::new(reason::LISTENERS_NOT_VALID, invalid_listeners(plan.all_listeners())))
     });
     let (why, message) = if plan.listeners.iter().all(ListenerPlan::is_valid) {
@@ -69,13 +72,17 @@ pub(crate) fn listener_set(
     let generation = set.object.metadata.generation;
     let writer = Writer::new(generation);
     let refused = set_problem(plan, set);
-    let (why, message) = if set.listeners.iter().all(ListenerPlan::is_valid) {
+    let (why, message) = if set.listeners.iter().all(ListenerPlan::is_usable) {
         (reason::ACCEPTED, format!("its listeners are merged into {}", plan.id))
     } else {
         (reason::LISTENERS_NOT_VALID, invalid_listeners(set.listeners.iter()))
     };
     let accepted = writer.verdict(condition::ACCEPTED, refused.as_ref(), why, &message);
     let not_programmed = refused.or_else(|| {
+        if plan.addresses.none_usable {
+            let message = format!("{} has no usable address", plan.id);
+            return Some(Problem::new(PARENT_NOT_PROGRAMMED, message));
+        }
         let none = !set.listeners.iter().any(|listener| listener.is_served(plan));
         none.then(|| Problem::new(reason::LISTENERS_NOT_VALID, "no listener can be served; see the conditions of each"))
     });
@@ -105,7 +112,7 @@ fn set_problem(plan: &GatewayPlan<'_>, set: &SetPlan<'_>) -> Option<Problem> {
             Some(Problem::new(reason::PARENT_NOT_ACCEPTED, format!("{} is not accepted: {}", plan.id, refused.message)))
         })
         .or_else(|| {
-            let none = set.listeners.iter().all(|listener| !listener.is_valid());
+            let none = !set.listeners.iter().any(ListenerPlan::is_usable);
             none.then(|| Problem::new(reason::LISTENERS_NOT_VALID, invalid_listeners(set.listeners.iter())))
         })
 }
@@ -124,11 +131,11 @@ fn resolved_refs(plan: &GatewayPlan<'_>, writer: Writer) -> lychgate_api::meta::
 }
 
 fn invalid_listeners<'p, 'a: 'p>(listeners: impl Iterator<Item = &'p ListenerPlan<'a>>) -> String {
-    let (valid, invalid): (Vec<_>, Vec<_>) = listeners.partition(|listener| listener.is_valid());
+    let (valid, invalid): (Vec<_>, Vec<_>) = listeners.partition(|listener| listener.is_usable());
     let invalid: Vec<_> = invalid
         .iter()
         .map(|listener| {
-            let problem = listener.conflict.as_ref().or(listener.refused.as_ref());
+            let problem = listener.conflict.as_ref().or(listener.refused.as_ref()).or(listener.unresolved.as_ref());
             format!("listener {}: {}", listener.spec.name, problem.map_or("", |problem| &problem.message))
         })
         .collect();
