@@ -3,14 +3,14 @@
 mod app;
 mod current;
 mod stream;
+mod tls_facts;
 
 pub(crate) use app::ConnectionApp;
 pub(crate) use current::{Current, set_deadline};
 pub(crate) use stream::TlsIo;
+pub(crate) use tls_facts::TlsFacts;
 
 use crate::runtime::Bind;
-use http::HeaderValue;
-use lychgate_ir::ListenerId;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 
@@ -25,13 +25,12 @@ pub(crate) struct Connection {
     pub(crate) tls: Option<TlsFacts>,
     /// Whether a request is being served (HTTP/1 only; HTTP/2 keeps its own count).
     pub(crate) busy: AtomicBool,
+    /// Whether it turned out to speak HTTP/2: over TLS that is agreed on, in clear text it shows with the first request.
+    pub(crate) http2: AtomicBool,
 }
 
-/// What TLS said about the client.
-#[derive(Debug)]
-pub(crate) struct TlsFacts {
-    /// The listener whose certificate was presented.
-    pub(crate) listener: ListenerId,
-    /// Who the client is, if it proved that with a certificate that the listener trusts; as backends are told.
-    pub(crate) client: Option<HeaderValue>,
+impl Connection {
+    pub(crate) fn new(bind: Bind, peer: SocketAddr, tls: Option<TlsFacts>) -> Self {
+        Self { bind, peer, tls, busy: false.into(), http2: false.into() }
+    }
 }

@@ -6,7 +6,7 @@ use crate::live::Live;
 use crate::proxy::Gateway;
 use crate::runtime::{Bind, Compiler, Port, Runtime};
 use crate::tls;
-use crate::upstream::{BackendCell, Names, Resolver};
+use crate::upstream::{BackendCell, Names, Pace, Resolver};
 use lychgate_ir::{EndpointAddress, EndpointSet, Endpoints, Protocol, Resolution, RuleId, Snapshot};
 use pingora_core::apps::{HttpServerOptions, ServerApp};
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
@@ -14,7 +14,7 @@ use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use rustls::ServerConfig;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -22,12 +22,16 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::LazyConfigAcceptor;
 
 /// More tries than any rule may ask for; the rules themselves say how many.
 const MAX_TRIES: usize = 1000;
+
+/// How long a connection that nobody uses is kept when it has to end: a request may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// Compiles snapshots and serves connections.
 pub struct Engine {
@@ -76,7 +80,7 @@ impl Engine {
             live,
             proxy: Arc::new(proxy),
             limits,
-            resolver: Resolver::default(),
+            resolver: Resolver::new(None, Pace::default()),
             refusing: Arc::new(refusing),
             applied: Mutex::default(),
         }))
@@ -163,9 +167,9 @@ impl Engine {
         runtime.backends.values().map(|cell| (cell.id.to_string(), addresses(cell))).collect()
     }
 
-    /// The sockets that the snapshot wants.
-    pub fn binds(&self) -> BTreeSet<Bind> {
-        self.live.pin().ports.keys().copied().collect()
+    /// The sockets that the snapshot wants, and what is spoken on each.
+    pub fn binds(&self) -> BTreeMap<Bind, Protocol> {
+        self.live.pin().ports.iter().map(|(bind, port)| (*bind, port.protocol)).collect()
     }
 
     /// Serves one accepted connection until it ends. When `drain` turns true, running requests finish, and the
@@ -176,7 +180,7 @@ impl Engine {
         let Some(port) = self.live.pin().ports.get(&bind).cloned() else { return };
         match port.protocol {
             Protocol::Http => {
-                let connection = Connection { bind, peer, tls: None, busy: false.into() };
+                let connection = Connection::new(bind, peer, None);
                 let socket = SocketDigest::from_raw_fd(tcp.as_raw_fd());
                 let mut stream: L4Stream = tcp.into();
                 stream.set_socket_digest(socket);
@@ -184,8 +188,7 @@ impl Engine {
             }
             Protocol::Https => match tokio::time::timeout(self.limits.handshake, self.handshake(&port, tcp)).await {
                 Ok(Ok((stream, facts))) => {
-                    let connection = Connection { bind, peer, tls: Some(facts), busy: false.into() };
-                    self.run(connection, Box::new(stream), drain).await;
+                    self.run(Connection::new(bind, peer, Some(facts)), Box::new(stream), drain).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%bind, %peer, %error, "TLS handshake failed"),
                 Err(_) => tracing::debug!(%bind, %peer, "TLS handshake took too long"),
@@ -204,21 +207,22 @@ impl Engine {
             return Err(std::io::Error::other("no listener has this name, or its TLS settings are broken"));
         };
         let stream = start.into_stream(tls.server.config.clone()).await?;
-        let facts = TlsFacts {
-            listener: listener.spec.id.clone(),
-            client: tls.server.client(stream.get_ref().1.peer_certificates()),
-        };
-        Ok((TlsIo::new(stream), facts))
+        let facts = TlsFacts::new(listener.spec.id.clone(), tls, stream.get_ref().1.peer_certificates());
+        Ok((TlsIo::new(stream), facts.map_err(std::io::Error::other)?))
     }
 
     async fn run(&self, connection: Connection, stream: pingora_core::protocols::Stream, drain: watch::Receiver<bool>) {
         let app = Arc::new(ConnectionApp { proxy: self.proxy.clone(), connection: Arc::new(connection) });
-        let is_h2 = matches!(stream.selected_alpn_proto(), Some(pingora_core::protocols::ALPN::H2));
+        if matches!(stream.selected_alpn_proto(), Some(pingora_core::protocols::ALPN::H2)) {
+            app.connection.http2.store(true, Ordering::Relaxed);
+        }
         let mut served = pin!(app.process_new(stream, &drain));
         let mut draining = drain.clone();
         let mut drained = pin!(async move {
             // An error means that whoever could say so is gone.
             let _ = draining.wait_for(|drain| *drain).await;
+            // What was sent before anyone could know is on its way.
+            tokio::time::sleep(ON_ITS_WAY).await;
         });
         let mut is_draining = false;
         std::future::poll_fn(|cx| {
@@ -227,7 +231,9 @@ impl Engine {
             }
             is_draining = is_draining || drained.as_mut().poll(cx).is_ready();
             // HTTP/2 says GOAWAY by itself; between two requests of HTTP/1 nobody is waiting for anything.
-            if is_draining && !is_h2 && !app.connection.busy.load(Ordering::Relaxed) {
+            let is_idle =
+                || !app.connection.http2.load(Ordering::Relaxed) && !app.connection.busy.load(Ordering::Relaxed);
+            if is_draining && is_idle() {
                 return Poll::Ready(());
             }
             Poll::Pending

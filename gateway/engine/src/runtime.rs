@@ -5,11 +5,11 @@ mod listener;
 mod rule;
 
 pub(crate) use compile::Compiler;
-pub(crate) use listener::{ListenerState, Port};
+pub(crate) use listener::{ListenerState, ListenerTlsState, Port};
 pub(crate) use rule::{Destination, ForwardState, MirrorState, RuleState};
 
 use crate::upstream::BackendCell;
-use lychgate_ir::{BackendId, Snapshot};
+use lychgate_ir::{BackendId, Listener, Snapshot};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
@@ -26,6 +26,15 @@ pub struct Bind {
 }
 
 impl Bind {
+    /// The sockets of a listener.
+    pub fn of(listener: &Listener) -> Vec<Self> {
+        let Listener { addresses, port, .. } = listener;
+        match addresses.as_slice() {
+            [] => vec![Self { address: None, port: *port }],
+            some => some.iter().map(|address| Self { address: Some(*address), port: *port }).collect(),
+        }
+    }
+
     /// As a socket address.
     pub fn socket(&self) -> SocketAddr {
         SocketAddr::new(self.address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), self.port)

@@ -11,7 +11,8 @@ mod resolver;
 
 pub(crate) use backend::{BackendCell, BackendState, Reach};
 pub(crate) use balance::Picked;
+pub(crate) use connector::Offer;
 pub(crate) use endpoint::EndpointState;
 pub(crate) use peer::peer;
 pub(crate) use persistence::Session;
-pub(crate) use resolver::{Names, Resolver};
+pub(crate) use resolver::{Names, Pace, Resolver};

@@ -23,6 +23,9 @@ impl HttpServerApp for ConnectionApp {
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
+        if matches!(session, ServerSession::H2(_)) {
+            self.connection.http2.store(true, Ordering::Relaxed);
+        }
         let reused = Current::run(self.connection.clone(), self.proxy.process_new_http(session, shutdown)).await;
         self.connection.busy.store(false, Ordering::Relaxed);
         reused

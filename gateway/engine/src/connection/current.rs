@@ -67,12 +67,8 @@ mod tests {
     use std::time::Duration;
 
     fn connection() -> Arc<Connection> {
-        Arc::new(Connection {
-            bind: crate::runtime::Bind { address: None, port: 1 },
-            peer: ([127, 0, 0, 1], 1).into(),
-            tls: None,
-            busy: Default::default(),
-        })
+        let bind = crate::runtime::Bind { address: None, port: 1 };
+        Arc::new(Connection::new(bind, ([127, 0, 0, 1], 1).into(), None))
     }
 
     #[tokio::test(start_paused = true)]

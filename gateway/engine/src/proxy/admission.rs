@@ -5,11 +5,13 @@ use super::fault::Fault;
 use super::head::{PingoraRequest, authority};
 use super::session::SessionState;
 use super::{Gateway, RequestContext, forwarded, request_id};
-use crate::connection::set_deadline;
+use crate::connection::{TlsFacts, set_deadline};
 use crate::path;
 use crate::runtime::{ListenerState, Port};
+use crate::tls::server::Unverified;
 use http::header::HOST;
 use lychgate_filters::{ChainState, Reply, RequestHead, RequestView, Verdict};
+use lychgate_ir::Protocol;
 use lychgate_router::{RequestLine, Selection, normalize_host};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
@@ -41,11 +43,14 @@ impl Gateway {
         let port = runtime.ports.get(&connection.bind).ok_or_else(Fault::no_listener)?;
         let listener = {
             let host = normalize_host(authority(request).unwrap_or_default());
-            let tls = connection.tls.as_ref();
-            select(port, tls.map(|tls| &tls.listener), &host)?
+            select(port, connection.tls.as_ref(), &host)?
+        };
+        let verified = match &connection.tls {
+            Some(tls) => tls.client(&listener).map_err(|Unverified| Fault::unverified())?,
+            None => None,
         };
         ctx.routed = Some(route(&listener, request)?);
-        forwarded::apply(request, &connection, &listener.spec);
+        forwarded::apply(request, &connection, &listener.spec, verified);
         match filter(ctx, request)? {
             Some(reply) => Ok(Admitted::Reply(reply)),
             None => choose(ctx, request),
@@ -60,6 +65,10 @@ fn check(request: &RequestHeader) -> Result<(), Fault> {
     }
     if request.headers.get(HOST).is_some_and(|host| host.to_str().is_err()) {
         return Err(Fault::bad_request("a Host header that is not ASCII"));
+    }
+    // RFC 9110 section 4.2.4: nobody but a liar names a user there.
+    if authority(request).is_some_and(|authority| authority.contains('@')) {
+        return Err(Fault::bad_request("user information in the authority"));
     }
     if !request.raw_path_is_utf8() {
         return Err(Fault::bad_request("a path that is not UTF-8"));
@@ -77,14 +86,16 @@ fn normalize(request: &mut RequestHeader) -> Result<(), Fault> {
 }
 
 /// The listener for a host: over TLS that of the handshake, or none (GEP-3567).
-fn select(port: &Port, tls: Option<&lychgate_ir::ListenerId>, host: &str) -> Result<Arc<ListenerState>, Fault> {
-    let Some(id) = tls else {
+fn select(port: &Port, tls: Option<&TlsFacts>, host: &str) -> Result<Arc<ListenerState>, Fault> {
+    match (port.protocol, tls.is_some()) {
+        (Protocol::Http, false) | (Protocol::Https, true) => {}
+        // The port speaks another protocol since the connection was made: what asks for TLS is not served without it.
+        (Protocol::Http, true) | (Protocol::Https, false) => return Err(Fault::misdirected()),
+    }
+    let Some(tls) = tls else {
         return port.listeners.for_host(host).cloned().ok_or_else(Fault::no_listener);
     };
-    // A listener that is gone has no hosts any more: the client may try again on a new connection.
-    let mut listeners = port.listeners.iter();
-    let (current, _) = listeners.find(|(_, listener)| listener.spec.id == *id).ok_or_else(Fault::misdirected)?;
-    match port.listeners.select(current, host) {
+    match port.listeners.select_by(host, |listener| listener.spec.id == tls.listener) {
         Selection::Serve(listener) => Ok(listener.clone()),
         Selection::Misdirected(_) => Err(Fault::misdirected()),
         Selection::NotFound => Err(Fault::no_listener()),

@@ -4,7 +4,7 @@ use super::Gateway;
 use super::context::RequestContext;
 use super::fault::Fault;
 use crate::connection::set_deadline;
-use crate::upstream::{EndpointState, Picked, peer};
+use crate::upstream::{EndpointState, Offer, Picked, Reach, peer};
 use http::StatusCode;
 use lychgate_ir::{Retry, UpstreamProtocol};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -95,19 +95,22 @@ impl Gateway {
         let Some(reach) = state.reach(identity) else {
             return Err(ctx.fail(Fault::bug("a backend that was not compiled for this identity")));
         };
+        if let Reach::Refused(refusal) = reach {
+            return Err(ctx.fail(Fault::refused(refusal)));
+        }
         let left = [ctx.deadline, ctx.attempts.deadline].into_iter().flatten().min().map(remaining);
         let connect = left.map_or(self.limits.connect, |left| left.min(self.limits.connect));
-        let mut peer = match peer(&state, reach, endpoint.address, connect).await {
+        let is_upgrade = session.is_upgrade_req();
+        if is_upgrade && state.spec.protocol == UpstreamProtocol::Http2 {
+            return Err(ctx.fail(Fault::bad_request("an upgrade to a backend that speaks HTTP/2 only")));
+        }
+        let offer = if is_upgrade { Offer::Http1 } else { Offer::All };
+        let mut peer = match peer(&state, reach, endpoint.address, offer, connect).await {
             Ok(peer) => peer,
             Err(error) => return Err(ctx.not_connected(error.into_up())),
         };
-        if session.is_upgrade_req() {
-            // An upgraded connection may be silent for long; until then the request's own deadline watches.
-            peer.options.alpn = pingora_core::protocols::ALPN::H1;
-            if state.spec.protocol == UpstreamProtocol::Http2 {
-                return Err(ctx.fail(Fault::bad_request("an upgrade to a backend that speaks HTTP/2 only")));
-            }
-        } else {
+        // An upgraded connection may be silent for long; until then the request's own deadline watches.
+        if !is_upgrade {
             peer.options.read_timeout = left;
         }
         Ok(Box::new(peer))

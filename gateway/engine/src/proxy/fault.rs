@@ -71,6 +71,16 @@ impl Fault {
         )
     }
 
+    /// 421, too, because a new connection is how the client can do better.
+    pub(super) fn unverified() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "client_certificate",
+            Blame::Client,
+            "the listener asks for other client certificates than when the connection was made",
+        )
+    }
+
     pub(super) fn refused(refusal: &Refusal) -> Self {
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(status, "refused_by_config", Blame::Config, format!("{}: {}", refusal.reason, refusal.message))

@@ -17,8 +17,13 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
-/// Writes the headers of a request that came over this connection.
-pub(super) fn apply(request: &mut RequestHeader, connection: &Connection, listener: &Listener) {
+/// Writes the headers of a request that came over this connection, from a client that was verified as so and so.
+pub(super) fn apply(
+    request: &mut RequestHeader,
+    connection: &Connection,
+    listener: &Listener,
+    verified: Option<HeaderValue>,
+) {
     let proto = if connection.tls.is_some() { "https" } else { "http" };
     let client = connection.peer.ip().to_canonical();
     let host = authority(request).unwrap_or_default().to_owned();
@@ -37,8 +42,8 @@ pub(super) fn apply(request: &mut RequestHeader, connection: &Connection, listen
         let chain = last(request, &FORWARDED, hops, &element);
         set(request, &FORWARDED, chain);
     }
-    if let Some(client) = connection.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
-        let _ = request.insert_header(CLIENT_CERT, client.clone());
+    if let Some(verified) = verified {
+        let _ = request.insert_header(CLIENT_CERT, verified);
     }
     for (name, value) in [(&PROTO, proto.to_owned()), (&HOST, host), (&PORT, connection.bind.port.to_string())] {
         if !request.headers.contains_key(name) && !value.is_empty() {
@@ -93,12 +98,8 @@ mod tests {
         for (name, value) in headers {
             request.append_header(*name, *value).unwrap();
         }
-        let connection = Connection {
-            bind: Bind { address: None, port: 8080 },
-            peer: ([192, 0, 2, 1], 4000).into(),
-            tls: None,
-            busy: Default::default(),
-        };
+        let bind = Bind { address: None, port: 8080 };
+        let connection = Connection::new(bind, ([192, 0, 2, 1], 4000).into(), None);
         let listener = Listener {
             id: ListenerId {
                 gateway: GatewayId(ObjectName::new("ns", "gw")),
@@ -113,7 +114,7 @@ mod tests {
             upstream_identity: None,
             trusted_hops: hops,
         };
-        apply(&mut request, &connection, &listener);
+        apply(&mut request, &connection, &listener, None);
         request
     }
 

@@ -6,7 +6,7 @@
 use super::RequestContext;
 use crate::limits::Limits;
 use crate::runtime::MirrorState;
-use crate::upstream::peer;
+use crate::upstream::{Offer, peer};
 use bytes::Bytes;
 use http::Version;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
@@ -146,7 +146,7 @@ impl Copy {
         let picked = target.pick(None, &[], self.resolve).await.ok_or_else(nowhere)?;
         let state = target.state();
         let reach = state.reach(self.identity.as_ref()).ok_or_else(nowhere)?;
-        let peer = peer(&state, reach, picked.endpoint().address, self.connect).await?;
+        let peer = peer(&state, reach, picked.endpoint().address, Offer::All, self.connect).await?;
         let (mut upstream, _) = self.connector.get_http_session(&peer).await?;
         let head = frame(self.head, &upstream, pieces.is_some())?;
         upstream.write_request_header(Box::new(head)).await?;

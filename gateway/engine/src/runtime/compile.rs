@@ -46,11 +46,18 @@ impl<'a> Compiler<'a> {
         self.snapshot.certificates.get(id)
     }
 
+    /// The certificate to present to a backend: one that only requests of before present may be gone by now.
+    fn identity(&self, id: &CertificateId) -> Option<&Arc<Certificate>> {
+        self.certificate(id).or_else(|| self.previous.snapshot.certificates.get(id))
+    }
+
     // Backends.
 
     fn backends(&self) -> HashMap<BackendId, Arc<BackendCell>> {
+        // Those of before, too: requests that have begun still come through the listeners of the runtime before.
+        let listeners = self.snapshot.listeners.values().chain(self.previous.snapshot.listeners.values());
         let identities: BTreeSet<Option<&CertificateId>> =
-            self.snapshot.listeners.values().map(|listener| listener.upstream_identity.as_ref()).collect();
+            listeners.map(|listener| listener.upstream_identity.as_ref()).collect();
         let cell = |(id, spec): (&BackendId, &Arc<Backend>)| {
             let previous = self.previous.backends.get(id);
             if let Some(cell) = previous.filter(|cell| self.is_unchanged(&cell.state(), spec, &identities)) {
@@ -76,7 +83,7 @@ impl<'a> Compiler<'a> {
         spec: &Backend,
         identities: &BTreeSet<Option<&CertificateId>>,
     ) -> bool {
-        let same = |id: &CertificateId| self.certificate(id) == self.previous.snapshot.certificates.get(id);
+        let same = |id: &CertificateId| self.identity(id) == self.previous.snapshot.certificates.get(id);
         *state.spec == *spec
             && match &spec.tls {
                 BackendTls::Plain | BackendTls::Broken(_) => true,
@@ -110,7 +117,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn reach(&self, spec: &Backend, tls: &UpstreamTls, identity: Option<&CertificateId>) -> Reach {
-        let certificate = match identity.map(|id| self.certificate(id).ok_or(id)) {
+        let certificate = match identity.map(|id| self.identity(id).ok_or(id)) {
             None => None,
             Some(Ok(certificate)) => Some(&**certificate),
             Some(Err(id)) => return Reach::Refused(broken(format!("{id} is not in the snapshot"))),
@@ -192,13 +199,8 @@ fn broken(message: String) -> Refusal {
 fn ports(listeners: Vec<Arc<ListenerState>>) -> HashMap<Bind, Arc<Port>> {
     let mut by_bind: BTreeMap<Bind, Vec<Arc<ListenerState>>> = BTreeMap::new();
     for listener in listeners {
-        let port = listener.spec.port;
-        if listener.spec.addresses.is_empty() {
-            by_bind.entry(Bind { address: None, port }).or_default().push(listener);
-        } else {
-            for address in &listener.spec.addresses {
-                by_bind.entry(Bind { address: Some(*address), port }).or_default().push(listener.clone());
-            }
+        for bind in Bind::of(&listener.spec) {
+            by_bind.entry(bind).or_default().push(listener.clone());
         }
     }
     let port = |(bind, listeners): (Bind, Vec<Arc<ListenerState>>)| {

@@ -15,6 +15,7 @@ pub(crate) struct ListenerState {
 }
 
 /// TLS of a listener with what it was made of, so that a reload that changes neither keeps sessions and tickets.
+#[derive(Debug)]
 pub(crate) struct ListenerTlsState {
     pub(crate) server: ServerTls,
     pub(crate) certificates: Vec<Arc<Certificate>>,

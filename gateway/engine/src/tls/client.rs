@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub(crate) struct ClientTls {
     pub(crate) config: Arc<ClientConfig>,
+    /// The same, but offering HTTP/1.1 alone. Sessions are shared.
+    pub(crate) http1: Arc<ClientConfig>,
     pub(crate) server_name: ServerName<'static>,
     /// Unlike that of any other policy: pooled connections are found by it, so that a changed policy finds none.
     pub(crate) key: u64,
@@ -60,7 +62,16 @@ impl ClientTls {
             UpstreamProtocol::Http2 => vec![b"h2".to_vec()],
         };
         config.resumption = Resumption::in_memory_sessions(32);
-        Ok(Self { config: Arc::new(config), server_name, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) })
+        let config = Arc::new(config);
+        let http1 = match protocol {
+            UpstreamProtocol::Auto => {
+                let mut http1 = ClientConfig::clone(&config);
+                http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Arc::new(http1)
+            }
+            UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket | UpstreamProtocol::Http2 => config.clone(),
+        };
+        Ok(Self { config, http1, server_name, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) })
     }
 }
 

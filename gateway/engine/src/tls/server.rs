@@ -57,9 +57,14 @@ impl ResolvesServerCert for ByName {
 #[derive(Debug)]
 pub(crate) struct ServerTls {
     pub(crate) config: Arc<ServerConfig>,
-    /// Tells whether a chain that was let in by [`ValidationMode::AllowInsecureFallback`] is valid.
-    verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// Judges chains that no handshake has judged, and what follows for those that are not valid.
+    verifier: Option<(Arc<dyn ClientCertVerifier>, ValidationMode)>,
 }
+
+/// The client has not shown the certificate that it would have to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the client has no valid certificate")]
+pub(crate) struct Unverified;
 
 impl ServerTls {
     pub(crate) fn new(
@@ -84,7 +89,7 @@ impl ServerTls {
                     ValidationMode::AllowValidOnly => verifier.clone(),
                     ValidationMode::AllowInsecureFallback => Arc::new(Lenient(verifier.clone())),
                 };
-                (builder.with_client_cert_verifier(asked), Some(verifier))
+                (builder.with_client_cert_verifier(asked), Some((verifier as Arc<dyn ClientCertVerifier>, *mode)))
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName(certificates)));
@@ -94,11 +99,19 @@ impl ServerTls {
         Ok(Self { config: Arc::new(config), verifier })
     }
 
-    /// Who the client has proved to be, in the form of `X-Forwarded-Client-Cert`.
-    pub(crate) fn client(&self, presented: Option<&[CertificateDer<'_>]>) -> Option<HeaderValue> {
-        let (leaf, intermediates) = presented.and_then(<[_]>::split_first)?;
-        self.verifier.as_ref()?.verify_client_cert(leaf, intermediates, UnixTime::now()).ok()?;
-        HeaderValue::try_from(Names::of(leaf).ok()?.describe()).ok()
+    /// Who the client has proved to be, in the form of `X-Forwarded-Client-Cert`; nobody where that is allowed.
+    pub(crate) fn judge(&self, presented: Option<&[CertificateDer<'_>]>) -> Result<Option<HeaderValue>, Unverified> {
+        let Some((verifier, mode)) = &self.verifier else { return Ok(None) };
+        let valid = presented
+            .and_then(<[_]>::split_first)
+            .filter(|(leaf, intermediates)| verifier.verify_client_cert(leaf, intermediates, UnixTime::now()).is_ok());
+        match (valid, mode) {
+            (Some((leaf, _)), _) => {
+                Ok(Names::of(leaf).ok().and_then(|names| HeaderValue::try_from(names.describe()).ok()))
+            }
+            (None, ValidationMode::AllowInsecureFallback) => Ok(None),
+            (None, ValidationMode::AllowValidOnly) => Err(Unverified),
+        }
     }
 }
 

@@ -84,9 +84,10 @@ impl BackendCell {
         self.known.send_replace(true);
     }
 
-    /// Says that endpoints were asked for and could not be had; those known before stay.
-    pub(crate) fn endpoints_unavailable(&self) {
-        self.known.send_replace(true);
+    /// There are other endpoints to come: until they are known, requests wait for them.
+    pub(crate) fn forget_endpoints(&self) {
+        self.known.send_replace(false);
+        self.endpoints.set(Arc::default());
     }
 
     /// The endpoints of this moment.

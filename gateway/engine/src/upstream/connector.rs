@@ -9,23 +9,48 @@ use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddress;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_error::{Error, ErrorType};
+use rustls::ClientConfig;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+/// How long a backend may take to end a connection that we have ended.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Dials one endpoint of a backend over TLS.
 pub(crate) struct Dial {
     pub(crate) address: SocketAddr,
     pub(crate) tls: Arc<ClientTls>,
+    /// What is offered by ALPN.
+    pub(crate) offer: Offer,
     /// What the caller told Pingora that the connection speaks.
     pub(crate) expected: Version,
     pub(crate) state: Arc<super::BackendState>,
     /// A connection that was made to learn the version, for the first to come.
     pub(crate) ready: Mutex<Option<TlsStream<TcpStream>>>,
+}
+
+/// HTTP versions that are offered to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// All that the backend may speak.
+    All,
+    /// HTTP/1.1 alone, whatever else it may speak: for upgrades.
+    Http1,
+}
+
+impl Offer {
+    fn config(self, tls: &ClientTls) -> &Arc<ClientConfig> {
+        match self {
+            Self::All => &tls.config,
+            Self::Http1 => &tls.http1,
+        }
+    }
 }
 
 impl fmt::Debug for Dial {
@@ -40,7 +65,7 @@ impl L4Connect for Dial {
         let ready = self.ready.lock().ok().and_then(|mut ready| ready.take());
         let stream = match ready {
             Some(stream) => stream,
-            None => handshake(self.address, &self.tls).await?,
+            None => handshake(self.address, &self.tls, self.offer).await?,
         };
         if version(&stream) != self.expected {
             self.state.negotiated.forget(self.address);
@@ -62,7 +87,7 @@ pub(crate) async fn probe(
     negotiated: &Negotiated,
     patience: Duration,
 ) -> pingora_error::Result<(Version, TlsStream<TcpStream>)> {
-    let stream = tokio::time::timeout(patience, handshake(address, tls)).await.map_err(|_| {
+    let stream = tokio::time::timeout(patience, handshake(address, tls, Offer::All)).await.map_err(|_| {
         Error::explain(ErrorType::ConnectTimedout, format!("no TLS connection to {address} within {patience:?}"))
     })??;
     let version = version(&stream);
@@ -70,7 +95,7 @@ pub(crate) async fn probe(
     Ok((version, stream))
 }
 
-async fn handshake(address: SocketAddr, tls: &ClientTls) -> pingora_error::Result<TlsStream<TcpStream>> {
+async fn handshake(address: SocketAddr, tls: &ClientTls, offer: Offer) -> pingora_error::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(address).await.map_err(|error| {
         let kind = match error.kind() {
             std::io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
@@ -80,7 +105,7 @@ async fn handshake(address: SocketAddr, tls: &ClientTls) -> pingora_error::Resul
     })?;
     // Latency matters more than packet count; without it the connection only is slower.
     let _ = tcp.set_nodelay(true);
-    TlsConnector::from(tls.config.clone()).connect(tls.server_name.clone(), tcp).await.map_err(|error| {
+    TlsConnector::from(offer.config(tls).clone()).connect(tls.server_name.clone(), tcp).await.map_err(|error| {
         let kind = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::InvalidCertificate(_)) => ErrorType::InvalidCert,
             _ => ErrorType::TLSHandshakeFailure,
@@ -97,13 +122,31 @@ fn version(stream: &TlsStream<TcpStream>) -> Version {
 }
 
 /// Hands clear text to Pingora over a socket pair, for as long as both ends live.
-fn carry(mut stream: TlsStream<TcpStream>) -> pingora_error::Result<L4Stream> {
+fn carry(stream: TlsStream<TcpStream>) -> pingora_error::Result<L4Stream> {
     let (ours, theirs) =
         UnixStream::pair().map_err(|error| Error::because(ErrorType::InternalError, "making a socket pair", error))?;
     tokio::spawn(async move {
-        let mut ours = ours;
+        let (mut from_backend, mut to_backend) = tokio::io::split(stream);
+        let (mut from_pingora, mut to_pingora) = ours.into_split();
         // How it ended is seen by whoever reads or writes the other end.
-        let _ = tokio::io::copy_bidirectional(&mut stream, &mut ours).await;
+        let down = async {
+            let _ = tokio::io::copy(&mut from_backend, &mut to_pingora).await;
+            let _ = to_pingora.shutdown().await;
+        };
+        let up = async {
+            let _ = tokio::io::copy(&mut from_pingora, &mut to_backend).await;
+            let _ = to_backend.shutdown().await;
+        };
+        let mut down = std::pin::pin!(down);
+        let mut up = std::pin::pin!(up);
+        tokio::select! {
+            // Pingora takes the end of what it reads for the end, and closes.
+            () = &mut down => up.await,
+            // It never closes half: nobody reads any more.
+            () = &mut up => {
+                let _ = tokio::time::timeout(LINGER, down).await;
+            }
+        }
     });
     Ok(theirs.into())
 }

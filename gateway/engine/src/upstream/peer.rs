@@ -1,6 +1,6 @@
 //! How Pingora is told to reach an endpoint.
 
-use super::connector::{Dial, probe};
+use super::connector::{Dial, Offer, probe};
 use super::negotiated::Version;
 use super::{BackendState, Reach};
 use lychgate_ir::UpstreamProtocol;
@@ -22,6 +22,7 @@ pub(crate) async fn peer(
     state: &Arc<BackendState>,
     reach: &Reach,
     address: SocketAddr,
+    offer: Offer,
     connect: Duration,
 ) -> pingora_error::Result<HttpPeer> {
     let mut peer = match reach {
@@ -34,10 +35,11 @@ pub(crate) async fn peer(
             peer
         }
         Reach::Tls(tls) => {
-            let (version, ready) = match state.spec.protocol {
-                UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket => (Version::Http1, None),
-                UpstreamProtocol::Http2 => (Version::Http2, None),
-                UpstreamProtocol::Auto => match state.negotiated.get(address) {
+            let (version, ready) = match (state.spec.protocol, offer) {
+                (UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket, _) => (Version::Http1, None),
+                (UpstreamProtocol::Http2, _) => (Version::Http2, None),
+                (UpstreamProtocol::Auto, Offer::Http1) => (Version::Http1, None),
+                (UpstreamProtocol::Auto, Offer::All) => match state.negotiated.get(address) {
                     Some(version) => (version, None),
                     None => {
                         let (version, stream) = probe(address, tls, &state.negotiated, connect).await?;
@@ -55,6 +57,7 @@ pub(crate) async fn peer(
             peer.options.custom_l4 = Some(Arc::new(Dial {
                 address,
                 tls: tls.clone(),
+                offer,
                 expected: version,
                 state: state.clone(),
                 ready: Mutex::new(ready),

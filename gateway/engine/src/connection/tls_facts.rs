@@ -1,0 +1,52 @@
+//! What TLS said about the client, and whether it still holds: connections outlive the settings they were made under.
+
+use crate::live::Live;
+use crate::runtime::{ListenerState, ListenerTlsState};
+use crate::tls::server::Unverified;
+use http::HeaderValue;
+use lychgate_ir::ListenerId;
+use rustls::pki_types::CertificateDer;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) struct TlsFacts {
+    /// The listener whose certificate was presented.
+    pub(crate) listener: ListenerId,
+    /// What the client presented.
+    chain: Option<Vec<CertificateDer<'static>>>,
+    judged: Live<Judged>,
+}
+
+/// A judgement, and by which settings it was made.
+#[derive(Debug)]
+struct Judged {
+    by: Arc<ListenerTlsState>,
+    client: Option<HeaderValue>,
+}
+
+impl TlsFacts {
+    /// An error if the listener does not take the client. A resumed session has no handshake that would have told.
+    pub(crate) fn new(
+        listener: ListenerId,
+        tls: &Arc<ListenerTlsState>,
+        chain: Option<&[CertificateDer<'_>]>,
+    ) -> Result<Self, Unverified> {
+        let client = tls.server.judge(chain)?;
+        let judged = Live::new(Arc::new(Judged { by: tls.clone(), client }));
+        let chain = chain.map(|chain| chain.iter().map(|each| each.clone().into_owned()).collect());
+        Ok(Self { listener, chain, judged })
+    }
+
+    /// Who the client is by the listener's settings of now, as backends are told. Where the settings have changed since
+    /// the handshake, what the client presented then is judged anew.
+    pub(crate) fn client(&self, listener: &ListenerState) -> Result<Option<HeaderValue>, Unverified> {
+        let Some(Ok(tls)) = &listener.tls else { return Err(Unverified) };
+        let judged = self.judged.pin();
+        if Arc::ptr_eq(&judged.by, tls) {
+            return Ok(judged.client.clone());
+        }
+        let client = tls.server.judge(self.chain.as_deref())?;
+        self.judged.set(Arc::new(Judged { by: tls.clone(), client: client.clone() }));
+        Ok(client)
+    }
+}
