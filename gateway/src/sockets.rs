@@ -1,15 +1,21 @@
 //! Listening sockets. They follow the snapshot: those that it still wants stay as they are, and nothing that is
 //! connected is closed because something else changed.
 
+mod connections;
+
+use connections::Connections;
 use lychgate_engine::{Bind, Engine};
+use lychgate_ir::Protocol as Spoken;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -22,43 +28,24 @@ const BREATH: Duration = Duration::from_millis(50);
 /// The open sockets of one engine.
 pub struct Sockets {
     engine: Arc<Engine>,
+    patience: Duration,
     open: BTreeMap<Bind, Open>,
     connections: Connections,
 }
 
 struct Open {
+    spoken: Spoken,
     accepting: JoinHandle<()>,
+    /// Turns true when no more connections are accepted …
+    shut: watch::Sender<bool>,
+    /// … and this one when those that there are have to end.
     drain: watch::Sender<bool>,
 }
 
-/// Counts connections, and tells when the last one is gone.
-#[derive(Clone, Default)]
-struct Connections {
-    count: Arc<AtomicUsize>,
-    changed: Arc<watch::Sender<()>>,
-}
-
-struct Counted(Connections);
-
-impl Connections {
-    fn enter(&self) -> Counted {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        Counted(self.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.changed.send_replace(());
-        }
-    }
-}
-
 impl Sockets {
-    /// No socket is open yet.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, open: BTreeMap::new(), connections: Connections::default() }
+    /// No socket is open yet. Connections of a socket that is closed have `patience` to end.
+    pub fn new(engine: Arc<Engine>, patience: Duration) -> Self {
+        Self { engine, patience, open: BTreeMap::new(), connections: Connections::default() }
     }
 
     /// Opens the sockets that the engine's snapshot wants and drains those that it does not want any more. What cannot
@@ -67,15 +54,13 @@ impl Sockets {
         let wanted = self.engine.binds();
         self.close_others(&wanted).await;
         let mut failed = BTreeMap::new();
-        for bind in wanted {
+        for (bind, spoken) in wanted {
             if self.open.contains_key(&bind) {
                 continue;
             }
             match listen(bind) {
                 Ok(listener) => {
-                    let (drain, draining) = watch::channel(false);
-                    let accept = accept(self.engine.clone(), bind, listener, draining, self.connections.clone());
-                    self.open.insert(bind, Open { accepting: tokio::spawn(accept), drain });
+                    self.open.insert(bind, self.accept_on(bind, spoken, listener));
                     tracing::info!(%bind, "listening");
                 }
                 Err(error) => {
@@ -86,11 +71,21 @@ impl Sockets {
         failed
     }
 
-    async fn close_others(&mut self, wanted: &BTreeSet<Bind>) {
-        let gone: Vec<Bind> = self.open.keys().filter(|bind| !wanted.contains(bind)).copied().collect();
+    fn accept_on(&self, bind: Bind, spoken: Spoken, listener: TcpListener) -> Open {
+        let (shut, shutting) = watch::channel(false);
+        let (drain, draining) = watch::channel(false);
+        let door = Door { engine: self.engine.clone(), bind, draining, connections: self.connections.clone() };
+        let accepting = tokio::spawn(door.accept(listener, shutting, self.patience));
+        Open { spoken, accepting, shut, drain }
+    }
+
+    /// Closes those that are not wanted, or that shall speak something else from now on.
+    async fn close_others(&mut self, wanted: &BTreeMap<Bind, Spoken>) {
+        let is_gone = |(bind, open): (&Bind, &Open)| (wanted.get(bind) != Some(&open.spoken)).then_some(*bind);
+        let gone: Vec<Bind> = self.open.iter().filter_map(is_gone).collect();
         for bind in gone {
-            if let Some(Open { accepting, drain }) = self.open.remove(&bind) {
-                accepting.abort();
+            if let Some(Open { spoken: _, accepting, shut, drain }) = self.open.remove(&bind) {
+                shut.send_replace(true);
                 // The socket is closed when the task has ended: another one may want the same port now.
                 let _ = accepting.await;
                 drain.send_replace(true);
@@ -104,16 +99,12 @@ impl Sockets {
         self.open.keys()
     }
 
-    /// Stops accepting, and waits until all connections have ended, but no longer than `patience`. Tells how many were
+    /// Stops accepting, and waits until all connections have ended, but no longer than allowed. Tells how many were
     /// left.
-    pub async fn drain(mut self, patience: Duration) -> usize {
-        let mut changed = self.connections.changed.subscribe();
-        self.close_others(&BTreeSet::new()).await;
-        let count = self.connections.count.clone();
-        let empty = async { while count.load(Ordering::Relaxed) > 0 && changed.changed().await.is_ok() {} };
-        // Too late is said by the count.
-        let _ = tokio::time::timeout(patience, empty).await;
-        count.load(Ordering::Relaxed)
+    pub async fn drain(mut self) -> usize {
+        let connections = self.connections.clone();
+        self.close_others(&BTreeMap::new()).await;
+        connections.ended(self.patience).await
     }
 }
 
@@ -139,29 +130,66 @@ fn listen(bind: Bind) -> io::Result<TcpListener> {
     }
 }
 
-async fn accept(
+/// Where connections of one socket come in.
+struct Door {
     engine: Arc<Engine>,
     bind: Bind,
-    listener: TcpListener,
-    drain: watch::Receiver<bool>,
+    draining: watch::Receiver<bool>,
     connections: Connections,
-) {
-    loop {
-        match listener.accept().await {
-            Ok((tcp, peer)) => {
-                let serve = engine.clone().serve(bind, tcp, peer, drain.clone());
-                let counted = connections.enter();
-                tokio::spawn(async move {
-                    let _counted = counted;
-                    serve.await;
-                });
-            }
-            // The client was faster with its farewell.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%bind, %error, "a connection could not be accepted");
-                tokio::time::sleep(BREATH).await;
+}
+
+impl Door {
+    async fn accept(self, listener: TcpListener, mut shut: watch::Receiver<bool>, patience: Duration) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                // An error means that whoever could say so is gone.
+                _ = shut.wait_for(|shut| *shut) => break,
+            };
+            match accepted {
+                Ok((tcp, peer)) => self.serve(tcp, peer, patience),
+                // The client was faster with its farewell.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::warn!(bind = %self.bind, %error, "a connection could not be accepted");
+                    tokio::time::sleep(BREATH).await;
+                }
             }
         }
+        // Those that wait to be accepted would be reset when the socket is closed.
+        while let Some(Ok((tcp, peer))) = waiting(&listener).await {
+            self.serve(tcp, peer, patience);
+        }
     }
+
+    fn serve(&self, tcp: TcpStream, peer: SocketAddr, patience: Duration) {
+        let serve = self.engine.clone().serve(self.bind, tcp, peer, self.draining.clone());
+        let mut draining = self.draining.clone();
+        let counted = self.connections.enter();
+        tokio::spawn(async move {
+            let _counted = counted;
+            let too_late = async {
+                let drain = draining.wait_for(|drain| *drain).await.is_ok();
+                match drain {
+                    true => tokio::time::sleep(patience).await,
+                    // All doors are gone, so the process ends.
+                    false => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = serve => {}
+                () = too_late => {}
+            }
+        });
+    }
+}
+
+/// A connection that waits already, if there is one.
+async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    let mut accept = pin!(listener.accept());
+    std::future::poll_fn(|cx| match accept.as_mut().poll(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }

@@ -1,5 +1,7 @@
 //! Standalone mode: a directory of Gateway API objects, no cluster.
 
+mod directory;
+mod loader;
 mod report;
 mod store;
 mod watch;
@@ -8,10 +10,9 @@ pub use report::Report;
 pub use store::Kept;
 
 use crate::admin::{Admin, Source};
-use crate::sockets::Sockets;
-use lychgate_admission::{Admitted, Diagnostic, ReadError, Severity, read_dir};
+use loader::{LoadError, Loader};
+use lychgate_admission::ReadError;
 use lychgate_engine::{Engine, EngineError, Limits};
-use lychgate_translate::{Options as TranslateOptions, Translation, translate};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -19,11 +20,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-use store::{Store, Updated};
+use std::time::Duration;
 use tokio::sync::{oneshot, watch as latest};
 use tokio::task::JoinHandle;
-use watch::Changes;
 
 /// How to run standalone.
 #[derive(Clone, Debug)]
@@ -59,6 +58,9 @@ pub enum StartError {
     /// The directory cannot be read at all.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Reading it showed a bug of ours.
+    #[error("{0}")]
+    Bug(String),
     /// The engine cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -81,6 +83,15 @@ pub enum StartError {
     },
 }
 
+impl From<LoadError> for StartError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Read(error) => Self::Read(error),
+            LoadError::Bug(_) => Self::Bug(error.to_string()),
+        }
+    }
+}
+
 /// A running gateway.
 pub struct Standalone {
     reports: latest::Receiver<Arc<Report>>,
@@ -95,19 +106,18 @@ impl Standalone {
     /// # Errors
     /// Only if nothing at all can be served.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let changes = Changes::new(&options.config, options.poll);
         let engine = Engine::new(options.limits.clone())?;
         let ready = Arc::new(AtomicBool::new(false));
         let admin = match options.admin {
             None => None,
             Some(address) => Some(Admin::bind(address).await.map_err(|error| StartError::Admin { address, error })?),
         };
-        let mut loader = Loader::new(options.clone(), engine.clone());
+        let mut loader = Loader::new(&options, engine.clone());
         let (report, again) = loader.load().await?;
-        if loader.sockets.binds().next().is_none() {
-            return Err(StartError::Nothing { config: options.config, report: Arc::new(report) });
+        if !loader.serves() {
+            return Err(StartError::Nothing { config: options.config, report });
         }
-        let (publish, reports) = latest::channel(Arc::new(report));
+        let (publish, reports) = latest::channel(report);
         ready.store(true, Ordering::Release);
         let address = admin.as_ref().map(Admin::address);
         let admin = admin.map(|admin| {
@@ -116,9 +126,9 @@ impl Standalone {
         });
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
-            loader.follow(changes, again, &publish, stopped).await;
+            loader.follow(again, &publish, stopped).await;
             ready.store(false, Ordering::Release);
-            let left = loader.sockets.drain(options.drain).await;
+            let left = loader.drain().await;
             if let Some(admin) = admin {
                 admin.abort();
             }
@@ -142,101 +152,6 @@ impl Standalone {
         // An error means that it has ended already.
         let _ = self.stop.send(());
         self.task.await.unwrap_or_default()
-    }
-}
-
-/// Turns what the directory says into what is served.
-struct Loader {
-    options: Options,
-    engine: Arc<Engine>,
-    sockets: Sockets,
-    store: Store,
-    translation: Option<Translation>,
-    /// What was told already: a directory that stays broken is told once.
-    told: Vec<Diagnostic>,
-    reloads: u64,
-}
-
-impl Loader {
-    fn new(options: Options, engine: Arc<Engine>) -> Self {
-        let sockets = Sockets::new(engine.clone());
-        Self { options, engine, sockets, store: Store::default(), translation: None, told: Vec::new(), reloads: 0 }
-    }
-
-    async fn follow(
-        &mut self,
-        mut changes: Changes,
-        mut again: Option<Duration>,
-        publish: &latest::Sender<Arc<Report>>,
-        stopped: oneshot::Receiver<()>,
-    ) {
-        let mut stopped = std::pin::pin!(stopped);
-        loop {
-            // A socket that could not be opened may be free by now.
-            let retry = (!publish.borrow().unbound.is_empty()).then_some(self.options.poll);
-            let wake = again.into_iter().chain(retry).min();
-            tokio::select! {
-                _ = &mut stopped => return,
-                () = changes.next(wake) => {}
-            }
-            again = match self.load().await {
-                Ok((report, again)) => {
-                    publish.send_replace(Arc::new(report));
-                    again
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the directory cannot be read; what was served goes on");
-                    None
-                }
-            };
-        }
-    }
-
-    /// Reads and applies the directory once.
-    async fn load(&mut self) -> Result<(Report, Option<Duration>), ReadError> {
-        let begun = Instant::now();
-        let config = self.options.config.clone();
-        // Reading and validating thousands of objects would hold up requests on this thread.
-        let read = tokio::task::spawn_blocking(move || read_dir(&config)).await;
-        let admitted = read.unwrap_or_else(|_| Ok(Admitted::default()))?;
-        self.tell(&admitted.diagnostics);
-        let diagnostics = admitted.diagnostics.clone();
-        let is_empty = |file: &str| std::fs::metadata(file).is_ok_and(|metadata| metadata.len() == 0);
-        let Updated { kept, again } = self.store.update(admitted, begun, is_empty);
-        let options = TranslateOptions { standalone: true, ..TranslateOptions::default() };
-        let translation = translate(self.store.objects(), &options, self.translation.as_ref());
-        let applied = self.engine.apply(&translation.snapshot, &translation.endpoints);
-        let unbound = self.sockets.follow().await;
-        for (bind, error) in &unbound {
-            tracing::error!(%bind, %error, "cannot listen; end what uses the port, or change the listener");
-        }
-        self.reloads += 1;
-        let report = Report {
-            objects: self.store.objects().clone(),
-            statuses: translation.statuses.clone(),
-            snapshot: translation.snapshot.clone(),
-            diagnostics,
-            kept,
-            rejected: applied.rejected,
-            unbound: unbound.into_iter().map(|(bind, error)| (bind, error.to_string())).collect(),
-            bound: self.sockets.binds().copied().collect(),
-            reload: self.reloads,
-            took: begun.elapsed(),
-        };
-        report.log(self.translation.as_ref().map(|translation| &translation.statuses));
-        self.translation = Some(translation);
-        Ok((report, again))
-    }
-
-    fn tell(&mut self, diagnostics: &[Diagnostic]) {
-        for diagnostic in diagnostics.iter().filter(|diagnostic| !self.told.contains(diagnostic)) {
-            match diagnostic.severity {
-                Severity::Error => tracing::error!("{diagnostic}"),
-                Severity::Warning => tracing::warn!("{diagnostic}"),
-                Severity::Note => tracing::info!("{diagnostic}"),
-            }
-        }
-        self.told = diagnostics.to_vec();
     }
 }
 

@@ -164,6 +164,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// Whether both are one object in memory: then surely they are equal.
+            #[must_use]
+            pub fn is_same(&self, other: &Self) -> bool {
+                match self {
+                    $(Self::$kind(one) => matches!(other, Self::$kind(other) if Arc::ptr_eq(one, other)),)+
+                }
+            }
+
             fn body(&self) -> Result<serde_json::Value, serde_json::Error> {
                 match self { $(Self::$kind(object) => serde_json::to_value(object.as_ref())),+ }
             }

@@ -40,7 +40,7 @@ mod status;
 mod world;
 
 pub use names::{CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION, TRUSTED_HOPS};
-pub use status::{Finding, ObjectStatus, Place, Statuses};
+pub use status::{Finding, ObjectStatus, Overlay, Place, SocketTrouble, Statuses};
 
 use lychgate_api::Objects;
 use lychgate_ir::{Endpoints, Snapshot};

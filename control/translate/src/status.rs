@@ -1,15 +1,21 @@
 //! What is said about objects: the status of each, and every condition of all of them alike.
 //!
-//! `lastTransitionTime` stays at the epoch: only the writer knows what was said before, and when.
+//! `lastTransitionTime` stays at the epoch: only the writer knows what was said before, and when. It tells
+//! ([`Statuses::with_times`]), as whoever serves a snapshot tells what became of it ([`Statuses::overlaid`]).
 
 pub(crate) mod condition;
+mod overlay;
 pub(crate) mod reason;
+mod transition;
+
+pub use overlay::{Overlay, SocketTrouble};
 
 use lychgate_api::ObjectRef;
 use lychgate_api::gateway::{
     BackendStatus, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ParentReference, PolicyStatus, RouteStatus,
 };
 use lychgate_api::meta::{Condition, ConditionStatus};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +24,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statuses(Arc<BTreeMap<ObjectRef, Arc<ObjectStatus>>>);
 
-/// The status of one object, shaped as its kind has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The status of one object, shaped (and serialised) as its kind has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum ObjectStatus {
     /// Of a GatewayClass.
     GatewayClass(GatewayClassStatus),

@@ -2,7 +2,7 @@
 
 use super::Kept;
 use crate::status::as_objects;
-use lychgate_admission::Diagnostic;
+use lychgate_admission::{Diagnostic, Severity};
 use lychgate_api::{ObjectRef, Objects};
 use lychgate_engine::Bind;
 use lychgate_ir::{RuleId, Snapshot};
@@ -31,6 +31,8 @@ pub struct Report {
     pub unbound: BTreeMap<Bind, String>,
     /// Sockets that are open.
     pub bound: BTreeSet<Bind>,
+    /// Why the directory cannot be read now, if so. Everything else is as it was when it could be.
+    pub unreadable: Option<String>,
     /// How often the directory was read.
     pub reload: u64,
     /// From the first look at the directory until it was served.
@@ -40,27 +42,42 @@ pub struct Report {
 impl Report {
     /// Whether everything is served as it is written.
     pub fn is_clean(&self) -> bool {
-        self.kept.is_empty()
+        self.unreadable.is_none()
+            && self.kept.is_empty()
             && self.rejected.is_empty()
             && self.unbound.is_empty()
             && self.statuses.problems().next().is_none()
-            && !self.diagnostics.iter().any(|each| each.severity == lychgate_admission::Severity::Error)
+            && !self.diagnostics.iter().any(|each| each.severity == Severity::Error)
     }
 
     /// As `/status` shows it.
     pub fn to_value(&self) -> Value {
-        let Self { objects, statuses, snapshot: _, diagnostics, kept, rejected, unbound, bound, reload, took } = self;
+        let Self {
+            objects,
+            statuses,
+            snapshot: _,
+            diagnostics,
+            kept,
+            rejected,
+            unbound,
+            bound,
+            unreadable,
+            reload,
+            took,
+        } = self;
         let why_kept = |(object, why): (&ObjectRef, &Kept)| {
             let why = match why {
                 Kept::Refused => "its newest version is not valid",
                 Kept::Unread => "its file cannot be read",
                 Kept::Settling => "it has only just disappeared",
+                Kept::Writing => "its file is being written",
             };
             json!({ "object": object.to_string(), "why": why })
         };
         json!({
             "reload": reload,
             "tookMilliseconds": took.as_secs_f64() * 1000.0,
+            "unreadable": unreadable,
             "listening": bound.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "notListening": unbound.iter().map(|(bind, why)| json!({ "socket": bind.to_string(), "why": why })).collect::<Vec<_>>(),
             "diagnostics": diagnostics.iter().map(|each| format!("{}: {each}", each.severity)).collect::<Vec<_>>(),
@@ -71,26 +88,54 @@ impl Report {
     }
 
     /// Logs what is wrong now and was not wrong in the same way before.
-    pub(super) fn log(&self, before: Option<&Statuses>) {
+    pub(super) fn log(&self, before: Option<&Self>) {
+        self.log_diagnostics(before.map(|before| &*before.diagnostics).unwrap_or_default());
         let key = |finding: &Finding<'_>| {
             let (condition, place) = (finding.condition, finding.place.to_string());
             (finding.object.clone(), place, condition.r#type.clone(), condition.message.clone())
         };
-        let known: HashSet<_> = before.iter().flat_map(|before| before.problems()).map(|old| key(&old)).collect();
+        let known: HashSet<_> = before.iter().flat_map(|it| it.statuses.problems()).map(|old| key(&old)).collect();
         for finding in self.statuses.problems().filter(|finding| !known.contains(&key(finding))) {
             let Finding { object, place, condition } = &finding;
             let (what, status, reason) = (&condition.r#type, condition.status, &condition.reason);
             tracing::warn!(%object, %place, "{what} is {status:?} ({reason}): {}", condition.message);
         }
-        for (object, why) in &self.kept {
-            if *why != Kept::Settling {
-                tracing::warn!(%object, ?why, "the last good version stays");
+        let was_kept = |object, why| before.is_some_and(|before| before.kept.get(object) == Some(why));
+        for (object, why) in self.kept.iter().filter(|(object, why)| !was_kept(object, why)) {
+            match why {
+                Kept::Refused | Kept::Unread => tracing::warn!(%object, ?why, "the last good version stays"),
+                // These pass.
+                Kept::Settling | Kept::Writing => tracing::debug!(%object, ?why, "the last version stays for now"),
             }
         }
-        for (rule, why) in &self.rejected {
-            tracing::error!(%rule, %why, "the rule cannot be compiled and fails closed");
+        for (rule, why) in self.rejected.iter().filter(|it| before.is_none_or(|before| !before.rejected.contains(it))) {
+            tracing::error!(%rule, %why, "the rule cannot be compiled");
         }
-        let (reload, took, routes) = (self.reload, self.took, self.snapshot.routes.len());
-        tracing::info!(reload, ?took, routes, listeners = self.snapshot.listeners.len(), "config applied");
+        let was_unbound = |bind, why| before.is_some_and(|before| before.unbound.get(bind) == Some(why));
+        for (bind, why) in self.unbound.iter().filter(|(bind, why)| !was_unbound(bind, why)) {
+            tracing::error!(%bind, %why, "cannot listen; end what uses the port, or change the listener");
+        }
+        if before.is_none_or(|before| before.objects != self.objects) {
+            let (reload, took, routes) = (self.reload, self.took, self.snapshot.routes.len());
+            tracing::info!(reload, ?took, routes, listeners = self.snapshot.listeners.len(), "config applied");
+        }
+    }
+
+    fn log_diagnostics(&self, before: &[Diagnostic]) {
+        if self.diagnostics == before {
+            return;
+        }
+        let known: HashSet<String> = before.iter().map(ToString::to_string).collect();
+        for diagnostic in &self.diagnostics {
+            let text = diagnostic.to_string();
+            if known.contains(&text) {
+                continue;
+            }
+            match diagnostic.severity {
+                Severity::Error => tracing::error!("{text}"),
+                Severity::Warning => tracing::warn!("{text}"),
+                Severity::Note => tracing::info!("{text}"),
+            }
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! The objects that are served: the newest that were valid.
 //!
 //! A file is not a transaction. It may be read half written, emptied before it is filled, or gone for the moment in which
-//! an editor replaces it. So an object goes only when its absence has settled, and what was valid stays while its text is
-//! not.
+//! an editor replaces it. So an object goes only when its absence has settled, what was valid stays while its text is
+//! not, and nothing of a file counts while it is being written.
 
+use super::watch::Half;
 use lychgate_admission::Admitted;
 use lychgate_api::{Object, ObjectRef, Objects, ObjectsBuilder};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ pub(crate) const SETTLED: Duration = Duration::from_millis(60);
 
 /// An object whose file has become empty is missing for this long before it is gone: nobody deletes by emptying.
 pub(crate) const SETTLED_EMPTY: Duration = Duration::from_secs(2);
+
+/// A file that may have been half written is read again after this.
+const SOON: Duration = Duration::from_millis(20);
 
 /// Why an object is served in an older version, or at all, though the directory does not say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +29,33 @@ pub enum Kept {
     Unread,
     /// It has only just disappeared.
     Settling,
+    /// Its file is being written.
+    Writing,
+}
+
+/// What the store asks about files.
+pub(crate) trait Files {
+    /// Whether it is there and empty.
+    fn is_empty(&self, file: &str) -> bool;
+    /// Whether it was read half written.
+    fn half(&self, file: &str) -> Half;
 }
 
 #[derive(Default)]
 pub(crate) struct Store {
     objects: Objects,
-    files: HashMap<ObjectRef, Arc<str>>,
-    missing: HashMap<ObjectRef, Instant>,
+    entries: HashMap<ObjectRef, Entry>,
+    round: u64,
+}
+
+/// What is known of an object beside what is served.
+struct Entry {
+    /// As it was read last: an unchanged document gives the very same object again.
+    read: Object,
+    file: Arc<str>,
+    /// The last update that found it.
+    round: u64,
+    missing: Option<Instant>,
 }
 
 /// What an update left.
@@ -39,8 +63,36 @@ pub(crate) struct Store {
 pub(crate) struct Updated {
     /// Objects that are kept, and why.
     pub(crate) kept: BTreeMap<ObjectRef, Kept>,
-    /// When to read again, because something that is missing will have settled.
+    /// When to read again, because something that is not settled will be.
     pub(crate) again: Option<Duration>,
+    /// Whether any object changed.
+    pub(crate) changed: bool,
+    /// Files that were asked about, and whether they do not count yet.
+    judged: HashMap<Arc<str>, bool>,
+}
+
+impl Updated {
+    fn soon(&mut self, wait: Duration) {
+        self.again = Some(self.again.map_or(wait, |again| again.min(wait)));
+    }
+
+    /// Whether nothing of the file counts for now.
+    fn is_half(&mut self, files: &impl Files, file: &Arc<str>) -> bool {
+        if let Some(half) = self.judged.get(file) {
+            return *half;
+        }
+        let half = files.half(file);
+        if half == Half::Perhaps {
+            self.soon(SOON);
+        }
+        self.judged.insert(file.clone(), half != Half::No);
+        half != Half::No
+    }
+
+    /// Whether the file was found to be half written: what was said about its text is not worth telling.
+    pub(crate) fn was_half(&self, file: &Arc<str>) -> bool {
+        self.judged.get(file).is_some_and(|half| *half)
+    }
 }
 
 impl Store {
@@ -48,67 +100,84 @@ impl Store {
         &self.objects
     }
 
-    /// Takes over what was read. `is_empty` tells whether a file is there and empty.
-    pub(crate) fn update(&mut self, admitted: Admitted, now: Instant, is_empty: impl Fn(&str) -> bool) -> Updated {
+    /// Takes over what was read.
+    pub(crate) fn update(&mut self, admitted: Admitted, now: Instant, files: &impl Files) -> Updated {
         let Admitted { objects, refused, unread, diagnostics: _ } = admitted;
-        let mut next = ObjectsBuilder::default();
-        let mut files = HashMap::new();
-        let mut present = BTreeSet::new();
-        for admitted in objects {
-            let reference = admitted.object.reference();
-            next.insert(self.count_generation(&reference, admitted.object));
-            files.insert(reference.clone(), admitted.position.file);
-            present.insert(reference);
-        }
-        let refused: BTreeSet<ObjectRef> =
-            refused.into_iter().map(|refused| ObjectRef { kind: refused.kind, key: refused.key }).collect();
-        let unread: BTreeSet<Arc<str>> = unread.into_iter().map(|unread| unread.position.file).collect();
+        self.round += 1;
+        let is_first = self.round == 1;
         let mut updated = Updated::default();
-        let mut missing = HashMap::new();
-        for object in self.objects.iter() {
+        let mut next = ObjectsBuilder::from(self.objects.clone());
+        for admitted in objects {
+            let (object, file) = (admitted.object, admitted.position.file);
             let reference = object.reference();
-            if present.contains(&reference) {
+            if let Some(entry) = self.entries.get_mut(&reference)
+                && entry.read.is_same(&object)
+            {
+                (entry.round, entry.missing, entry.file) = (self.round, None, file);
                 continue;
             }
-            let file = self.files.get(&reference);
-            let kept = if refused.contains(&reference) {
+            // At the start there is nothing to keep.
+            if !is_first && updated.is_half(files, &file) {
+                if let Some(entry) = self.entries.get_mut(&reference) {
+                    (entry.round, entry.missing) = (self.round, None);
+                    updated.kept.insert(reference, Kept::Writing);
+                }
+                continue;
+            }
+            if let Some(counted) = self.count_generation(&reference, &object) {
+                next.insert(counted);
+                updated.changed = true;
+            }
+            self.entries.insert(reference, Entry { read: object, file, round: self.round, missing: None });
+        }
+        let refused: HashSet<ObjectRef> =
+            refused.into_iter().map(|refused| ObjectRef { kind: refused.kind, key: refused.key }).collect();
+        let unread: HashSet<Arc<str>> = unread.into_iter().map(|unread| unread.position.file).collect();
+        let round = self.round;
+        let mut gone = Vec::new();
+        for (reference, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.round != round) {
+            let kept = if refused.contains(reference) {
                 Kept::Refused
-            } else if file.is_some_and(|file| unread.contains(file)) {
+            } else if unread.contains(&entry.file) {
                 Kept::Unread
+            } else if updated.is_half(files, &entry.file) {
+                Kept::Writing
             } else {
-                let since = *self.missing.get(&reference).unwrap_or(&now);
-                let limit = if file.is_some_and(|file| is_empty(file)) { SETTLED_EMPTY } else { SETTLED };
-                let Some(left) = limit.checked_sub(now.duration_since(since)).filter(|left| !left.is_zero()) else {
+                let since = *entry.missing.get_or_insert(now);
+                let limit = if files.is_empty(&entry.file) { SETTLED_EMPTY } else { SETTLED };
+                let left = limit.saturating_sub(now.duration_since(since));
+                if left.is_zero() {
+                    gone.push(reference.clone());
                     continue;
-                };
-                missing.insert(reference.clone(), since);
-                updated.again = Some(updated.again.map_or(left, |again: Duration| again.min(left)));
+                }
+                updated.soon(left);
                 Kept::Settling
             };
-            files.extend(file.map(|file| (reference.clone(), file.clone())));
-            updated.kept.insert(reference, kept);
-            next.insert(object);
+            if kept != Kept::Settling {
+                entry.missing = None;
+            }
+            updated.kept.insert(reference.clone(), kept);
         }
-        self.objects = next.build();
-        self.files = files;
-        self.missing = missing;
+        let mut next = next.build();
+        for reference in gone {
+            self.entries.remove(&reference);
+            next = next.remove(&reference);
+            updated.changed = true;
+        }
+        self.objects = next;
         updated
     }
 
-    /// Counts as an API server would: up by one when anything else than the status changed. An unchanged object is the
-    /// very same one as before.
-    fn count_generation(&self, reference: &ObjectRef, object: Object) -> Object {
-        if object.metadata().generation > 0 {
-            return object;
-        }
-        match self.objects.get(reference.kind, &reference.key) {
-            None => object.with_generation(1),
-            Some(before) => {
-                let generation = before.metadata().generation;
-                let same = object.with_generation(generation);
-                if same == before { before } else { same.with_generation(generation + 1) }
-            }
-        }
+    /// Counts as an API server would: up by one when anything else than the status changed. `None` if nothing did.
+    fn count_generation(&self, reference: &ObjectRef, read: &Object) -> Option<Object> {
+        // A file that was saved from a cluster says where the count stands.
+        let written = read.metadata().generation.max(1);
+        let Some(before) = self.objects.get(reference.kind, &reference.key) else {
+            return Some(read.clone().with_generation(written));
+        };
+        let generation = before.metadata().generation;
+        let same = read.clone().with_generation(generation);
+        (same != before).then(|| same.with_generation(written.max(generation + 1)))
     }
 }
 
@@ -118,6 +187,37 @@ mod tests {
     use super::*;
     use lychgate_admission::read_text;
     use lychgate_api::{Kind, ObjectKey};
+
+    struct Whole;
+    struct Empty;
+    struct Open;
+
+    impl Files for Whole {
+        fn is_empty(&self, _: &str) -> bool {
+            false
+        }
+        fn half(&self, _: &str) -> Half {
+            Half::No
+        }
+    }
+
+    impl Files for Empty {
+        fn is_empty(&self, _: &str) -> bool {
+            true
+        }
+        fn half(&self, _: &str) -> Half {
+            Half::No
+        }
+    }
+
+    impl Files for Open {
+        fn is_empty(&self, _: &str) -> bool {
+            false
+        }
+        fn half(&self, _: &str) -> Half {
+            Half::Open
+        }
+    }
 
     fn namespace(name: &str, label: &str) -> String {
         format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{a: {label}}}}}\n---\n")
@@ -135,35 +235,53 @@ mod tests {
     fn generations_count_changes() {
         let (mut store, now) = (Store::default(), Instant::now());
         let mut read = |text: &str| {
-            store.update(read_text("f.yaml", text), now, |_| false);
-            generation(&store, "left")
+            let changed = store.update(read_text("f.yaml", text), now, &Whole).changed;
+            (generation(&store, "left"), changed)
         };
-        assert_eq!(read(&namespace("left", "one")), 1);
-        assert_eq!(read(&namespace("left", "one")), 1);
-        assert_eq!(read(&namespace("left", "two")), 2);
+        assert_eq!(read(&namespace("left", "one")), (1, true));
+        assert_eq!(read(&namespace("left", "one")), (1, false));
+        assert_eq!(read(&namespace("left", "two")), (2, true));
+        assert_eq!(read("{apiVersion: v1, kind: Namespace, metadata: {name: left, generation: 7}}"), (7, true));
+        assert_eq!(read(&namespace("left", "two")), (8, true));
+    }
+
+    #[test]
+    fn kinds_that_did_not_change_are_shared() {
+        let (mut store, now) = (Store::default(), Instant::now());
+        let service =
+            "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: d}, spec: {ports: [{port: 80}]}}\n---\n";
+        store.update(read_text("f.yaml", &(service.to_owned() + &namespace("left", "a"))), now, &Whole);
+        let before = store.objects().clone();
+        store.update(read_text("f.yaml", &(service.to_owned() + &namespace("left", "b"))), now, &Whole);
+        assert!(before.shares(store.objects(), Kind::Service) && !before.shares(store.objects(), Kind::Namespace));
     }
 
     #[test]
     fn an_absence_has_to_settle() {
         let (mut store, now) = (Store::default(), Instant::now());
         let both = namespace("left", "a") + &namespace("right", "a");
-        store.update(read_text("f.yaml", &both), now, |_| false);
-        let updated = store.update(read_text("f.yaml", &namespace("left", "a")), now, |_| false);
+        store.update(read_text("f.yaml", &both), now, &Whole);
+        let updated = store.update(read_text("f.yaml", &namespace("left", "a")), now, &Whole);
         assert_eq!(updated.again, Some(SETTLED));
         assert_eq!(names(&store), ["left", "right"]);
-        let updated = store.update(read_text("f.yaml", &namespace("left", "a")), now + SETTLED, |_| false);
-        assert_eq!(updated.again, None);
+        // It came back, and went again: the clock begins anew.
+        store.update(read_text("f.yaml", &both), now + SETTLED / 2, &Whole);
+        store.update(read_text("f.yaml", &namespace("left", "a")), now + SETTLED / 2, &Whole);
+        store.update(read_text("f.yaml", &namespace("left", "a")), now + SETTLED, &Whole);
+        assert_eq!(names(&store), ["left", "right"]);
+        let updated = store.update(read_text("f.yaml", &namespace("left", "a")), now + 2 * SETTLED, &Whole);
+        assert_eq!((updated.again, updated.changed), (None, true));
         assert_eq!(names(&store), ["left"]);
     }
 
     #[test]
     fn an_emptied_file_has_longer_to_settle() {
         let (mut store, now) = (Store::default(), Instant::now());
-        store.update(read_text("f.yaml", &namespace("left", "a")), now, |_| false);
-        store.update(read_text("f.yaml", ""), now, |_| true);
-        store.update(read_text("f.yaml", ""), now + SETTLED, |_| true);
+        store.update(read_text("f.yaml", &namespace("left", "a")), now, &Empty);
+        store.update(read_text("f.yaml", ""), now, &Empty);
+        store.update(read_text("f.yaml", ""), now + SETTLED, &Empty);
         assert_eq!(names(&store), ["left"]);
-        store.update(read_text("f.yaml", ""), now + SETTLED_EMPTY, |_| true);
+        store.update(read_text("f.yaml", ""), now + SETTLED_EMPTY, &Empty);
         assert_eq!(names(&store), Vec::<String>::new());
     }
 
@@ -171,14 +289,31 @@ mod tests {
     fn what_breaks_stays_in_its_last_valid_version() {
         let (mut store, now) = (Store::default(), Instant::now());
         let both = namespace("left", "a") + &namespace("right", "a");
-        store.update(read_text("f.yaml", &both), now, |_| false);
+        store.update(read_text("f.yaml", &both), now, &Whole);
         let broken = namespace("left", "[no, label]") + &namespace("right", "b");
-        let updated = store.update(read_text("f.yaml", &broken), now + SETTLED_EMPTY, |_| false);
+        let updated = store.update(read_text("f.yaml", &broken), now + SETTLED_EMPTY, &Whole);
         assert_eq!(updated.kept.values().copied().collect::<Vec<_>>(), [Kept::Refused]);
         assert_eq!((generation(&store, "left"), generation(&store, "right")), (1, 2));
         let unreadable = "a: [\n---\n".to_owned() + &namespace("right", "b");
-        let updated = store.update(read_text("f.yaml", &unreadable), now + 2 * SETTLED_EMPTY, |_| false);
+        let updated = store.update(read_text("f.yaml", &unreadable), now + 2 * SETTLED_EMPTY, &Whole);
         assert_eq!(updated.kept.values().copied().collect::<Vec<_>>(), [Kept::Unread]);
         assert_eq!(names(&store), ["left", "right"]);
+    }
+
+    #[test]
+    fn nothing_of_a_file_counts_while_it_is_written_except_at_the_start() {
+        let (mut store, now) = (Store::default(), Instant::now());
+        let both = namespace("left", "a") + &namespace("right", "a");
+        store.update(read_text("f.yaml", &both), now, &Open);
+        assert_eq!(names(&store), ["left", "right"]);
+        let half = namespace("left", "b") + &namespace("new", "a");
+        for later in [Duration::ZERO, 2 * SETTLED_EMPTY] {
+            let updated = store.update(read_text("f.yaml", &half), now + later, &Open);
+            assert_eq!(updated.kept.values().copied().collect::<Vec<_>>(), [Kept::Writing, Kept::Writing]);
+            assert!(!updated.changed && updated.again.is_none());
+        }
+        assert_eq!(names(&store), ["left", "right"]);
+        store.update(read_text("f.yaml", &half), now + 2 * SETTLED_EMPTY, &Whole);
+        assert_eq!((names(&store), generation(&store, "left")), (vec!["left".into(), "new".into(), "right".into()], 2));
     }
 }

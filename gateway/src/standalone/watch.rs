@@ -1,125 +1,153 @@
 //! When to read the directory again: told by the system where it can, and by looking every second in any case.
+//!
+//! What the system tells always counts. A look finds what it did not tell of: other machines' writes on network file
+//! systems, files behind links that lead elsewhere, events that were lost.
 
-use notify::{RecursiveMode, Watcher};
-use std::collections::{BTreeMap, BTreeSet};
+mod fingerprint;
+mod told;
+
+pub(crate) use told::{Half, Writing};
+
+use fingerprint::Fingerprint;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use told::Told;
 
 /// Events come in bursts: a change counts when it has been quiet for this long …
 const QUIET: Duration = Duration::from_millis(5);
 /// … but no later than this.
 const AT_MOST: Duration = Duration::from_millis(25);
 
-/// Deeper folders are not looked at, as they are not read.
-const MAX_DEPTH: usize = 32;
-
 /// Watches a directory.
 pub(crate) struct Changes {
     dir: PathBuf,
     poll: Duration,
-    events: mpsc::Receiver<()>,
+    told: Arc<Told>,
     /// Dropped with this; `None` where the system cannot tell.
-    _watcher: Option<notify::RecommendedWatcher>,
+    watcher: Option<RecommendedWatcher>,
+    /// The directory that is watched: the one of this name may be replaced by another.
+    watched: Option<(u64, u64)>,
     seen: Fingerprint,
-}
-
-/// What changes whenever a file does.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Fingerprint {
-    marks: BTreeMap<PathBuf, (u64, u64, i64, i64)>,
-    /// Folders that were looked at: links may lead in circles.
-    folders: BTreeSet<(u64, u64)>,
+    next_look: Instant,
+    /// Something was told and has not been answered yet. Kept here, because waiting may be broken off.
+    stirred: bool,
 }
 
 impl Changes {
     pub(crate) fn new(dir: &Path, poll: Duration) -> Self {
-        let (sender, events) = mpsc::channel(1);
-        let told = move |event: notify::Result<notify::Event>| {
-            // Reading raises access events; only what may have changed something counts. Full: one is waiting already.
-            if !event.is_ok_and(|event| matches!(event.kind, notify::EventKind::Access(kind) if !is_written(kind))) {
-                let _ = sender.try_send(());
-            }
+        // Without a working directory, a relative path leads nowhere in any case.
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        let mut changes = Self {
+            told: Arc::new(Told::new(dir.clone())),
+            watcher: None,
+            watched: None,
+            seen: Fingerprint::of(&dir),
+            next_look: Instant::now() + poll,
+            stirred: false,
+            poll,
+            dir,
         };
-        let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
-            watcher.watch(dir, RecursiveMode::Recursive)?;
-            Ok(watcher)
-        });
-        let watcher = match watcher {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                tracing::warn!(%error, dir = %dir.display(), "the system does not tell of changes; looking every {poll:?}");
-                None
-            }
-        };
-        Self { dir: dir.to_owned(), poll, events, _watcher: watcher, seen: Fingerprint::of(dir) }
+        changes.watch();
+        changes
+    }
+
+    /// Files that are being written at this moment.
+    pub(crate) fn writing(&self) -> Writing {
+        Writing::new(self.told.clone())
     }
 
     /// Waits for a change, or for `again`.
     pub(crate) async fn next(&mut self, again: Option<Duration>) {
-        let again = again.map(|again| tokio::time::Instant::now() + again);
+        let again = again.map(|again| Instant::now() + again);
         loop {
-            let poll = tokio::time::Instant::now() + self.poll;
-            let wake = again.map_or(poll, |again| again.min(poll));
-            tokio::select! {
-                Some(()) = self.events.recv() => self.calm_down().await,
-                () = tokio::time::sleep_until(wake) => {}
-            }
-            let now = Fingerprint::of(&self.dir);
-            if now != self.seen {
-                self.seen = now;
+            if self.stirred {
+                self.calm_down().await;
+                self.stirred = false;
+                if identity(&self.dir) != self.watched {
+                    self.watch();
+                }
                 return;
             }
-            if again.is_some_and(|again| again <= tokio::time::Instant::now()) {
+            let expiry = self.told.next_expiry();
+            let wake = [again, expiry].into_iter().flatten().fold(self.next_look, Instant::min);
+            tokio::select! {
+                () = self.told.stirred() => {
+                    self.stirred = true;
+                    continue;
+                }
+                () = sleep_until(wake) => {}
+            }
+            let now = Instant::now();
+            if self.next_look <= now {
+                self.next_look = now + self.poll;
+                // If it does change right now, events are about to tell that.
+                self.stirred = self.look().await;
+            }
+            if again.into_iter().chain(expiry).any(|due| due <= now) {
                 return;
             }
         }
+    }
+
+    /// Whether something is not as it was at the last look.
+    async fn look(&mut self) -> bool {
+        let dir = self.dir.clone();
+        // Of thousands of files, this takes a while.
+        let Ok(now) = tokio::task::spawn_blocking(move || Fingerprint::of(&dir)).await else { return true };
+        let changed = now != self.seen;
+        self.seen = now;
+        changed
     }
 
     async fn calm_down(&mut self) {
-        let latest = tokio::time::Instant::now() + AT_MOST;
+        let latest = Instant::now() + AT_MOST;
         loop {
-            let quiet = (tokio::time::Instant::now() + QUIET).min(latest);
+            let quiet = (Instant::now() + QUIET).min(latest);
             tokio::select! {
                 biased;
-                () = tokio::time::sleep_until(quiet) => return,
-                Some(()) = self.events.recv() => {}
+                () = sleep_until(quiet) => return,
+                () = self.told.stirred() => {}
             }
         }
+    }
+
+    /// Watches the directory that has the name now.
+    fn watch(&mut self) {
+        self.watched = identity(&self.dir);
+        let told = self.told.clone();
+        let mut watcher = match notify::recommended_watcher(move |event| told.take(event)) {
+            Ok(watcher) => watcher,
+            Err(error) => {
+                self.warn(&error);
+                self.watcher = None;
+                return;
+            }
+        };
+        // From its parent, the directory is seen to come and go. Without that, looking finds it.
+        if let Some(parent) = self.dir.parent() {
+            let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
+        }
+        if self.watched.is_some()
+            && let Err(error) = watcher.watch(&self.dir, RecursiveMode::Recursive)
+        {
+            self.warn(&error);
+        }
+        // Even if some folder cannot be watched, others are.
+        self.watcher = Some(watcher);
+    }
+
+    fn warn(&self, error: &notify::Error) {
+        let (dir, every) = (self.dir.display(), self.poll);
+        tracing::warn!(%error, %dir, "the system does not tell of all changes; looking every {every:?}");
     }
 }
 
-/// A file that was open for writing was closed.
-fn is_written(kind: notify::event::AccessKind) -> bool {
-    matches!(kind, notify::event::AccessKind::Close(notify::event::AccessMode::Write))
-}
-
-impl Fingerprint {
-    fn of(dir: &Path) -> Self {
-        let mut fingerprint = Self::default();
-        if let Ok(metadata) = fs::metadata(dir) {
-            fingerprint.folders.insert((metadata.dev(), metadata.ino()));
-        }
-        fingerprint.add(dir, 0);
-        fingerprint
-    }
-
-    fn add(&mut self, dir: &Path, depth: usize) {
-        // What cannot be listed is told by the reader.
-        let Ok(entries) = fs::read_dir(dir) else { return };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
-                continue;
-            }
-            // Of what a link leads to: mounted ConfigMaps change by their links alone.
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            if metadata.is_dir() && depth < MAX_DEPTH && self.folders.insert((metadata.dev(), metadata.ino())) {
-                self.add(&path, depth + 1);
-            }
-            let mark = (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-            self.marks.insert(path, mark);
-        }
-    }
+fn identity(dir: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(dir).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }

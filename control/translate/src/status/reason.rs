@@ -28,6 +28,7 @@ pub(crate) const INVALID_CA_CERTIFICATE_REF: &str = "InvalidCACertificateRef";
 pub(crate) const INVALID_CA_CERTIFICATE_KIND: &str = "InvalidCACertificateKind";
 pub(crate) const NO_VALID_CA_CERTIFICATE: &str = "NoValidCACertificate";
 pub(crate) const OVERLAPPING_HOSTNAMES: &str = "OverlappingHostnames";
+pub(crate) const PORT_UNAVAILABLE: &str = "PortUnavailable";
 pub(crate) const NOT_ALLOWED: &str = "NotAllowed";
 pub(crate) const PARENT_NOT_ACCEPTED: &str = "ParentNotAccepted";
 

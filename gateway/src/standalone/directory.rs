@@ -1,0 +1,93 @@
+//! From the directory to what the engine serves: everything of a reload that takes time and opens nothing.
+
+use super::Kept;
+use super::store::{Files, Store, Updated};
+use super::watch::{Half, Writing};
+use lychgate_admission::{Diagnostic, ReadError, Reader};
+use lychgate_api::{ObjectRef, Objects};
+use lychgate_engine::{Applied, Engine};
+use lychgate_ir::RuleId;
+use lychgate_translate::{Options, Translation, translate};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A directory, and what was made of it.
+pub(super) struct Directory {
+    dir: PathBuf,
+    engine: Arc<Engine>,
+    reader: Reader,
+    store: Store,
+    translation: Option<Translation>,
+    rejected: Vec<(RuleId, String)>,
+}
+
+/// What one reading gave.
+pub(super) struct Loaded {
+    pub(super) objects: Objects,
+    pub(super) translation: Translation,
+    pub(super) rejected: Vec<(RuleId, String)>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) kept: BTreeMap<ObjectRef, Kept>,
+    /// When to read again, because something that is not settled will be.
+    pub(super) again: Option<Duration>,
+}
+
+impl Directory {
+    pub(super) fn new(dir: PathBuf, engine: Arc<Engine>) -> Self {
+        Self {
+            dir,
+            engine,
+            reader: Reader::default(),
+            store: Store::default(),
+            translation: None,
+            rejected: Vec::new(),
+        }
+    }
+
+    /// Reads the directory and applies what changed. Must run where tokio is.
+    pub(super) fn load(&mut self, writing: Writing) -> Result<Loaded, ReadError> {
+        let now = Instant::now();
+        let admitted = self.reader.read_dir(&self.dir)?;
+        let mut diagnostics = admitted.diagnostics.clone();
+        let updated = self.store.update(admitted, now, &OnDisk(writing));
+        diagnostics.retain(|diagnostic| !updated.was_half(&diagnostic.position.file));
+        let changed = updated.changed;
+        let translation = match &self.translation {
+            Some(translation) if !changed => translation.clone(),
+            Some(_) | None => self.apply(),
+        };
+        self.translation = Some(translation.clone());
+        let (objects, rejected) = (self.store.objects().clone(), self.rejected.clone());
+        let Updated { kept, again, .. } = updated;
+        Ok(Loaded { objects, translation, rejected, diagnostics, kept, again })
+    }
+
+    fn apply(&mut self) -> Translation {
+        let options = Options { standalone: true, ..Options::default() };
+        let before = self.translation.as_ref();
+        let translation = translate(self.store.objects(), &options, before);
+        let Translation { snapshot, endpoints, .. } = &translation;
+        if before.is_some_and(|before| Arc::ptr_eq(&before.snapshot, snapshot)) {
+            self.engine.apply_endpoints(endpoints);
+        } else {
+            let Applied { rejected } = self.engine.apply(snapshot, endpoints);
+            self.rejected = rejected;
+        }
+        translation
+    }
+}
+
+/// The files themselves.
+struct OnDisk(Writing);
+
+impl Files for OnDisk {
+    fn is_empty(&self, file: &str) -> bool {
+        std::fs::metadata(file).is_ok_and(|metadata| metadata.len() == 0)
+    }
+
+    fn half(&self, file: &str) -> Half {
+        self.0.half(file)
+    }
+}

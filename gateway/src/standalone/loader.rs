@@ -1,0 +1,179 @@
+//! Keeps what is served in step with the directory, and reports.
+
+use super::directory::{Directory, Loaded};
+use super::watch::Changes;
+use super::{Options, Report};
+use crate::sockets::Sockets;
+use lychgate_admission::ReadError;
+use lychgate_api::Time;
+use lychgate_engine::{Bind, Engine};
+use lychgate_ir::{ListenerId, Snapshot};
+use lychgate_translate::{Overlay, SocketTrouble, Statuses};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{oneshot, watch as latest};
+
+/// Turns what the directory says into what is served.
+pub(super) struct Loader {
+    /// Taken by one blocking task at a time.
+    directory: Arc<Mutex<Directory>>,
+    changes: Changes,
+    sockets: Sockets,
+    poll: Duration,
+    last: Option<Last>,
+}
+
+/// What was reported last, and what its statuses were made of.
+struct Last {
+    report: Arc<Report>,
+    /// As translated.
+    translated: Statuses,
+    /// With what became of sockets and rules; times are still to be put in.
+    plain: Statuses,
+}
+
+/// Why a directory could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// We panicked. The panic has told why already.
+    #[error("a bug in Lychgate kept it from being loaded ({0}); please report it")]
+    Bug(String),
+}
+
+impl Loader {
+    pub(super) fn new(options: &Options, engine: Arc<Engine>) -> Self {
+        // Watching comes before reading, so that no change falls between.
+        let changes = Changes::new(&options.config, options.poll);
+        let sockets = Sockets::new(engine.clone(), options.drain);
+        let directory = Arc::new(Mutex::new(Directory::new(options.config.clone(), engine)));
+        Self { directory, changes, sockets, poll: options.poll, last: None }
+    }
+
+    /// Whether any socket is open.
+    pub(super) fn serves(&self) -> bool {
+        self.sockets.binds().next().is_some()
+    }
+
+    /// Serves the connections that there are, and no new ones. Tells how many were left at the deadline.
+    pub(super) async fn drain(self) -> usize {
+        self.sockets.drain().await
+    }
+
+    /// Follows the directory until stopped.
+    pub(super) async fn follow(
+        &mut self,
+        mut again: Option<Duration>,
+        publish: &latest::Sender<Arc<Report>>,
+        stopped: oneshot::Receiver<()>,
+    ) {
+        let mut stopped = std::pin::pin!(stopped);
+        loop {
+            // A socket that could not be opened may be free by now.
+            let is_unbound = self.last.as_ref().is_some_and(|last| !last.report.unbound.is_empty());
+            tokio::select! {
+                _ = &mut stopped => return,
+                () = self.changes.next(again) => again = self.reload(publish).await,
+                () = tokio::time::sleep(self.poll), if is_unbound => self.retry_sockets(publish).await,
+            }
+        }
+    }
+
+    async fn reload(&mut self, publish: &latest::Sender<Arc<Report>>) -> Option<Duration> {
+        match self.load().await {
+            Ok((report, again)) => {
+                publish.send_replace(report);
+                again
+            }
+            Err(error) => {
+                let why = error.to_string();
+                let report = Report::clone(&publish.borrow());
+                if report.unreadable.as_ref() != Some(&why) {
+                    tracing::error!(error = why, "the directory cannot be loaded; what was served goes on");
+                    publish.send_replace(Arc::new(Report { unreadable: Some(why), ..report }));
+                }
+                None
+            }
+        }
+    }
+
+    /// Reads and applies the directory once. Tells when to do so again, though nothing may have changed.
+    pub(super) async fn load(&mut self) -> Result<(Arc<Report>, Option<Duration>), LoadError> {
+        let begun = Instant::now();
+        let (directory, writing) = (self.directory.clone(), self.changes.writing());
+        // Thousands of objects take a while, and requests are served on this thread.
+        let loading = tokio::task::spawn_blocking(move || {
+            // A panic in the middle leaves what was applied before it.
+            directory.lock().unwrap_or_else(PoisonError::into_inner).load(writing)
+        });
+        let loaded = loading.await.map_err(|error| LoadError::Bug(error.to_string()))??;
+        let Loaded { objects, translation, rejected, diagnostics, kept, again } = loaded;
+        let unbound = follow(&mut self.sockets).await;
+        let report = Report {
+            statuses: translation.statuses.clone(),
+            snapshot: translation.snapshot,
+            objects,
+            diagnostics,
+            kept,
+            rejected,
+            unbound,
+            bound: self.sockets.binds().copied().collect(),
+            unreadable: None,
+            reload: self.last.as_ref().map_or(0, |last| last.report.reload) + 1,
+            took: begun.elapsed(),
+        };
+        Ok((self.conclude(report, translation.statuses), again))
+    }
+
+    async fn retry_sockets(&mut self, publish: &latest::Sender<Arc<Report>>) {
+        let unbound = follow(&mut self.sockets).await;
+        let Some(Last { report, translated, plain: _ }) = &self.last else { return };
+        if unbound == report.unbound {
+            return;
+        }
+        let (mut report, translated) = (Report::clone(report), translated.clone());
+        report.unbound = unbound;
+        report.bound = self.sockets.binds().copied().collect();
+        publish.send_replace(self.conclude(report, translated));
+    }
+
+    /// Puts in what became of sockets and rules, and since when each condition is as it is. Logs what is new.
+    fn conclude(&mut self, mut report: Report, translated: Statuses) -> Arc<Report> {
+        let sockets = trouble(&report.snapshot, &report.unbound);
+        let overlay = Overlay { sockets, rejected: report.rejected.clone() };
+        let plain = translated.overlaid(&report.snapshot, &overlay);
+        let before = self.last.as_ref();
+        report.statuses = plain.with_times(before.map(|last| (&last.plain, &last.report.statuses)), now());
+        report.log(before.map(|last| &*last.report));
+        let report = Arc::new(report);
+        self.last = Some(Last { report: report.clone(), translated, plain });
+        report
+    }
+}
+
+async fn follow(sockets: &mut Sockets) -> BTreeMap<Bind, String> {
+    sockets.follow().await.into_iter().map(|(bind, error)| (bind, error.to_string())).collect()
+}
+
+/// Which listeners do not have all of their sockets.
+fn trouble(snapshot: &Snapshot, unbound: &BTreeMap<Bind, String>) -> BTreeMap<ListenerId, SocketTrouble> {
+    if unbound.is_empty() {
+        return BTreeMap::new();
+    }
+    let of = |listener: &lychgate_ir::Listener| {
+        let binds = Bind::of(listener);
+        let shut = binds.iter().filter_map(|bind| Some((bind, unbound.get(bind)?)));
+        let shut: Vec<String> = shut.map(|(bind, why)| format!("{bind} cannot be listened on ({why})")).collect();
+        let message = format!("{}; end what uses the port, or change the listener", shut.join(", "));
+        (!shut.is_empty()).then_some(SocketTrouble { partly_open: shut.len() < binds.len(), message })
+    };
+    snapshot.listeners.iter().filter_map(|(id, listener)| Some((id.clone(), of(listener)?))).collect()
+}
+
+fn now() -> Time {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Time::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
