@@ -94,7 +94,8 @@ fn resident() -> Option<u64> {
 fn main() {
     let routes = std::env::args().nth(1).map_or(10_000, |text| text.parse().unwrap());
     let options = Options { standalone: true, node_addresses: Vec::new() };
-    let objects = objects(routes);
+    let read_again = || objects(routes);
+    let objects = read_again();
     let with_objects = resident();
     let first = translate(&objects, &options, None);
     let with_translation = resident();
@@ -104,6 +105,9 @@ fn main() {
     let report = |what: &str, time: Duration| println!("{what:<44} {:>9.3} ms", time.as_secs_f64() * 1e3);
     report("everything, from nothing", measure(|| translate(&objects, &options, None)));
     report("nothing changed", measure(|| translate(&objects, &options, Some(&first))));
+    let again = read_again();
+    report("every object new, and none changed", measure(|| translate(&again, &options, Some(&first))));
+    drop(again);
     let changed = objects.clone().insert(route(routes / 2, "/changed"));
     report("one route changed", measure(|| translate(&changed, &options, Some(&first))));
     let changed = objects.clone().insert(slice(routes / 2, 100));
