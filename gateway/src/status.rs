@@ -30,17 +30,23 @@ pub fn as_objects(objects: &Objects, statuses: &Statuses) -> Value {
     json!({ "apiVersion": "v1", "kind": "List", "items": statuses.iter().map(object).collect::<Vec<_>>() })
 }
 
+/// A status as JSON. Times that nobody knows are left out: a status that was not written yet has none.
 fn value(status: &ObjectStatus) -> Value {
-    let value = match status {
-        ObjectStatus::GatewayClass(status) => serde_json::to_value(status),
-        ObjectStatus::Gateway(status) => serde_json::to_value(status),
-        ObjectStatus::ListenerSet(status) => serde_json::to_value(status),
-        ObjectStatus::Route(status) => serde_json::to_value(status),
-        ObjectStatus::Policy(status) => serde_json::to_value(status),
-        ObjectStatus::XBackend(status) => serde_json::to_value(status),
-    };
     // Plain data with text as keys always serializes.
-    value.unwrap_or_default()
+    let mut value = serde_json::to_value(status).unwrap_or_default();
+    without_unknown_times(&mut value);
+    value
+}
+
+fn without_unknown_times(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|name, value| name != "lastTransitionTime" || value != "1970-01-01T00:00:00Z");
+            map.values_mut().for_each(without_unknown_times);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_unknown_times),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// All conditions as text: an object a paragraph, a condition a line, with what is wrong marked.

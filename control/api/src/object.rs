@@ -11,7 +11,7 @@ use crate::gateway::{
     UdpRoute, XBackend,
 };
 use crate::meta::ObjectMeta;
-use crate::{GATEWAY_GROUP, GATEWAY_X_GROUP};
+use crate::{GATEWAY_GROUP, GATEWAY_X_GROUP, Time};
 
 /// The name of an object among those of its kind. The namespace is empty for kinds that have none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,6 +159,17 @@ macro_rules! kinds {
                 match self {
                     $(Self::$kind(mut object) => {
                         Arc::make_mut(&mut object).metadata.generation = generation;
+                        Self::$kind(object)
+                    })+
+                }
+            }
+
+            /// The same object, created at another time: who keeps objects in files may know when they appeared.
+            #[must_use]
+            pub fn with_creation(self, time: Option<Time>) -> Self {
+                match self {
+                    $(Self::$kind(mut object) => {
+                        Arc::make_mut(&mut object).metadata.creation_timestamp = time;
                         Self::$kind(object)
                     })+
                 }

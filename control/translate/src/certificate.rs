@@ -4,7 +4,7 @@
 
 use crate::names::name_of;
 use lychgate_api::core::{ConfigMap, Secret};
-use lychgate_api::{ObjectKey, Objects};
+use lychgate_api::{ObjectKey, Objects, Resource};
 use lychgate_ir::{Certificate, CertificateId, Redacted};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -76,6 +76,12 @@ impl<'a> Store<'a> {
     pub(crate) fn into_verdicts(self) -> Verdicts {
         self.now.into_inner()
     }
+}
+
+/// Why a Secret holds no certificate with its key (type `kubernetes.io/tls`), if it does not.
+#[must_use]
+pub fn key_pair_problem(secret: &Secret) -> Option<String> {
+    read_pair(&secret.key(), secret).err()
 }
 
 fn read_pair(key: &ObjectKey, secret: &Secret) -> Result<Certificate, String> {

@@ -39,6 +39,7 @@ mod route;
 mod status;
 mod world;
 
+pub use certificate::key_pair_problem;
 pub use names::{CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION, TRUSTED_HOPS};
 pub use status::{Finding, ObjectStatus, Overlay, Place, SocketTrouble, Statuses};
 

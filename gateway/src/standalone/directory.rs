@@ -1,13 +1,13 @@
 //! From the directory to what the engine serves: everything of a reload that takes time and opens nothing.
 
 use super::Kept;
-use super::store::{Files, Store, Updated};
+use super::store::{Advice, Store, Updated};
 use super::watch::{Half, Writing};
-use lychgate_admission::{Diagnostic, ReadError, Reader};
-use lychgate_api::{ObjectRef, Objects};
+use lychgate_admission::{Diagnostic, ObjectName, Position, ReadError, Reader, Severity};
+use lychgate_api::{Object, ObjectRef, Objects};
 use lychgate_engine::{Applied, Engine};
-use lychgate_ir::RuleId;
-use lychgate_translate::{Options, Translation, translate};
+use lychgate_ir::{CertificateId, RuleId};
+use lychgate_translate::{Options, Translation, key_pair_problem, translate};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(super) struct Loaded {
     pub(super) rejected: Vec<(RuleId, String)>,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) kept: BTreeMap<ObjectRef, Kept>,
+    /// Certificates of which an older version is kept, and why.
+    pub(super) stale: BTreeMap<CertificateId, String>,
     /// When to read again, because something that is not settled will be.
     pub(super) again: Option<Duration>,
 }
@@ -60,8 +62,13 @@ impl Directory {
         };
         self.translation = Some(translation.clone());
         let (objects, rejected) = (self.store.objects().clone(), self.rejected.clone());
-        let Updated { kept, again, .. } = updated;
-        Ok(Loaded { objects, translation, rejected, diagnostics, kept, again })
+        let Updated { kept, again, flaws, .. } = updated;
+        // Only Secrets are looked at for flaws.
+        let id =
+            |object: &ObjectRef| CertificateId(lychgate_ir::ObjectName::new(&*object.key.namespace, &*object.key.name));
+        let stale = flaws.iter().map(|(object, (_, why))| (id(object), why.clone())).collect();
+        diagnostics.extend(flaws.into_iter().map(|(object, (position, why))| flaw(object, position, why)));
+        Ok(Loaded { objects, translation, rejected, diagnostics, kept, stale, again })
     }
 
     fn apply(&mut self) -> Translation {
@@ -79,15 +86,27 @@ impl Directory {
     }
 }
 
+fn flaw(ObjectRef { kind, key }: ObjectRef, position: Position, message: String) -> Diagnostic {
+    let object = ObjectName { kind: kind.to_string(), namespace: key.namespace, name: key.name };
+    let hint = Some("its last good version stays until then".to_owned());
+    Diagnostic { severity: Severity::Error, position, object: Some(object), path: None, message, hint }
+}
+
 /// The files themselves.
 struct OnDisk(Writing);
 
-impl Files for OnDisk {
+impl Advice for OnDisk {
     fn is_empty(&self, file: &str) -> bool {
         std::fs::metadata(file).is_ok_and(|metadata| metadata.len() == 0)
     }
 
     fn half(&self, file: &str) -> Half {
         self.0.half(file)
+    }
+
+    fn flaw(&self, object: &Object) -> Option<String> {
+        // What never was a pair has nothing that could be kept; so other Secrets are let through.
+        let Object::Secret(secret) = object else { return None };
+        key_pair_problem(secret)
     }
 }

@@ -110,7 +110,7 @@ impl Loader {
             directory.lock().unwrap_or_else(PoisonError::into_inner).load(writing)
         });
         let loaded = loading.await.map_err(|error| LoadError::Bug(error.to_string()))??;
-        let Loaded { objects, translation, rejected, diagnostics, kept, again } = loaded;
+        let Loaded { objects, translation, rejected, diagnostics, kept, stale, again } = loaded;
         let unbound = follow(&mut self.sockets).await;
         let report = Report {
             statuses: translation.statuses.clone(),
@@ -118,6 +118,7 @@ impl Loader {
             objects,
             diagnostics,
             kept,
+            stale,
             rejected,
             unbound,
             bound: self.sockets.binds().copied().collect(),
@@ -143,7 +144,7 @@ impl Loader {
     /// Puts in what became of sockets and rules, and since when each condition is as it is. Logs what is new.
     fn conclude(&mut self, mut report: Report, translated: Statuses) -> Arc<Report> {
         let sockets = trouble(&report.snapshot, &report.unbound);
-        let overlay = Overlay { sockets, rejected: report.rejected.clone() };
+        let overlay = Overlay { sockets, rejected: report.rejected.clone(), stale: report.stale.clone() };
         let plain = translated.overlaid(&report.snapshot, &overlay);
         let before = self.last.as_ref();
         report.statuses = plain.with_times(before.map(|last| (&last.plain, &last.report.statuses)), now());

@@ -5,7 +5,7 @@ use crate::status::as_objects;
 use lychgate_admission::{Diagnostic, Severity};
 use lychgate_api::{ObjectRef, Objects};
 use lychgate_engine::Bind;
-use lychgate_ir::{RuleId, Snapshot};
+use lychgate_ir::{CertificateId, RuleId, Snapshot};
 use lychgate_translate::{Finding, Statuses};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -25,6 +25,8 @@ pub struct Report {
     pub diagnostics: Vec<Diagnostic>,
     /// Objects that count in an older version, and why.
     pub kept: BTreeMap<ObjectRef, Kept>,
+    /// Certificates among them, and why their newest version cannot be used.
+    pub stale: BTreeMap<CertificateId, String>,
     /// Rules that the data plane could not compile. They fail closed.
     pub rejected: Vec<(RuleId, String)>,
     /// Sockets that could not be opened, and why.
@@ -58,6 +60,7 @@ impl Report {
             snapshot: _,
             diagnostics,
             kept,
+            stale: _,
             rejected,
             unbound,
             bound,
@@ -70,6 +73,7 @@ impl Report {
                 Kept::Refused => "its newest version is not valid",
                 Kept::Unread => "its file cannot be read",
                 Kept::Settling => "it has only just disappeared",
+                Kept::Unusable => "its newest version cannot be used",
                 Kept::Writing => "its file is being written",
             };
             json!({ "object": object.to_string(), "why": why })
@@ -103,7 +107,9 @@ impl Report {
         let was_kept = |object, why| before.is_some_and(|before| before.kept.get(object) == Some(why));
         for (object, why) in self.kept.iter().filter(|(object, why)| !was_kept(object, why)) {
             match why {
-                Kept::Refused | Kept::Unread => tracing::warn!(%object, ?why, "the last good version stays"),
+                Kept::Refused | Kept::Unread | Kept::Unusable => {
+                    tracing::warn!(%object, ?why, "the last good version stays")
+                }
                 // These pass.
                 Kept::Settling | Kept::Writing => tracing::debug!(%object, ?why, "the last version stays for now"),
             }

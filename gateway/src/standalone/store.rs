@@ -5,11 +5,11 @@
 //! not, and nothing of a file counts while it is being written.
 
 use super::watch::Half;
-use lychgate_admission::Admitted;
-use lychgate_api::{Object, ObjectRef, Objects, ObjectsBuilder};
+use lychgate_admission::{Admitted, Position};
+use lychgate_api::{Kind, Object, ObjectRef, Objects, ObjectsBuilder, Time};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// An object that is missing for this long is gone.
 pub(crate) const SETTLED: Duration = Duration::from_millis(60);
@@ -31,14 +31,18 @@ pub enum Kept {
     Settling,
     /// Its file is being written.
     Writing,
+    /// Its newest version cannot be used: a Secret that is no key pair.
+    Unusable,
 }
 
-/// What the store asks about files.
-pub(crate) trait Files {
+/// What the store has to ask.
+pub(crate) trait Advice {
     /// Whether it is there and empty.
     fn is_empty(&self, file: &str) -> bool;
     /// Whether it was read half written.
     fn half(&self, file: &str) -> Half;
+    /// Why an object cannot do what it is for, if so: in its place, one that could is kept.
+    fn flaw(&self, object: &Object) -> Option<String>;
 }
 
 #[derive(Default)]
@@ -46,6 +50,8 @@ pub(crate) struct Store {
     objects: Objects,
     entries: HashMap<ObjectRef, Entry>,
     round: u64,
+    /// The creation of the youngest object with listeners, in seconds since 1970; one a reading, and no two alike.
+    youngest: i64,
 }
 
 /// What is known of an object beside what is served.
@@ -65,6 +71,8 @@ pub(crate) struct Updated {
     pub(crate) kept: BTreeMap<ObjectRef, Kept>,
     /// When to read again, because something that is not settled will be.
     pub(crate) again: Option<Duration>,
+    /// Why the newest versions of objects cannot be used, and where they stand.
+    pub(crate) flaws: BTreeMap<ObjectRef, (Position, String)>,
     /// Whether any object changed.
     pub(crate) changed: bool,
     /// Files that were asked about, and whether they do not count yet.
@@ -77,7 +85,7 @@ impl Updated {
     }
 
     /// Whether nothing of the file counts for now.
-    fn is_half(&mut self, files: &impl Files, file: &Arc<str>) -> bool {
+    fn is_half(&mut self, files: &impl Advice, file: &Arc<str>) -> bool {
         if let Some(half) = self.judged.get(file) {
             return *half;
         }
@@ -101,14 +109,15 @@ impl Store {
     }
 
     /// Takes over what was read.
-    pub(crate) fn update(&mut self, admitted: Admitted, now: Instant, files: &impl Files) -> Updated {
+    pub(crate) fn update(&mut self, admitted: Admitted, now: Instant, files: &impl Advice) -> Updated {
         let Admitted { objects, refused, unread, diagnostics: _ } = admitted;
         self.round += 1;
         let is_first = self.round == 1;
         let mut updated = Updated::default();
         let mut next = ObjectsBuilder::from(self.objects.clone());
         for admitted in objects {
-            let (object, file) = (admitted.object, admitted.position.file);
+            let (object, position) = (admitted.object, admitted.position);
+            let file = position.file.clone();
             let reference = object.reference();
             if let Some(entry) = self.entries.get_mut(&reference)
                 && entry.read.is_same(&object)
@@ -122,6 +131,15 @@ impl Store {
                     (entry.round, entry.missing) = (self.round, None);
                     updated.kept.insert(reference, Kept::Writing);
                 }
+                continue;
+            }
+            if let Some(entry) = self.entries.get_mut(&reference)
+                && let Some(flaw) = files.flaw(&object)
+                && files.flaw(&entry.read).is_none()
+            {
+                (entry.round, entry.missing) = (self.round, None);
+                updated.flaws.insert(reference.clone(), (position, flaw));
+                updated.kept.insert(reference, Kept::Unusable);
                 continue;
             }
             if let Some(counted) = self.count_generation(&reference, &object) {
@@ -168,15 +186,31 @@ impl Store {
         updated
     }
 
+    /// When a new object was created, as far as that matters. Ports and hostnames are exclusive: who had them keeps
+    /// them, so what has listeners and does not say its age is as old as our knowledge of it.
+    fn creation(&mut self, read: &Object) -> Option<Time> {
+        let written = read.metadata().creation_timestamp;
+        if written.is_some() || !matches!(read.kind(), Kind::Gateway | Kind::ListenerSet) {
+            return written;
+        }
+        if self.round > 1 || self.youngest == 0 {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            self.youngest = i64::try_from(now).unwrap_or(i64::MAX).max(self.youngest.saturating_add(1));
+        }
+        Some(Time::from_unix_seconds(self.youngest))
+    }
+
     /// Counts as an API server would: up by one when anything else than the status changed. `None` if nothing did.
-    fn count_generation(&self, reference: &ObjectRef, read: &Object) -> Option<Object> {
+    fn count_generation(&mut self, reference: &ObjectRef, read: &Object) -> Option<Object> {
         // A file that was saved from a cluster says where the count stands.
         let written = read.metadata().generation.max(1);
         let Some(before) = self.objects.get(reference.kind, &reference.key) else {
-            return Some(read.clone().with_generation(written));
+            let created = self.creation(read);
+            return Some(read.clone().with_creation(created).with_generation(written));
         };
         let generation = before.metadata().generation;
-        let same = read.clone().with_generation(generation);
+        let created = read.metadata().creation_timestamp.or(before.metadata().creation_timestamp);
+        let same = read.clone().with_creation(created).with_generation(generation);
         (same != before).then(|| same.with_generation(written.max(generation + 1)))
     }
 }
@@ -192,30 +226,39 @@ mod tests {
     struct Empty;
     struct Open;
 
-    impl Files for Whole {
+    impl Advice for Whole {
         fn is_empty(&self, _: &str) -> bool {
             false
         }
         fn half(&self, _: &str) -> Half {
             Half::No
         }
+        fn flaw(&self, _: &Object) -> Option<String> {
+            None
+        }
     }
 
-    impl Files for Empty {
+    impl Advice for Empty {
         fn is_empty(&self, _: &str) -> bool {
             true
         }
         fn half(&self, _: &str) -> Half {
             Half::No
         }
+        fn flaw(&self, _: &Object) -> Option<String> {
+            None
+        }
     }
 
-    impl Files for Open {
+    impl Advice for Open {
         fn is_empty(&self, _: &str) -> bool {
             false
         }
         fn half(&self, _: &str) -> Half {
             Half::Open
+        }
+        fn flaw(&self, _: &Object) -> Option<String> {
+            None
         }
     }
 

@@ -8,7 +8,9 @@ use super::{ObjectStatus, Statuses, reason};
 use lychgate_api::gateway::{GatewayStatus, ListenerSetStatus, ListenerStatus, RouteStatus};
 use lychgate_api::meta::{Condition, ConditionStatus};
 use lychgate_api::{Kind, ObjectKey, ObjectRef};
-use lychgate_ir::{GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId, Snapshot};
+use lychgate_ir::{
+    CertificateId, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId, Snapshot,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ pub struct Overlay {
     pub sockets: BTreeMap<ListenerId, SocketTrouble>,
     /// Rules that could not be compiled, wholly or in part, and why.
     pub rejected: Vec<(RuleId, String)>,
+    /// Certificates that are served in an older version, because the newest cannot be used, and why not.
+    pub stale: BTreeMap<CertificateId, String>,
 }
 
 /// Why a listener does not have all of its sockets.
@@ -34,8 +38,8 @@ impl Statuses {
     /// The statuses of a translation, with what became of its snapshot.
     #[must_use]
     pub fn overlaid(&self, snapshot: &Snapshot, overlay: &Overlay) -> Self {
-        let Overlay { sockets, rejected } = overlay;
-        if sockets.is_empty() && rejected.is_empty() {
+        let Overlay { sockets, rejected, stale } = overlay;
+        if sockets.is_empty() && rejected.is_empty() && stale.is_empty() {
             return self.clone();
         }
         let mut entries = (*self.0).clone();
@@ -44,6 +48,12 @@ impl Statuses {
                 edit(Arc::make_mut(status));
             }
         };
+        for (id, listener) in &snapshot.listeners {
+            let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
+            if let Some(why) = certificates.filter_map(|certificate| stale.get(certificate)).next() {
+                edit(owner(id), &|status| unresolved(status, &id.section, why));
+            }
+        }
         let owners: BTreeSet<ObjectRef> = sockets.keys().map(owner).collect();
         for object in owners {
             edit(object.clone(), &|status| listeners(status, &object, sockets));
@@ -103,14 +113,7 @@ fn kind_of(kind: RouteKind) -> Kind {
 
 /// Says it of each listener, and of the object that they are written in.
 fn listeners(status: &mut ObjectStatus, object: &ObjectRef, sockets: &BTreeMap<ListenerId, SocketTrouble>) {
-    let (conditions, listeners, is_set) = match status {
-        ObjectStatus::Gateway(GatewayStatus { conditions, listeners, .. }) => (conditions, listeners, false),
-        ObjectStatus::ListenerSet(ListenerSetStatus { conditions, listeners }) => (conditions, listeners, true),
-        ObjectStatus::GatewayClass(_)
-        | ObjectStatus::Route(_)
-        | ObjectStatus::Policy(_)
-        | ObjectStatus::XBackend(_) => return,
-    };
+    let Some((conditions, listeners)) = parts(status) else { return };
     let mut shut = Vec::new();
     for (id, trouble) in sockets.iter().filter(|(id, _)| owner(id) == *object) {
         if let Some(listener) = listeners.iter_mut().find(|listener| listener.name == *id.section) {
@@ -129,8 +132,36 @@ fn listeners(status: &mut ObjectStatus, object: &ObjectRef, sockets: &BTreeMap<L
     if let Some(accepted) = find(conditions, condition::ACCEPTED).filter(|it| it.status == ConditionStatus::True) {
         set(accepted, !none_accepted, &problem);
     }
-    if is_set && none_programmed {
+    if object.kind == Kind::ListenerSet && none_programmed {
         not_programmed(conditions);
+    }
+}
+
+/// Says that a reference to a certificate is not resolved, though the listener is served.
+fn unresolved(status: &mut ObjectStatus, section: &str, why: &str) {
+    let Some((conditions, listeners)) = parts(status) else { return };
+    let message = format!("{why}; what it held before is served");
+    let own = listeners.iter_mut().find(|listener| listener.name == section);
+    let own = own.and_then(|listener| find(&mut listener.conditions, condition::RESOLVED_REFS));
+    if let Some(resolved) = own.filter(|resolved| resolved.status == ConditionStatus::True) {
+        set(resolved, false, &Problem::new(reason::INVALID_CERTIFICATE_REF, message.clone()));
+    }
+    let whole = find(conditions, condition::RESOLVED_REFS);
+    if let Some(resolved) = whole.filter(|resolved| resolved.status == ConditionStatus::True) {
+        let message = format!("listener {section}: {message}");
+        set(resolved, false, &Problem::new(reason::LISTENERS_NOT_RESOLVED, message));
+    }
+}
+
+/// Conditions and listeners of what has listeners.
+fn parts(status: &mut ObjectStatus) -> Option<(&mut Vec<Condition>, &mut Vec<ListenerStatus>)> {
+    match status {
+        ObjectStatus::Gateway(GatewayStatus { conditions, listeners, .. }) => Some((conditions, listeners)),
+        ObjectStatus::ListenerSet(ListenerSetStatus { conditions, listeners }) => Some((conditions, listeners)),
+        ObjectStatus::GatewayClass(_)
+        | ObjectStatus::Route(_)
+        | ObjectStatus::Policy(_)
+        | ObjectStatus::XBackend(_) => None,
     }
 }
 
@@ -258,13 +289,13 @@ spec:
     fn shut(snapshot: &Snapshot, sections: &[&str], partly_open: bool) -> Overlay {
         let ids = snapshot.listeners.keys().filter(|id| sections.contains(&&*id.section));
         let trouble = SocketTrouble { partly_open, message: "in use".to_owned() };
-        Overlay { sockets: ids.map(|id| (id.clone(), trouble.clone())).collect(), rejected: Vec::new() }
+        Overlay { sockets: ids.map(|id| (id.clone(), trouble.clone())).collect(), ..Overlay::default() }
     }
 
     fn rejected(snapshot: &Snapshot, rules: &[usize]) -> Overlay {
         let route = snapshot.routes.values().next().unwrap();
         let rejection = |index: &usize| (route.rules.get(*index).unwrap().id.clone(), "bad".to_owned());
-        Overlay { sockets: BTreeMap::new(), rejected: rules.iter().map(rejection).collect() }
+        Overlay { rejected: rules.iter().map(rejection).collect(), ..Overlay::default() }
     }
 
     #[test]
