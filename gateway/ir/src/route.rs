@@ -101,7 +101,8 @@ pub struct Forward {
     pub backends: Vec<WeightedBackend>,
     /// Deadlines.
     pub timeouts: Timeouts,
-    /// When to try again; `None` never does.
+    /// When to try again. `None` leaves it to the data plane, which tries other endpoints only for requests that no
+    /// endpoint has seen.
     pub retry: Option<Retry>,
     /// Keeps a client with the endpoint it had (GEP-1619). The rule's own wins over the backend's.
     pub persistence: Option<SessionPersistence>,
@@ -143,7 +144,7 @@ pub struct Timeouts {
 pub struct Retry {
     /// Status codes of the backend that count as failed, sorted.
     pub codes: Vec<u16>,
-    /// Tries after the first; at least 1.
+    /// Tries after the first. 0 forbids them all, even those that would be made without a policy.
     pub attempts: u32,
     /// Base of the exponential backoff between tries.
     #[serde(serialize_with = "crate::dump::millis")]

@@ -136,7 +136,8 @@ fn read_timeouts(timeouts: Option<&HttpRouteTimeouts>) -> Timeouts {
 /// Without codes, only what never reached a backend is tried again.
 fn read_retry(retry: &HttpRouteRetry) -> Option<Retry> {
     let HttpRouteRetry { codes, attempts, backoff } = retry;
-    let attempts = u32::try_from(*attempts).ok().filter(|attempts| *attempts > 0)?;
+    // 0 is kept: it forbids tries that are made where nothing is said, too.
+    let attempts = u32::try_from(*attempts).ok()?;
     let mut codes = codes.clone();
     codes.sort_unstable();
     codes.dedup();
