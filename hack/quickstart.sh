@@ -32,7 +32,8 @@ finish() {
     done
 }
 trap finish EXIT
-trap 'exit 130' INT
+# Ctrl-C is how it is meant to end.
+trap 'exit 0' INT
 trap 'exit 143' TERM HUP
 
 answers() {

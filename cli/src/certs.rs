@@ -232,12 +232,7 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), pem, from, until })
     }
 
-    fn sign(
-        &self,
-        subject: &str,
-        names: Vec<SanType>,
-        usage: ExtendedKeyUsagePurpose,
-    ) -> Result<Pair, CertsError> {
+    fn sign(&self, subject: &str, names: Vec<SanType>, usage: ExtendedKeyUsagePurpose) -> Result<Pair, CertsError> {
         let mut params = CertificateParams::default();
         (params.not_before, params.not_after) = (self.from, self.until);
         params.distinguished_name = common_name(subject);

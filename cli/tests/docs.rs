@@ -34,10 +34,21 @@ fn every_dependency_has_a_reason() {
         .filter(|name| !name.starts_with("lychgate-"))
         .collect();
     assert!(names.len() > 40, "{names:?}");
+    let members = ["gateway", "gateway/ir", "gateway/router", "gateway/filters", "gateway/engine", "control/api"];
+    let more = ["control/admission", "control/translate", "cli", "cli/echo", "cli/testkit"];
+    let manifests: String = members.iter().chain(&more).map(|member| read(format!("{member}/Cargo.toml"))).collect();
+    let used = |name: &str| {
+        let uses = [format!("\n{name}.workspace"), format!("\n{name} = {{ workspace")];
+        uses.iter().any(|text| manifests.contains(text))
+    };
+    for name in &names {
+        assert!(used(name), "nobody uses {name}: take it out of Cargo.toml");
+    }
     let decision = read("docs/decisions/0001-dependencies.md");
     // The first cell of a row names one crate or several.
     let cells = decision.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
-    let reasons: BTreeSet<&str> = cells.flat_map(|cell| cell.split(['`', ',', ' '])).filter(|name| !name.is_empty()).collect();
+    let reasons: BTreeSet<&str> =
+        cells.flat_map(|cell| cell.split(['`', ',', ' '])).filter(|name| !name.is_empty()).collect();
     assert_eq!(names, reasons, "left: Cargo.toml; right: docs/decisions/0001-dependencies.md");
 }
 

@@ -100,7 +100,9 @@ impl Moved {
 /// A comment that is a command, on a line of its own or after a word or two.
 fn command(line: &str) -> Option<&str> {
     let comment = line.trim_start().strip_prefix('#')?.trim_start();
-    ["lychgate echo ", "curl ", "cd examples/"].iter().find_map(|start| comment.find(start).and_then(|at| comment.get(at..)))
+    ["lychgate echo ", "curl ", "cd examples/"]
+        .iter()
+        .find_map(|start| comment.find(start).and_then(|at| comment.get(at..)))
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -11,7 +12,7 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion,
 };
 
-use crate::pki::{Authority, Leaf};
+use crate::pki::{Authority, KeyKind, Leaf};
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
@@ -87,6 +88,15 @@ impl ClientTls {
         Self::new(roots(authority), None, &[version])
     }
 
+    /// Trusts `authority`, and understands certificates with this kind of key only.
+    pub fn only_key(authority: &Authority, key: KeyKind) -> Self {
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(authority)), provider());
+        let verifier = verifier.build().expect("an authority can verify servers");
+        let mut this = Self::new(RootCertStore::empty(), None, rustls::ALL_VERSIONS);
+        this.config.dangerous().set_certificate_verifier(Arc::new(OnlyKey(verifier, key)));
+        this
+    }
+
     fn new(roots: RootCertStore, identity: Option<&Leaf>, versions: &[&'static SupportedProtocolVersion]) -> Self {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
@@ -156,5 +166,49 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Checks all that is to be checked, and says that it understands one kind of key.
+#[derive(Debug)]
+struct OnlyKey(Arc<WebPkiServerVerifier>, KeyKind);
+
+impl ServerCertVerifier for OnlyKey {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.0.verify_server_cert(leaf, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let prefix = match self.1 {
+            KeyKind::EcdsaP256 => "ECDSA",
+            KeyKind::Rsa2048 => "RSA",
+        };
+        let schemes = self.0.supported_verify_schemes().into_iter();
+        schemes.filter(|scheme| scheme.as_str().is_some_and(|name| name.starts_with(prefix))).collect()
     }
 }

@@ -19,10 +19,8 @@ fn statuses_are_printed_as_asked() {
     assert!(!text.stdout.contains('\u{1b}'), "colours in a pipe: {}", text.stdout);
     assert_eq!(text.stderr, "");
 
-    let json: Value =
-        serde_json::from_str(&run_to(0, &["check", "examples/quickstart", "-o", "json"]).stdout).unwrap();
-    let yaml: Value =
-        serde_yaml::from_str(&run_to(0, &["check", "examples/quickstart", "-o", "yaml"]).stdout).unwrap();
+    let json: Value = serde_json::from_str(&run_to(0, &["check", "examples/quickstart", "-o", "json"]).stdout).unwrap();
+    let yaml: Value = serde_yaml::from_str(&run_to(0, &["check", "examples/quickstart", "-o", "yaml"]).stdout).unwrap();
     assert_eq!(json, yaml);
     assert_eq!(json["kind"], "List");
     let route = json["items"].as_array().unwrap().iter().find(|item| item["kind"] == "HTTPRoute").unwrap();

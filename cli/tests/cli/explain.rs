@@ -21,7 +21,7 @@ fn the_rule_and_its_near_misses_are_named() {
 fn the_answer_is_json_if_asked_for() {
     let json = run_to(0, &["explain", DIR, "--url", "https://localhost:8443/green/x", "-o", "json"]).stdout;
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["rule"]["id"]["name"], "rewrite", "{json:#}");
+    assert_eq!(json["rule"]["id"], "HTTPRoute/default/quickstart#2(rewrite)@1", "{json:#}");
     assert!(json["routing"]["considered"].as_array().unwrap().len() > 1, "{json:#}");
 }
 

@@ -21,7 +21,8 @@ pub(crate) fn repository() -> PathBuf {
 pub(crate) fn lychgate(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lychgate"));
     command.args(args).current_dir(repository());
-    for name in ["LYCHGATE_LOG", "NO_COLOR", "CLICOLOR_FORCE", "NAMESPACE", "INGRESS_NAME", "SERVICE_NAME", "POD_NAME"] {
+    for name in ["LYCHGATE_LOG", "NO_COLOR", "CLICOLOR_FORCE", "NAMESPACE", "INGRESS_NAME", "SERVICE_NAME", "POD_NAME"]
+    {
         command.env_remove(name);
     }
     command
