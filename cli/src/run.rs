@@ -131,13 +131,23 @@ fn summary(report: &Report, admin: Option<SocketAddr>) -> String {
         let scheme = match protocol {
             Protocol::Http => "http",
             Protocol::Https => "https",
+            Protocol::Tls => "tls",
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
         };
         let attached =
             |route: &&std::sync::Arc<lychgate_ir::Route>| route.attachments.iter().any(|a| a.listener == *id);
-        let routes = report.snapshot.routes.values().filter(attached).count();
+        let carried = |route: &&std::sync::Arc<lychgate_ir::StreamRoute>| {
+            route.attachments.iter().any(|attachment| attachment.listener == *id)
+        };
+        let routes = report.snapshot.routes.values().filter(attached).count()
+            + report.snapshot.stream_routes.values().filter(carried).count();
         let binds = match addresses.as_slice() {
-            [] => vec![Bind { address: None, port: *port }],
-            some => some.iter().map(|address| Bind { address: Some(*address), port: *port }).collect(),
+            [] => vec![Bind { address: None, port: *port, transport: protocol.transport() }],
+            some => some
+                .iter()
+                .map(|address| Bind { address: Some(*address), port: *port, transport: protocol.transport() })
+                .collect(),
         };
         for bind in binds {
             let state = match report.unbound.get(&bind) {

@@ -4,8 +4,8 @@
 mod connections;
 
 use connections::Connections;
-use lychgate_engine::{Bind, Engine};
-use lychgate_ir::Protocol as Spoken;
+use lychgate_engine::{Bind, Engine, Speaks};
+use lychgate_ir::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,7 +15,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -34,7 +34,7 @@ pub struct Sockets {
 }
 
 struct Open {
-    spoken: Spoken,
+    spoken: Speaks,
     accepting: JoinHandle<()>,
     /// Turns true when no more connections are accepted …
     shut: watch::Sender<bool>,
@@ -58,9 +58,9 @@ impl Sockets {
             if self.open.contains_key(&bind) {
                 continue;
             }
-            match listen(bind) {
-                Ok(listener) => {
-                    self.open.insert(bind, self.accept_on(bind, spoken, listener));
+            match self.open(bind, spoken) {
+                Ok(open) => {
+                    self.open.insert(bind, open);
                     tracing::info!(%bind, "listening");
                 }
                 Err(error) => {
@@ -71,24 +71,31 @@ impl Sockets {
         failed
     }
 
-    fn accept_on(&self, bind: Bind, spoken: Spoken, listener: TcpListener) -> Open {
+    fn open(&self, bind: Bind, spoken: Speaks) -> io::Result<Open> {
         let (shut, shutting) = watch::channel(false);
         let (drain, draining) = watch::channel(false);
         let door = Door { engine: self.engine.clone(), bind, draining, connections: self.connections.clone() };
-        let accepting = tokio::spawn(door.accept(listener, shutting, self.patience));
-        Open { spoken, accepting, shut, drain }
+        let accepting = match bind.transport {
+            Transport::Tcp => tokio::spawn(door.accept(listen(bind)?, shutting, self.patience)),
+            Transport::Udp => tokio::spawn(door.carry(datagrams(bind)?, self.patience)),
+        };
+        Ok(Open { spoken, accepting, shut, drain })
     }
 
     /// Closes those that are not wanted, or that shall speak something else from now on.
-    async fn close_others(&mut self, wanted: &BTreeMap<Bind, Spoken>) {
+    async fn close_others(&mut self, wanted: &BTreeMap<Bind, Speaks>) {
         let is_gone = |(bind, open): (&Bind, &Open)| (wanted.get(bind) != Some(&open.spoken)).then_some(*bind);
         let gone: Vec<Bind> = self.open.iter().filter_map(is_gone).collect();
         for bind in gone {
             if let Some(Open { spoken: _, accepting, shut, drain }) = self.open.remove(&bind) {
                 shut.send_replace(true);
-                // The socket is closed when the task has ended: another one may want the same port now.
-                let _ = accepting.await;
+                // Datagrams have no socket of their own for each flow, so theirs stays open until the flows are silent.
+                if bind.transport == Transport::Tcp {
+                    // The socket is closed when the task has ended: another one may want the same port now.
+                    let _ = accepting.await;
+                }
                 drain.send_replace(true);
+                // Datagrams have no socket of their own for each flow, so theirs stays open until the flows are silent.
                 tracing::info!(%bind, "not listening any more; its connections drain");
             }
         }
@@ -109,17 +116,29 @@ impl Sockets {
 }
 
 fn listen(bind: Bind) -> io::Result<TcpListener> {
-    let open = |address: SocketAddr| {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = bound(bind, Type::STREAM, Protocol::TCP)?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn datagrams(bind: Bind) -> io::Result<UdpSocket> {
+    UdpSocket::from_std(bound(bind, Type::DGRAM, Protocol::UDP)?.into())
+}
+
+fn bound(bind: Bind, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let open = |address: SocketAddr| -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
         if address.is_ipv6() {
             socket.set_only_v6(bind.address.is_some())?;
         }
-        // A restart shall not have to wait for connections of the process before it.
-        socket.set_reuse_address(true)?;
+        if bind.transport == Transport::Tcp {
+            // A restart shall not have to wait for connections of the process before it. For datagrams it would mean
+            // that two processes share the port.
+            socket.set_reuse_address(true)?;
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
+        Ok(socket)
     };
     match open(bind.socket()) {
         // A host without IPv6.
@@ -164,23 +183,35 @@ impl Door {
 
     fn serve(&self, tcp: TcpStream, peer: SocketAddr, patience: Duration) {
         let serve = self.engine.clone().serve(self.bind, tcp, peer, self.draining.clone());
-        let mut draining = self.draining.clone();
+        let too_late = too_late(self.draining.clone(), patience);
         let counted = self.connections.enter();
         tokio::spawn(async move {
             let _counted = counted;
-            let too_late = async {
-                let drain = draining.wait_for(|drain| *drain).await.is_ok();
-                match drain {
-                    true => tokio::time::sleep(patience).await,
-                    // All doors are gone, so the process ends.
-                    false => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = serve => {}
                 () = too_late => {}
             }
         });
+    }
+
+    /// Carries datagrams. All flows of the socket count as one connection.
+    async fn carry(self, socket: UdpSocket, patience: Duration) {
+        let _counted = self.connections.enter();
+        tokio::select! {
+            () = self.engine.clone().serve_datagrams(self.bind, socket, self.draining.clone()) => {}
+            () = too_late(self.draining.clone(), patience) => {}
+        }
+    }
+}
+
+/// Ends when what is there should have ended.
+async fn too_late(mut draining: watch::Receiver<bool>, patience: Duration) {
+    // The guard must not live on across the sleep.
+    let drain = draining.wait_for(|drain| *drain).await.is_ok();
+    match drain {
+        true => tokio::time::sleep(patience).await,
+        // All doors are gone, so the process ends.
+        false => std::future::pending().await,
     }
 }
 

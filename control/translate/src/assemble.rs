@@ -68,6 +68,7 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
         certificates: BTreeMap::new(),
         listeners: listeners(&plans, old),
         routes: served(&routes),
+        stream_routes: BTreeMap::new(),
         backends,
     };
     let snapshot = Snapshot { certificates: certificates(&world, &snapshot, old), ..snapshot };

@@ -2,11 +2,13 @@
 
 mod app;
 mod current;
+mod peeked;
 mod stream;
 mod tls_facts;
 
 pub(crate) use app::ConnectionApp;
 pub(crate) use current::{Current, set_deadline};
+pub(crate) use peeked::Peeked;
 pub(crate) use stream::TlsIo;
 pub(crate) use tls_facts::TlsFacts;
 

@@ -1,46 +1,31 @@
 //! The engine as the gateway sees it: snapshots go in, connections go in.
 
-use crate::connection::{Connection, ConnectionApp, TlsFacts, TlsIo};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::proxy::Gateway;
-use crate::runtime::{Bind, Compiler, Port, Runtime};
+use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use crate::tls;
 use crate::upstream::{BackendCell, Names, Pace, Resolver};
-use lychgate_ir::{EndpointAddress, EndpointSet, Endpoints, Protocol, Resolution, RuleId, Snapshot};
-use pingora_core::apps::{HttpServerOptions, ServerApp};
-use pingora_core::protocols::l4::stream::Stream as L4Stream;
-use pingora_core::protocols::{GetSocketDigest, SocketDigest};
+use lychgate_ir::{EndpointAddress, EndpointSet, Endpoints, Resolution, RuleId, Snapshot};
+use pingora_core::apps::HttpServerOptions;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use rustls::ServerConfig;
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
-use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
-use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio_rustls::LazyConfigAcceptor;
 
 /// More tries than any rule may ask for; the rules themselves say how many.
 const MAX_TRIES: usize = 1000;
 
-/// How long a connection that nobody uses is kept when it has to end: a request may be on its way.
-const ON_ITS_WAY: Duration = Duration::from_millis(50);
-
 /// Compiles snapshots and serves connections.
 pub struct Engine {
     live: Arc<Live<Runtime>>,
-    proxy: Arc<HttpProxy<Gateway>>,
-    limits: Limits,
+    pub(crate) proxy: Arc<HttpProxy<Gateway>>,
+    pub(crate) limits: Limits,
     resolver: Resolver,
     /// Presents no certificate, so that the handshake fails with an alert.
-    refusing: Arc<ServerConfig>,
+    pub(crate) refusing: Arc<ServerConfig>,
     /// One snapshot at a time, and the endpoints that were last applied.
     applied: Mutex<Endpoints>,
 }
@@ -167,77 +152,12 @@ impl Engine {
         runtime.backends.values().map(|cell| (cell.id.to_string(), addresses(cell))).collect()
     }
 
+    pub(crate) fn port(&self, bind: Bind) -> Option<Arc<Port>> {
+        self.live.pin().ports.get(&bind).cloned()
+    }
+
     /// The sockets that the snapshot wants, and what is spoken on each.
-    pub fn binds(&self) -> BTreeMap<Bind, Protocol> {
-        self.live.pin().ports.iter().map(|(bind, port)| (*bind, port.protocol)).collect()
-    }
-
-    /// Serves one accepted connection until it ends. When `drain` turns true, running requests finish, and the
-    /// connection closes.
-    pub async fn serve(self: Arc<Self>, bind: Bind, tcp: TcpStream, peer: SocketAddr, drain: watch::Receiver<bool>) {
-        // Latency matters more than packet count; without it the connection only is slower.
-        let _ = tcp.set_nodelay(true);
-        let Some(port) = self.live.pin().ports.get(&bind).cloned() else { return };
-        match port.protocol {
-            Protocol::Http => {
-                let connection = Connection::new(bind, peer, None);
-                let socket = SocketDigest::from_raw_fd(tcp.as_raw_fd());
-                let mut stream: L4Stream = tcp.into();
-                stream.set_socket_digest(socket);
-                self.run(connection, Box::new(stream), drain).await;
-            }
-            Protocol::Https => match tokio::time::timeout(self.limits.handshake, self.handshake(&port, tcp)).await {
-                Ok(Ok((stream, facts))) => {
-                    self.run(Connection::new(bind, peer, Some(facts)), Box::new(stream), drain).await;
-                }
-                Ok(Err(error)) => tracing::debug!(%bind, %peer, %error, "TLS handshake failed"),
-                Err(_) => tracing::debug!(%bind, %peer, "TLS handshake took too long"),
-            },
-        }
-    }
-
-    /// Ends TLS as the listener says that the name belongs to.
-    async fn handshake(&self, port: &Port, tcp: TcpStream) -> std::io::Result<(TlsIo, TlsFacts)> {
-        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
-        let name: Option<Arc<str>> =
-            start.client_hello().server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase().into());
-        let listener = port.listeners.for_server_name(name.as_deref()).map(|(_, listener)| listener);
-        let Some((listener, Ok(tls))) = listener.and_then(|listener| Some((listener, listener.tls.as_ref()?))) else {
-            start.into_stream(self.refusing.clone()).await?;
-            return Err(std::io::Error::other("no listener has this name, or its TLS settings are broken"));
-        };
-        let stream = start.into_stream(tls.server.config.clone()).await?;
-        let facts = TlsFacts::new(listener.spec.id.clone(), tls, stream.get_ref().1.peer_certificates());
-        Ok((TlsIo::new(stream), facts.map_err(std::io::Error::other)?))
-    }
-
-    async fn run(&self, connection: Connection, stream: pingora_core::protocols::Stream, drain: watch::Receiver<bool>) {
-        let app = Arc::new(ConnectionApp { proxy: self.proxy.clone(), connection: Arc::new(connection) });
-        if matches!(stream.selected_alpn_proto(), Some(pingora_core::protocols::ALPN::H2)) {
-            app.connection.http2.store(true, Ordering::Relaxed);
-        }
-        let mut served = pin!(app.process_new(stream, &drain));
-        let mut draining = drain.clone();
-        let mut drained = pin!(async move {
-            // An error means that whoever could say so is gone.
-            let _ = draining.wait_for(|drain| *drain).await;
-            // What was sent before anyone could know is on its way.
-            tokio::time::sleep(ON_ITS_WAY).await;
-        });
-        let mut is_draining = false;
-        std::future::poll_fn(|cx| {
-            if served.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            is_draining = is_draining || drained.as_mut().poll(cx).is_ready();
-            // HTTP/2 says GOAWAY by itself; between two requests of HTTP/1 nobody is waiting for anything.
-            let is_idle =
-                || !app.connection.http2.load(Ordering::Relaxed) && !app.connection.busy.load(Ordering::Relaxed);
-            if is_draining && is_idle() {
-                return Poll::Ready(());
-            }
-            Poll::Pending
-        })
-        .await;
+    pub fn binds(&self) -> BTreeMap<Bind, Speaks> {
+        self.live.pin().ports.iter().map(|(bind, port)| (*bind, port.speaks)).collect()
     }
 }

@@ -1,9 +1,9 @@
 //! What would become of a request, asked without sending one. It walks the very structures that requests walk.
 
 use crate::path;
-use crate::runtime::{Bind, Compiler, Port, Runtime};
+use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use http::{HeaderMap, Method};
-use lychgate_ir::{Filter, ListenerId, Protocol, Rule, Snapshot, Target};
+use lychgate_ir::{Filter, ListenerId, Rule, Snapshot, Target};
 use lychgate_router::{Explanation, RequestLine, Selected, SelectionExplanation, normalize_host};
 use serde::Serialize;
 use std::fmt;
@@ -60,11 +60,11 @@ impl Explainer {
     /// What becomes of a request.
     pub fn ask(&self, question: &Question) -> Answer {
         let Question { tls, server_name, authority, port, method, path, query, headers } = question;
-        let protocol = if *tls { Protocol::Https } else { Protocol::Http };
+        let speaks = if *tls { Speaks::Tls } else { Speaks::Http };
         let mut sockets: Vec<Bind> = self.0.ports.keys().copied().collect();
         sockets.sort_unstable();
         let fits =
-            |bind: &&Bind| bind.port == *port && self.0.ports.get(bind).is_some_and(|port| port.protocol == protocol);
+            |bind: &&Bind| bind.port == *port && self.0.ports.get(bind).is_some_and(|port| port.speaks == speaks);
         let socket = sockets.iter().find(fits).copied();
         let Some(port) = socket.and_then(|socket| self.0.ports.get(&socket)) else {
             return Answer { socket, sockets, listener: None, routing: None, rule: None, refused: None };

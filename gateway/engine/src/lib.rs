@@ -9,6 +9,7 @@
 //! Endpoints ─────────────────────────────> BackendCell (shared by every Runtime that has the backend)
 //! ```
 
+mod accept;
 mod connection;
 mod engine;
 mod explain;
@@ -17,10 +18,11 @@ mod live;
 mod path;
 mod proxy;
 mod runtime;
+mod stream;
 mod tls;
 mod upstream;
 
 pub use engine::{Applied, Engine, EngineError};
 pub use explain::{Answer, Explainer, Question};
 pub use limits::Limits;
-pub use runtime::Bind;
+pub use runtime::{Bind, Speaks};

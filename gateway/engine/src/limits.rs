@@ -11,6 +11,12 @@ pub struct Limits {
     pub connect: Duration,
     /// Waiting for a client to read or write the next piece of a body. Default: 60 s.
     pub client_idle: Duration,
+    /// A connection of a TLSRoute or TCPRoute on which nobody says anything. Default: 1 h.
+    pub stream_idle: Duration,
+    /// A flow of a UDPRoute in which nobody says anything. Default: 60 s.
+    pub datagram_idle: Duration,
+    /// Flows of one UDP socket; datagrams of more clients are dropped. Default: 16384.
+    pub flows: usize,
     /// Waiting for the first answer of DNS for a backend. Default: 5 s.
     pub resolve: Duration,
     /// Whole life of a mirrored copy. Default: 30 s.
@@ -29,6 +35,9 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             connect: Duration::from_secs(5),
             client_idle: Duration::from_secs(60),
+            stream_idle: Duration::from_secs(3600),
+            datagram_idle: Duration::from_secs(60),
+            flows: 16_384,
             resolve: Duration::from_secs(5),
             mirror: Duration::from_secs(30),
             mirrors: 1024,

@@ -3,13 +3,16 @@
 mod compile;
 mod listener;
 mod rule;
+mod weighted;
 
 pub(crate) use compile::Compiler;
+pub use listener::Speaks;
 pub(crate) use listener::{ListenerState, ListenerTlsState, Port};
 pub(crate) use rule::{Destination, ForwardState, MirrorState, RuleState};
+pub(crate) use weighted::Weighted;
 
 use crate::upstream::BackendCell;
-use lychgate_ir::{BackendId, Listener, Snapshot};
+use lychgate_ir::{BackendId, Listener, Snapshot, Transport};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
@@ -23,15 +26,18 @@ pub struct Bind {
     pub address: Option<IpAddr>,
     /// The port.
     pub port: u16,
+    /// What it speaks.
+    pub transport: Transport,
 }
 
 impl Bind {
     /// The sockets of a listener.
     pub fn of(listener: &Listener) -> Vec<Self> {
-        let Listener { addresses, port, .. } = listener;
+        let Listener { addresses, port, protocol, .. } = listener;
+        let bind = |address| Self { address, port: *port, transport: protocol.transport() };
         match addresses.as_slice() {
-            [] => vec![Self { address: None, port: *port }],
-            some => some.iter().map(|address| Self { address: Some(*address), port: *port }).collect(),
+            [] => vec![bind(None)],
+            some => some.iter().map(|address| bind(Some(*address))).collect(),
         }
     }
 
@@ -44,8 +50,12 @@ impl Bind {
 impl fmt::Display for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
-            Some(address) => SocketAddr::new(address, self.port).fmt(f),
-            None => write!(f, "*:{}", self.port),
+            Some(address) => SocketAddr::new(address, self.port).fmt(f)?,
+            None => write!(f, "*:{}", self.port)?,
+        }
+        match self.transport {
+            Transport::Tcp => Ok(()),
+            Transport::Udp => f.write_str("/udp"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod backend;
 mod balance;
+pub(crate) mod connect;
 mod connector;
 mod endpoint;
 mod negotiated;

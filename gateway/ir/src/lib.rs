@@ -24,6 +24,7 @@ mod refusal;
 mod route;
 mod secret;
 mod snapshot;
+mod stream;
 
 pub use backend::{
     Backend, BackendTls, Balance, ClientIdentity, Resolution, Roots, SubjectAltName, UpstreamProtocol, UpstreamTls,
@@ -34,7 +35,9 @@ pub use host::{HostPattern, HostPatternError};
 pub use id::{
     BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId,
 };
-pub use listener::{Certificate, ClientValidation, Listener, ListenerTls, Protocol, TlsVersion, ValidationMode};
+pub use listener::{
+    Certificate, ClientValidation, Listener, ListenerTls, Protocol, TlsVersion, Transport, ValidationMode,
+};
 pub use matched::MatchedPath;
 pub use refusal::{Refusal, RefusalReason};
 pub use route::{
@@ -43,3 +46,4 @@ pub use route::{
 };
 pub use secret::Redacted;
 pub use snapshot::Snapshot;
+pub use stream::{StreamBackend, StreamRoute};

@@ -18,7 +18,7 @@ pub struct Listener {
     pub protocol: Protocol,
     /// SNI and Host that belong to it; on one port the most specific listener wins (listener isolation).
     pub hostname: HostPattern,
-    /// Present exactly for HTTPS (and TLS in terminate mode).
+    /// Present exactly for HTTPS, and for TLS that is ended here.
     pub tls: Option<ListenerTls>,
     /// The certificate that its Gateway presents to backends (`spec.tls.backend`).
     pub upstream_identity: Option<CertificateId>,
@@ -33,6 +33,31 @@ pub enum Protocol {
     Http,
     /// HTTP/1.1 and HTTP/2 over TLS.
     Https,
+    /// Anything over TLS: ended here if [`Listener::tls`] is present, else passed through unread.
+    Tls,
+    /// Anything over TCP.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Protocol {
+    /// What it is carried over.
+    pub fn transport(self) -> Transport {
+        match self {
+            Self::Http | Self::Https | Self::Tls | Self::Tcp => Transport::Tcp,
+            Self::Udp => Transport::Udp,
+        }
+    }
+}
+
+/// What sockets speak. A port of one has nothing to do with the same port of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Transport {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
 }
 
 /// How a listener ends TLS.

@@ -1,6 +1,6 @@
 //! The whole of what a data plane shall do.
 
-use crate::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Route, RouteId};
+use crate::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Route, RouteId, StreamRoute};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +13,9 @@ pub struct Snapshot {
     pub listeners: BTreeMap<ListenerId, Arc<Listener>>,
     /// Routes that are attached to at least one of the listeners.
     pub routes: BTreeMap<RouteId, Arc<Route>>,
+    /// Routes of connections and datagrams that are attached to at least one of the listeners.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stream_routes: BTreeMap<RouteId, Arc<StreamRoute>>,
     /// Backends that a rule forwards or mirrors to.
     pub backends: BTreeMap<BackendId, Arc<Backend>>,
     /// Certificates that a listener or a backend uses.

@@ -66,6 +66,9 @@ pub(super) struct Kinds {
 fn carried(protocol: Option<Protocol>) -> &'static [(Kind, RouteKind)] {
     match protocol {
         Some(Protocol::Http | Protocol::Https) => &[(Kind::HttpRoute, RouteKind::Http)],
+        Some(Protocol::Tls) => &[(Kind::TlsRoute, RouteKind::Tls)],
+        Some(Protocol::Tcp) => &[(Kind::TcpRoute, RouteKind::Tcp)],
+        Some(Protocol::Udp) => &[(Kind::UdpRoute, RouteKind::Udp)],
         None => &[],
     }
 }

@@ -67,7 +67,7 @@ mod tests {
     use std::time::Duration;
 
     fn connection() -> Arc<Connection> {
-        let bind = crate::runtime::Bind { address: None, port: 1 };
+        let bind = crate::runtime::Bind { address: None, port: 1, transport: lychgate_ir::Transport::Tcp };
         Arc::new(Connection::new(bind, ([127, 0, 0, 1], 1).into(), None))
     }
 

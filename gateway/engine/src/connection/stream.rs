@@ -1,5 +1,6 @@
 //! A connection with TLS ended, as Pingora wants a stream to be.
 
+use super::Peeked;
 use async_trait::async_trait;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::SslDigest;
@@ -14,12 +15,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 #[derive(Debug)]
 pub(crate) struct TlsIo {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Peeked>,
     alpn: Option<ALPN>,
     tls: Arc<SslDigest>,
     socket: Arc<SocketDigest>,
@@ -27,7 +27,7 @@ pub(crate) struct TlsIo {
 }
 
 impl TlsIo {
-    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) fn new(stream: TlsStream<Peeked>) -> Self {
         let (tcp, session) = stream.get_ref();
         let alpn = match session.alpn_protocol() {
             Some(b"h2") => Some(ALPN::H2),
@@ -37,7 +37,7 @@ impl TlsIo {
         let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
         let version = session.protocol_version().and_then(|version| version.as_str());
         let tls = SslDigest::new(cipher.unwrap_or_default(), version.unwrap_or_default(), None, None, vec![]);
-        let socket = Arc::new(SocketDigest::from_raw_fd(tcp.as_raw_fd()));
+        let socket = Arc::new(SocketDigest::from_raw_fd(tcp.tcp().as_raw_fd()));
         Self { alpn, tls: Arc::new(tls), socket, since: SystemTime::now(), stream }
     }
 }
@@ -84,7 +84,7 @@ impl Shutdown for TlsIo {
 
 impl UniqueID for TlsIo {
     fn id(&self) -> UniqueIDType {
-        self.stream.get_ref().0.as_raw_fd()
+        self.stream.get_ref().0.tcp().as_raw_fd()
     }
 }
 

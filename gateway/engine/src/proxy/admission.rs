@@ -7,7 +7,7 @@ use super::session::SessionState;
 use super::{Gateway, RequestContext, forwarded, request_id};
 use crate::connection::{TlsFacts, set_deadline};
 use crate::path;
-use crate::runtime::{ListenerState, Port};
+use crate::runtime::{ListenerState, Port, Speaks};
 use crate::tls::server::Unverified;
 use http::header::HOST;
 use lychgate_filters::{ChainState, Reply, RequestHead, RequestView, Verdict};
@@ -87,16 +87,20 @@ fn normalize(request: &mut RequestHeader) -> Result<(), Fault> {
 
 /// The listener for a host: over TLS that of the handshake, or none (GEP-3567).
 fn select(port: &Port, tls: Option<&TlsFacts>, host: &str) -> Result<Arc<ListenerState>, Fault> {
-    match (port.protocol, tls.is_some()) {
-        (Protocol::Http, false) | (Protocol::Https, true) => {}
+    match (port.speaks, tls.is_some()) {
+        (Speaks::Http, false) | (Speaks::Tls, true) => {}
         // The port speaks another protocol since the connection was made: what asks for TLS is not served without it.
-        (Protocol::Http, true) | (Protocol::Https, false) => return Err(Fault::misdirected()),
+        (Speaks::Http, true) | (Speaks::Tls, false) | (Speaks::Tcp | Speaks::Udp, _) => {
+            return Err(Fault::misdirected());
+        }
     }
     let Some(tls) = tls else {
         return port.listeners.for_host(host).cloned().ok_or_else(Fault::no_listener);
     };
     match port.listeners.select_by(host, |listener| listener.spec.id == tls.listener) {
-        Selection::Serve(listener) => Ok(listener.clone()),
+        Selection::Serve(listener) if listener.spec.protocol == Protocol::Https => Ok(listener.clone()),
+        // It carries streams since the connection was made.
+        Selection::Serve(_) => Err(Fault::misdirected()),
         Selection::Misdirected(_) => Err(Fault::misdirected()),
         Selection::NotFound => Err(Fault::no_listener()),
     }

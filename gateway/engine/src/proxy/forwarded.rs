@@ -98,7 +98,7 @@ mod tests {
         for (name, value) in headers {
             request.append_header(*name, *value).unwrap();
         }
-        let bind = Bind { address: None, port: 8080 };
+        let bind = Bind { address: None, port: 8080, transport: lychgate_ir::Transport::Tcp };
         let connection = Connection::new(bind, ([192, 0, 2, 1], 4000).into(), None);
         let listener = Listener {
             id: ListenerId {

@@ -2,14 +2,15 @@
 //! endpoints and counters, TLS settings with their tickets, rules, and route tables of hosts that nobody touched.
 
 use super::listener::ListenerTlsState;
-use super::{Bind, ListenerState, Port, RuleState, Runtime};
+use super::{Bind, ListenerState, Port, RuleState, Runtime, Speaks};
+use crate::stream::StreamTable;
 use crate::tls::TlsError;
 use crate::tls::client::ClientTls;
 use crate::tls::server::{Presentable, ServerTls};
 use crate::upstream::{BackendCell, BackendState, Reach};
 use lychgate_ir::{
     Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Listener, ListenerId, ListenerTls,
-    Refusal, RefusalReason, Route, RuleId, Snapshot, UpstreamTls,
+    Protocol, Refusal, RefusalReason, Route, RuleId, Snapshot, StreamRoute, UpstreamTls,
 };
 use lychgate_router::{Listeners, RouteTable, Unusable};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -140,6 +141,12 @@ impl<'a> Compiler<'a> {
                 attached.entry(&attachment.listener).or_default().push(route);
             }
         }
+        let mut streams: HashMap<&ListenerId, Vec<&Arc<StreamRoute>>> = HashMap::new();
+        for route in self.snapshot.stream_routes.values() {
+            for attachment in &route.attachments {
+                streams.entry(&attachment.listener).or_default().push(route);
+            }
+        }
         let previous: HashMap<&ListenerId, &Arc<ListenerState>> = self
             .previous
             .ports
@@ -157,7 +164,8 @@ impl<'a> Compiler<'a> {
             let rejected = |unusable: Unusable| Rejected { why: unusable.to_string(), rule: unusable.rule };
             self.rejected.extend(unusable.into_iter().map(rejected));
             let tls = spec.tls.as_ref().map(|tls| self.listener_tls(spec, tls, previous));
-            Arc::new(ListenerState { spec: spec.clone(), tls, routes })
+            let streams = StreamTable::build(id, streams.remove(id).unwrap_or_default(), backends);
+            Arc::new(ListenerState { spec: spec.clone(), tls, routes, streams })
         };
         snapshot.listeners.iter().map(compile).collect()
     }
@@ -182,7 +190,9 @@ impl<'a> Compiler<'a> {
         let presentable = |certificate: &Arc<Certificate>| Presentable::new(certificate).map(Arc::new);
         let make = || -> Result<ListenerTlsState, TlsError> {
             let presentables = certificates.iter().map(presentable).collect::<Result<Vec<_>, _>>()?;
-            let server = ServerTls::new(presentables, *min_version, validation)?;
+            // What is not HTTP is not ours to name.
+            let alpn: &[&[u8]] = if listener.protocol == Protocol::Https { &[b"h2", b"http/1.1"] } else { &[] };
+            let server = ServerTls::new(presentables, *min_version, validation, alpn)?;
             Ok(ListenerTlsState { server, certificates: certificates.clone() })
         };
         make().map(Arc::new).map_err(|error| {
@@ -204,14 +214,14 @@ fn ports(listeners: Vec<Arc<ListenerState>>) -> HashMap<Bind, Arc<Port>> {
         }
     }
     let port = |(bind, listeners): (Bind, Vec<Arc<ListenerState>>)| {
-        let protocol = listeners.first()?.spec.protocol;
+        let speaks = Speaks::from(listeners.first()?.spec.protocol);
         let by_host = listeners.into_iter().map(|listener| (listener.spec.hostname.clone(), listener));
         let (listeners, repeated) = Listeners::new(by_host);
         for (hostname, listener) in repeated {
             // Translation leaves such listeners out, with a condition.
             tracing::error!(%bind, %hostname, listener = %listener.spec.id, "another listener has this host already");
         }
-        Some((bind, Arc::new(Port { protocol, listeners })))
+        Some((bind, Arc::new(Port { speaks, listeners })))
     };
     by_bind.into_iter().filter_map(port).collect()
 }

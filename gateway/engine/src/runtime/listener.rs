@@ -1,6 +1,7 @@
 //! Compiled listeners, and the ports that they share.
 
 use super::RuleState;
+use crate::stream::StreamTable;
 use crate::tls::server::ServerTls;
 use lychgate_ir::{Certificate, Listener, Protocol, Refusal};
 use lychgate_router::{Listeners, RouteTable};
@@ -12,6 +13,8 @@ pub(crate) struct ListenerState {
     /// For HTTPS. A broken setting refuses every handshake.
     pub(crate) tls: Option<Result<Arc<ListenerTlsState>, Refusal>>,
     pub(crate) routes: RouteTable<Arc<RuleState>>,
+    /// For TLS, TCP and UDP.
+    pub(crate) streams: StreamTable,
 }
 
 /// TLS of a listener with what it was made of, so that a reload that changes neither keeps sessions and tickets.
@@ -21,8 +24,32 @@ pub(crate) struct ListenerTlsState {
     pub(crate) certificates: Vec<Arc<Certificate>>,
 }
 
-/// All listeners on one socket; they speak the same protocol.
+/// All listeners on one socket; they speak what can be told apart there.
 pub(crate) struct Port {
-    pub(crate) protocol: Protocol,
+    pub(crate) speaks: Speaks,
     pub(crate) listeners: Listeners<Arc<ListenerState>>,
+}
+
+/// What comes first on a socket. Behind a TLS handshake, the listener of the server name says how it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP in clear text.
+    Http,
+    /// A TLS handshake.
+    Tls,
+    /// Anything.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl From<Protocol> for Speaks {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Http => Self::Http,
+            Protocol::Https | Protocol::Tls => Self::Tls,
+            Protocol::Tcp => Self::Tcp,
+            Protocol::Udp => Self::Udp,
+        }
+    }
 }

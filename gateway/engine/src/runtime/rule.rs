@@ -1,5 +1,6 @@
 //! Compiled rules.
 
+use super::Weighted;
 use crate::upstream::BackendCell;
 use lychgate_filters::Chain;
 use lychgate_ir::{
@@ -21,9 +22,7 @@ pub(crate) struct RuleState {
 /// Where a rule forwards to.
 #[derive(Debug)]
 pub(crate) struct ForwardState {
-    destinations: Vec<Arc<Destination>>,
-    /// The sum of weights up to and including each destination.
-    cumulative: Vec<u64>,
+    destinations: Weighted<Arc<Destination>>,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Option<Retry>,
     pub(crate) persistence: Option<SessionPersistence>,
@@ -61,14 +60,10 @@ impl RuleState {
 impl ForwardState {
     fn compile(forward: &Forward, cells: &Cells) -> Self {
         let Forward { backends, timeouts, retry, persistence } = forward;
-        let mut sum = 0;
-        let cumulative = backends.iter().map(|backend| {
-            sum += u64::from(backend.weight);
-            sum
-        });
         Self {
-            cumulative: cumulative.collect(),
-            destinations: backends.iter().map(|backend| Arc::new(Destination::compile(backend, cells))).collect(),
+            destinations: Weighted::new(
+                backends.iter().map(|backend| (backend.weight, Arc::new(Destination::compile(backend, cells)))),
+            ),
             timeouts: *timeouts,
             retry: retry.clone(),
             persistence: persistence.clone(),
@@ -77,27 +72,12 @@ impl ForwardState {
 
     /// A destination by weight; `None` if no weight is left to choose by.
     pub(crate) fn choose(&self) -> Option<&Arc<Destination>> {
-        let total = *self.cumulative.last()?;
-        if total == 0 {
-            return None;
-        }
-        if let [only] = self.destinations.as_slice() {
-            return Some(only);
-        }
-        let at = rand::random_range(0..total);
-        self.destinations.get(self.cumulative.partition_point(|upto| *upto <= at))
+        self.destinations.choose()
     }
 
     /// The destinations that a session may belong to.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &Arc<Destination>> {
-        self.destinations
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| {
-                let before = index.checked_sub(1).and_then(|before| self.cumulative.get(before)).unwrap_or(&0);
-                self.cumulative.get(*index).is_some_and(|upto| upto > before)
-            })
-            .map(|(_, destination)| destination)
+        self.destinations.possible()
     }
 }
 

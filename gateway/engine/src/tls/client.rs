@@ -18,6 +18,8 @@ pub(crate) struct ClientTls {
     pub(crate) config: Arc<ClientConfig>,
     /// The same, but offering HTTP/1.1 alone. Sessions are shared.
     pub(crate) http1: Arc<ClientConfig>,
+    /// The same without ALPN, for what is not HTTP.
+    pub(crate) raw: Arc<ClientConfig>,
     pub(crate) server_name: ServerName<'static>,
     /// Unlike that of any other policy: pooled connections are found by it, so that a changed policy finds none.
     pub(crate) key: u64,
@@ -56,11 +58,14 @@ impl ClientTls {
                 builder.with_client_auth_cert(chain(&certificate.chain_pem)?, key(certificate.key_pem.expose())?)?
             }
         };
+        config.resumption = Resumption::in_memory_sessions(32);
+        let raw = Arc::new(config.clone());
         config.alpn_protocols = match protocol {
             UpstreamProtocol::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket => vec![b"http/1.1".to_vec()],
             UpstreamProtocol::Http2 => vec![b"h2".to_vec()],
         };
+        // Sessions of one are not those of the other: they were agreed with another protocol.
         config.resumption = Resumption::in_memory_sessions(32);
         let config = Arc::new(config);
         let http1 = match protocol {
@@ -71,7 +76,7 @@ impl ClientTls {
             }
             UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket | UpstreamProtocol::Http2 => config.clone(),
         };
-        Ok(Self { config, http1, server_name, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) })
+        Ok(Self { config, http1, raw, server_name, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) })
     }
 }
 

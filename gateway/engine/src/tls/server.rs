@@ -71,6 +71,7 @@ impl ServerTls {
         certificates: Vec<Arc<Presentable>>,
         min_version: TlsVersion,
         validation: Option<&ClientValidation>,
+        alpn: &[&[u8]],
     ) -> Result<Self, TlsError> {
         const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
         const NEW: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
@@ -93,7 +94,7 @@ impl ServerTls {
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName(certificates)));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         // A ticketer of its own: tickets of a listener that asks for certificates must come from that listener.
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         Ok(Self { config: Arc::new(config), verifier })

@@ -1,0 +1,156 @@
+//! From an accepted connection or a datagram socket to whoever serves it.
+
+use crate::connection::{Connection, ConnectionApp, Peeked, TlsFacts, TlsIo};
+use crate::engine::Engine;
+use crate::runtime::{Bind, ListenerState, Port, Speaks};
+use crate::stream::{StreamState, Streams, serve_udp};
+use lychgate_ir::Protocol;
+use pingora_core::apps::ServerApp;
+use pingora_core::protocols::l4::stream::Stream as L4Stream;
+use pingora_core::protocols::{GetSocketDigest, SocketDigest};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::watch;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// How long a connection that nobody uses is kept when it has to end: a request may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
+/// What a ClientHello led to.
+enum Opened {
+    /// TLS is ended here, as the listener says.
+    Ended(Arc<ListenerState>, Box<TlsStream<Peeked>>, TlsFacts),
+    /// TLS is the backend's business.
+    Passed(Arc<ListenerState>, Option<Arc<StreamState>>, Peeked),
+}
+
+impl Engine {
+    /// Serves one accepted connection until it ends. When `drain` turns true, running requests finish, and the
+    /// connection closes; streams that are not read go on.
+    pub async fn serve(self: Arc<Self>, bind: Bind, tcp: TcpStream, peer: SocketAddr, drain: watch::Receiver<bool>) {
+        // Latency matters more than packet count; without it the connection only is slower.
+        let _ = tcp.set_nodelay(true);
+        let Some(port) = self.port(bind) else { return };
+        match port.speaks {
+            Speaks::Http => {
+                let connection = Connection::new(bind, peer, None);
+                let socket = SocketDigest::from_raw_fd(tcp.as_raw_fd());
+                let mut stream: L4Stream = tcp.into();
+                stream.set_socket_digest(socket);
+                self.run(connection, Box::new(stream), drain).await;
+            }
+            Speaks::Tls => match tokio::time::timeout(self.limits.handshake, self.open(&port, tcp)).await {
+                Ok(Ok(opened)) => self.go_on(bind, peer, opened, drain).await,
+                Ok(Err(error)) => tracing::debug!(%bind, %peer, %error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(%bind, %peer, "TLS handshake took too long"),
+            },
+            Speaks::Tcp => {
+                let Some(listener) = port.listeners.for_host("") else { return };
+                match listener.streams.find(None) {
+                    Some(route) => self.streams(listener, peer).carry(tcp, route).await,
+                    None => tracing::debug!(%bind, %peer, "no TCPRoute: the connection is closed"),
+                }
+            }
+            // Datagrams have no connections.
+            Speaks::Udp => {}
+        }
+    }
+
+    /// Serves a datagram socket until `drain` turns true and its flows are silent.
+    pub async fn serve_datagrams(self: Arc<Self>, bind: Bind, socket: UdpSocket, drain: watch::Receiver<bool>) {
+        let limits = self.limits.clone();
+        let route = || self.port(bind)?.listeners.for_host("")?.streams.find(None).cloned();
+        serve_udp(Arc::new(socket), limits, route, drain).await;
+    }
+
+    fn streams<'a>(&'a self, listener: &'a ListenerState, peer: SocketAddr) -> Streams<'a> {
+        Streams { limits: &self.limits, identity: listener.spec.upstream_identity.as_ref(), peer }
+    }
+
+    /// Looks at the ClientHello, and ends TLS if the listener that the name belongs to says so.
+    async fn open(&self, port: &Port, tcp: TcpStream) -> io::Result<Opened> {
+        let mut start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), Peeked::new(tcp)).await?;
+        let name = start.client_hello().server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase());
+        let listener = port.listeners.for_server_name(name.as_deref()).map(|(_, listener)| listener.clone());
+        if let Some(listener) = &listener
+            && listener.spec.protocol == Protocol::Tls
+            && listener.tls.is_none()
+        {
+            let route = listener.streams.find(name.as_deref()).cloned();
+            start.io.rewind();
+            return Ok(Opened::Passed(listener.clone(), route, start.io));
+        }
+        start.io.forget();
+        let tls =
+            listener.as_ref().and_then(|listener| listener.tls.as_ref()).and_then(|tls| tls.as_ref().ok()).cloned();
+        let (Some(listener), Some(tls)) = (listener, tls) else {
+            start.into_stream(self.refusing.clone()).await?;
+            return Err(io::Error::other("no listener has this name, or its TLS settings are broken"));
+        };
+        let stream = start.into_stream(tls.server.config.clone()).await?;
+        let facts = TlsFacts::new(listener.spec.id.clone(), &tls, stream.get_ref().1.peer_certificates());
+        let facts = facts.map_err(io::Error::other)?;
+        Ok(Opened::Ended(listener, Box::new(stream), facts))
+    }
+
+    async fn go_on(&self, bind: Bind, peer: SocketAddr, opened: Opened, drain: watch::Receiver<bool>) {
+        match opened {
+            Opened::Passed(listener, Some(route), stream) => self.streams(&listener, peer).carry(stream, &route).await,
+            Opened::Passed(listener, None, _) => {
+                tracing::debug!(listener = %listener.spec.id, %peer, "no TLSRoute has the name: the connection is closed");
+            }
+            Opened::Ended(listener, stream, facts) => match listener.spec.protocol {
+                Protocol::Tls => {
+                    let name = stream.get_ref().1.server_name().map(|name| name.trim_end_matches('.').to_owned());
+                    match listener.streams.find(name.as_deref()) {
+                        Some(route) => self.streams(&listener, peer).carry(*stream, route).await,
+                        None => tracing::debug!(listener = %listener.spec.id, %peer, "no TLSRoute has the name"),
+                    }
+                }
+                Protocol::Https | Protocol::Http | Protocol::Tcp | Protocol::Udp => {
+                    let connection = Connection::new(bind, peer, Some(facts));
+                    self.run(connection, Box::new(TlsIo::new(*stream)), drain).await;
+                }
+            },
+        }
+    }
+
+    async fn run(&self, connection: Connection, stream: pingora_core::protocols::Stream, drain: watch::Receiver<bool>) {
+        let app = Arc::new(ConnectionApp { proxy: self.proxy.clone(), connection: Arc::new(connection) });
+        if matches!(stream.selected_alpn_proto(), Some(pingora_core::protocols::ALPN::H2)) {
+            app.connection.http2.store(true, Ordering::Relaxed);
+        }
+        let mut served = pin!(app.process_new(stream, &drain));
+        let mut draining = drain.clone();
+        let mut drained = pin!(async move {
+            // An error means that whoever could say so is gone.
+            let _ = draining.wait_for(|drain| *drain).await;
+            // What was sent before anyone could know is on its way.
+            tokio::time::sleep(ON_ITS_WAY).await;
+        });
+        let mut is_draining = false;
+        std::future::poll_fn(|cx| {
+            if served.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            is_draining = is_draining || drained.as_mut().poll(cx).is_ready();
+            // HTTP/2 says GOAWAY by itself; between two requests of HTTP/1 nobody is waiting for anything.
+            let is_idle =
+                || !app.connection.http2.load(Ordering::Relaxed) && !app.connection.busy.load(Ordering::Relaxed);
+            if is_draining && is_idle() {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}

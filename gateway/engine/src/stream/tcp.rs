@@ -1,0 +1,66 @@
+//! One connection of a TLSRoute or TCPRoute.
+
+use super::StreamState;
+use super::relay::{Carried, relay};
+use crate::limits::Limits;
+use crate::upstream::{BackendCell, EndpointState, Picked, Reach, connect};
+use lychgate_ir::CertificateId;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Endpoints that are tried for one connection.
+const TRIES: usize = 3;
+
+/// What a stream needs to know.
+pub(crate) struct Streams<'a> {
+    pub(crate) limits: &'a Limits,
+    /// What the Gateway presents to backends.
+    pub(crate) identity: Option<&'a CertificateId>,
+    pub(crate) peer: SocketAddr,
+}
+
+impl Streams<'_> {
+    /// Carries a client's connection to a backend of the route, until it ends.
+    pub(crate) async fn carry(&self, client: impl AsyncRead + AsyncWrite + Unpin, route: &StreamState) {
+        match self.try_carry(client, route).await {
+            Ok(Carried { up, down }) => tracing::debug!(rule = %route.id, peer = %self.peer, up, down, "stream done"),
+            Err(error) => tracing::debug!(rule = %route.id, peer = %self.peer, %error, "stream ended"),
+        }
+    }
+
+    async fn try_carry(&self, client: impl AsyncRead + AsyncWrite + Unpin, route: &StreamState) -> io::Result<Carried> {
+        let backend = route.backend().map_err(|refusal| {
+            tracing::warn!(rule = %route.id, reason = %refusal.reason, detail = %refusal.message, "stream refused");
+            io::Error::other(refusal.message.to_string())
+        })?;
+        let (upstream, picked) = self.connect(&backend).await?;
+        let carried = relay(client, upstream, self.limits.stream_idle).await;
+        drop(picked);
+        carried
+    }
+
+    /// The first endpoint that can be connected to. Nothing of the client's has been sent yet, so another is as good.
+    async fn connect(&self, backend: &BackendCell) -> io::Result<(connect::Upstream, Picked)> {
+        let mut tried: Vec<Arc<EndpointState>> = Vec::new();
+        let mut last = io::Error::other(format!("{} has no ready endpoint", backend.id));
+        while tried.len() < TRIES {
+            let Some(picked) = backend.pick(None, &tried, self.limits.resolve).await else { break };
+            if tried.iter().any(|endpoint| endpoint.address == picked.endpoint().address) {
+                break;
+            }
+            let state = backend.state();
+            let reach = state.reach(self.identity).cloned().unwrap_or(Reach::Plain);
+            let address = picked.endpoint().address;
+            match tokio::time::timeout(self.limits.connect, connect::stream(address, &reach)).await {
+                Ok(Ok(upstream)) => return Ok((upstream, picked)),
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no connection to {address} in time")),
+            }
+            tracing::warn!(backend = %backend.id, error = %last, "endpoint cannot be connected to");
+            tried.push(picked.endpoint().clone());
+        }
+        Err(last)
+    }
+}

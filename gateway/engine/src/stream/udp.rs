@@ -1,0 +1,186 @@
+//! Datagrams of a UDPRoute. The datagrams of one client are a flow: they go to one endpoint, and what that endpoint
+//! sends goes back to the client, until neither has said anything for a while.
+
+use super::StreamState;
+use crate::limits::Limits;
+use crate::upstream::Picked;
+use lychgate_ir::Refusal;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+
+/// No datagram is larger.
+const MAX_DATAGRAM: usize = 65_535;
+
+/// The flows of one socket, by client.
+type Flows = Arc<Mutex<HashMap<SocketAddr, Arc<Flow>>>>;
+
+struct Flow {
+    upstream: UdpSocket,
+    /// Datagrams both ways, to tell talk from silence.
+    datagrams: AtomicU64,
+    _picked: Picked,
+}
+
+/// Serves a socket until told to drain; flows that are running go on until they are silent.
+pub(crate) async fn serve(
+    socket: Arc<UdpSocket>,
+    limits: Limits,
+    route: impl Fn() -> Option<Arc<StreamState>>,
+    mut drain: watch::Receiver<bool>,
+) {
+    let flows: Flows = Flows::default();
+    let mut datagram = vec![0; MAX_DATAGRAM];
+    let mut accepting = true;
+    loop {
+        let received = tokio::select! {
+            received = socket.recv_from(&mut datagram) => received,
+            _ = drain.wait_for(|drain| *drain), if accepting => {
+                accepting = false;
+                if is_empty(&flows) {
+                    return;
+                }
+                continue;
+            }
+            () = tokio::time::sleep(limits.datagram_idle), if !accepting => {
+                if is_empty(&flows) {
+                    return;
+                }
+                continue;
+            }
+        };
+        let (length, client) = match received {
+            Ok(received) => received,
+            // An earlier answer found its client gone; that says nothing of this socket.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
+            Err(error) => {
+                tracing::warn!(%error, "datagrams cannot be received");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Some(datagram) = datagram.get(..length) else { continue };
+        let known = flows.lock().unwrap_or_else(PoisonError::into_inner).get(&client).cloned();
+        match known {
+            Some(flow) => flow.send(datagram),
+            None if !accepting => {}
+            None => {
+                // The first datagram of a flow may wait for DNS; the next ones of other clients must not.
+                let first = datagram.to_vec();
+                let (socket, flows, limits, route) = (socket.clone(), flows.clone(), limits.clone(), route());
+                if flows.lock().unwrap_or_else(PoisonError::into_inner).len() >= limits.flows {
+                    tracing::debug!(%client, "too many flows: the datagram is dropped");
+                    continue;
+                }
+                let Some(route) = route else { continue };
+                tokio::spawn(async move {
+                    if let Err(error) = run(socket, client, first, &route, &flows, &limits).await {
+                        tracing::debug!(rule = %route.id, %client, %error, "flow ended");
+                    }
+                });
+            }
+        }
+    }
+}
+
+fn is_empty(flows: &Flows) -> bool {
+    flows.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+}
+
+impl Flow {
+    fn send(&self, datagram: &[u8]) {
+        self.datagrams.fetch_add(1, Ordering::Relaxed);
+        // A datagram that the kernel does not take now is lost, as datagrams are.
+        let _ = self.upstream.try_send(datagram);
+    }
+}
+
+/// Opens a flow and carries its answers.
+async fn run(
+    socket: Arc<UdpSocket>,
+    client: SocketAddr,
+    first: Vec<u8>,
+    route: &StreamState,
+    flows: &Flows,
+    limits: &Limits,
+) -> io::Result<()> {
+    let refused = |refusal: Refusal| io::Error::other(refusal.message.to_string());
+    let backend = route.backend().map_err(refused)?;
+    let picked = backend.pick(None, &[], limits.resolve).await;
+    let picked = picked.ok_or_else(|| io::Error::other(format!("{} has no ready endpoint", backend.id)))?;
+    let address = picked.endpoint().address;
+    let local: SocketAddr =
+        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let upstream = UdpSocket::bind(local).await?;
+    upstream.connect(address).await?;
+    let flow = Arc::new(Flow { upstream, datagrams: AtomicU64::new(0), _picked: picked });
+    {
+        let mut flows = flows.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two first datagrams may have come before either flow was there: the first flow is the one.
+        if let Some(other) = flows.get(&client) {
+            other.send(&first);
+            return Ok(());
+        }
+        flows.insert(client, flow.clone());
+    }
+    let _gone = Gone { flows: flows.clone(), client };
+    flow.upstream.send(&first).await?;
+    answer(&socket, client, &flow, limits.datagram_idle).await
+}
+
+/// Carries answers until there is silence.
+async fn answer(socket: &UdpSocket, client: SocketAddr, flow: &Flow, idle: Duration) -> io::Result<()> {
+    let mut seen = flow.datagrams.load(Ordering::Relaxed);
+    loop {
+        match tokio::time::timeout(idle, flow.upstream.readable()).await {
+            Ok(readable) => {
+                readable?;
+                flow.datagrams.fetch_add(1, Ordering::Relaxed);
+                pass(&flow.upstream, socket, client)?;
+            }
+            Err(_) => {
+                let now = flow.datagrams.load(Ordering::Relaxed);
+                if now == seen {
+                    return Ok(());
+                }
+                seen = now;
+            }
+        }
+    }
+}
+
+/// Passes one datagram on, if one is there. The buffer is the thread's: flows are many, and most of them are silent.
+fn pass(upstream: &UdpSocket, socket: &UdpSocket, client: SocketAddr) -> io::Result<()> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
+    }
+    BUFFER.with_borrow_mut(|buffer| match upstream.try_recv(buffer) {
+        Ok(length) => {
+            if let Some(datagram) = buffer.get(..length) {
+                // A datagram that the kernel does not take now is lost, as datagrams are.
+                let _ = socket.try_send_to(datagram, client);
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+    })
+}
+
+/// Takes a flow out of the table when its task ends, however it ends.
+struct Gone {
+    flows: Flows,
+    client: SocketAddr,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.flows.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.client);
+    }
+}

@@ -1,0 +1,68 @@
+//! Connections to endpoints that carry anything but HTTP.
+
+use super::Reach;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A connection in clear text or over TLS.
+pub(crate) enum Upstream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Connects to an endpoint as its backend says.
+pub(crate) async fn stream(address: SocketAddr, reach: &Reach) -> io::Result<Upstream> {
+    let tls = match reach {
+        Reach::Plain => None,
+        Reach::Tls(tls) => Some(tls),
+        Reach::Refused(refusal) => return Err(io::Error::other(refusal.message.to_string())),
+    };
+    let tcp = TcpStream::connect(address).await?;
+    // Latency matters more than packet count; without it the connection only is slower.
+    let _ = tcp.set_nodelay(true);
+    match tls {
+        None => Ok(Upstream::Plain(tcp)),
+        Some(tls) => {
+            let connector = TlsConnector::from(tls.raw.clone());
+            Ok(Upstream::Tls(Box::new(connector.connect(tls.server_name.clone(), tcp).await?)))
+        }
+    }
+}
+
+impl AsyncRead for Upstream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Upstream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_write(cx, buf),
+            Self::Tls(io) => Pin::new(io).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_flush(cx),
+            Self::Tls(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}
