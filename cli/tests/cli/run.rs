@@ -114,3 +114,20 @@ fn an_admin_port_in_use_is_named() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&taken) && ended.stderr.contains("--admin"), "{}", ended.stderr);
 }
+
+#[test]
+fn without_a_directory_the_quickstart_is_served_or_its_port_is_named() {
+    // Its ports are fixed, so they may be taken; then that is what must be said.
+    let command = crate::support::lychgate(&["run", "--admin", "127.0.0.1:0"]);
+    let all_free = [3000, 3001, 8080, 8443].map(|port| TcpListener::bind(("127.0.0.1", port))).iter().all(Result::is_ok);
+    if !all_free {
+        return;
+    }
+    let gateway = Running::start(command, "/livez");
+    let (_, rest) = gateway.printed.split_once("The quickstart is in ").unwrap();
+    let dir = std::path::PathBuf::from(rest.split_once(" until").unwrap().0);
+    assert!(dir.join("routes.yaml").exists());
+    let ended = gateway.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(!dir.exists(), "it is removed at the end");
+}
