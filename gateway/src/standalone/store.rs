@@ -148,18 +148,25 @@ impl Store {
             }
             self.entries.insert(reference, Entry { read: object, file, round: self.round, missing: None });
         }
+        if !is_first {
+            // What is wrong with half a file is not worth telling.
+            let positions = refused.iter().map(|refused| &refused.position).chain(unread.iter().map(|it| &it.position));
+            positions.for_each(|position| {
+                updated.is_half(files, &position.file);
+            });
+        }
         let refused: HashSet<ObjectRef> =
             refused.into_iter().map(|refused| ObjectRef { kind: refused.kind, key: refused.key }).collect();
         let unread: HashSet<Arc<str>> = unread.into_iter().map(|unread| unread.position.file).collect();
         let round = self.round;
         let mut gone = Vec::new();
         for (reference, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.round != round) {
-            let kept = if refused.contains(reference) {
+            let kept = if updated.is_half(files, &entry.file) {
+                Kept::Writing
+            } else if refused.contains(reference) {
                 Kept::Refused
             } else if unread.contains(&entry.file) {
                 Kept::Unread
-            } else if updated.is_half(files, &entry.file) {
-                Kept::Writing
             } else {
                 let since = *entry.missing.get_or_insert(now);
                 let limit = if files.is_empty(&entry.file) { SETTLED_EMPTY } else { SETTLED };

@@ -2,5 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod admin;
+mod churn;
+mod gateway;
+mod httproute;
+mod reload;
 mod smoke;
 mod support;
+mod tls;
+mod upstream;

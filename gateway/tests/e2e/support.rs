@@ -3,17 +3,19 @@
 use lychgate_echo::{EchoConfig, EchoIdentity, EchoServer, Port};
 use lychgate_gateway::standalone::{Options, Report, Standalone, StartError};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// No test waits longer for anything; nothing is expected to take so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running gateway and its directory.
 pub(crate) struct Site {
-    dir: TempDir,
+    /// Holds the directory, and is gone with this.
+    _home: TempDir,
+    dir: PathBuf,
     standalone: Standalone,
 }
 
@@ -31,17 +33,30 @@ impl Site {
 
     /// Serves these files, or tells why not.
     pub(crate) async fn try_serve(files: &[(&str, &str)]) -> Result<Self, StartError> {
-        let dir = tempfile::tempdir().unwrap();
+        Self::try_serve_with(files, |_| {}).await
+    }
+
+    /// Serves these files with other options, or tells why not.
+    pub(crate) async fn try_serve_with(
+        files: &[(&str, &str)],
+        edit: impl FnOnce(&mut Options),
+    ) -> Result<Self, StartError> {
+        let home = tempfile::tempdir().unwrap();
+        // A folder of its own, so that a test may take it away.
+        let dir = home.path().join("config");
+        std::fs::create_dir(&dir).unwrap();
         for (name, text) in files {
-            std::fs::write(dir.path().join(name), text).unwrap();
+            std::fs::write(dir.join(name), text).unwrap();
         }
-        let standalone = Standalone::start(options(dir.path())).await?;
-        Ok(Self { dir, standalone })
+        let mut options = options(&dir);
+        edit(&mut options);
+        let standalone = Standalone::start(options).await?;
+        Ok(Self { _home: home, dir, standalone })
     }
 
     /// The directory.
     pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     /// What became of the directory, as of now.
@@ -59,6 +74,18 @@ impl Site {
         let before = self.report().reload;
         std::fs::write(self.dir().join(name), text).unwrap();
         self.until(|report| report.reload > before && holds(report)).await
+    }
+
+    /// Writes a file, and waits until it counts as a whole.
+    pub(crate) async fn write(&self, name: &str, text: &str) -> Arc<Report> {
+        self.write_until(name, text, |report| report.kept.is_empty()).await
+    }
+
+    /// Removes a file, and waits until nothing of it counts any more.
+    pub(crate) async fn remove(&self, name: &str) -> Arc<Report> {
+        let before = self.report().reload;
+        std::fs::remove_file(self.dir().join(name)).unwrap();
+        self.until(|report| report.reload > before && report.kept.is_empty()).await
     }
 
     /// Waits until a report says that something holds.
