@@ -9,18 +9,13 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-/// The one crypto provider of the process: aws-lc-rs, with the post-quantum key exchange X25519MLKEM768 in front.
+/// Our crypto provider: aws-lc-rs, with the post-quantum key exchange X25519MLKEM768 in front. Never that of the
+/// process, because Pingora makes that one ring, which has no such key exchange, wherever nobody was faster.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
-    match CryptoProvider::get_default() {
-        Some(provider) => provider.clone(),
-        None => {
-            // Losing this race means that somebody else installed one, which is then the one to use.
-            let _ = aws_lc_rs::default_provider().install_default();
-            CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))
-        }
-    }
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+    PROVIDER.clone()
 }
 
 /// Why something in TLS settings cannot be used. Never holds key material.
