@@ -83,6 +83,10 @@ fn every_link_leads_somewhere() {
         for link in links(&text) {
             let target = page.parent().unwrap().join(link.split('#').next().unwrap());
             assert!(target.exists(), "{} links to {link}", page.display());
+            // In the rendered book there is nothing beyond it.
+            let target = target.canonicalize().unwrap();
+            let stays = !page.starts_with(root.join("docs")) || target.starts_with(root.join("docs"));
+            assert!(stays, "{} leaves the book for {link}", page.display());
         }
     }
 }
