@@ -18,11 +18,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch as latest};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// How to run standalone.
 #[derive(Clone, Debug)]
@@ -108,33 +108,35 @@ impl Standalone {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let engine = Engine::new(options.limits.clone())?;
         let ready = Arc::new(AtomicBool::new(false));
-        let admin = match options.admin {
-            None => None,
-            Some(address) => Some(Admin::bind(address).await.map_err(|error| StartError::Admin { address, error })?),
-        };
+        let told = Arc::new(OnceLock::new());
+        // It answers while the directory is read: who asks whether we are ready shall be told, not kept waiting. Ends
+        // when dropped.
+        let mut admin = JoinSet::new();
+        let mut admin_address = None;
+        if let Some(address) = options.admin {
+            let bound = Admin::bind(address).await.map_err(|error| StartError::Admin { address, error })?;
+            admin_address = Some(bound.address());
+            let view = View { engine: engine.clone(), ready: ready.clone(), reports: told.clone() };
+            admin.spawn(bound.serve(Arc::new(view)));
+        }
         let mut loader = Loader::new(&options, engine.clone());
         let (report, again) = loader.load().await?;
         if !loader.serves() {
             return Err(StartError::Nothing { config: options.config, report });
         }
         let (publish, reports) = latest::channel(report);
+        // Set once, here.
+        let _ = told.set(reports.clone());
         ready.store(true, Ordering::Release);
-        let address = admin.as_ref().map(Admin::address);
-        let admin = admin.map(|admin| {
-            let view = View { engine, ready: ready.clone(), reports: reports.clone() };
-            tokio::spawn(admin.serve(Arc::new(view)))
-        });
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             loader.follow(again, &publish, stopped).await;
             ready.store(false, Ordering::Release);
             let left = loader.drain().await;
-            if let Some(admin) = admin {
-                admin.abort();
-            }
+            drop(admin);
             left
         });
-        Ok(Self { reports, admin: address, stop, task })
+        Ok(Self { reports, admin: admin_address, stop, task })
     }
 
     /// What became of the directory, newest first to come.
@@ -159,7 +161,8 @@ impl Standalone {
 struct View {
     engine: Arc<Engine>,
     ready: Arc<AtomicBool>,
-    reports: latest::Receiver<Arc<Report>>,
+    /// From the first report on.
+    reports: Arc<OnceLock<latest::Receiver<Arc<Report>>>>,
 }
 
 impl Source for View {
@@ -173,7 +176,12 @@ impl Source for View {
     }
 
     fn status(&self) -> Value {
-        let report = self.reports.borrow().clone();
-        report.to_value()
+        match self.reports.get() {
+            Some(reports) => {
+                let report = reports.borrow().clone();
+                report.to_value()
+            }
+            None => json!({ "reload": 0 }),
+        }
     }
 }

@@ -49,6 +49,34 @@ async fn readiness_follows_its_source_and_liveness_does_not() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_starts_is_alive_and_not_ready() {
+    let [admin, address] = free_addrs();
+    // Enough to take a while.
+    let routes: String = (0..300)
+        .map(|index| http_route(&format!("r{index}"), "[]", "    - backendRefs: [{name: blue, port: 80}]\n"))
+        .collect();
+    let files = http_gateway(address.port()) + &routes;
+    let files = [("all.yaml", files.as_str())];
+    let start = Site::try_serve_with(&files, |options| options.admin = Some(admin));
+    let watch = async {
+        let mut refused = 0;
+        loop {
+            match Dial::http1(admin).get("http://admin/readyz").await {
+                Ok(reply) if reply.status == 503 => {
+                    assert_eq!(get(admin, "/livez").await.status, 200);
+                    refused += 1;
+                }
+                Ok(reply) => return (reply.status.as_u16(), refused),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let (site, (status, refused)) = tokio::join!(start, watch);
+    assert!(status == 200 && refused > 0, "{status} after {refused} times 503");
+    assert_eq!(site.unwrap().stop().await, 0);
+}
+
+#[tokio::test]
 async fn a_gateway_that_drains_is_alive_and_not_ready() {
     let (blue, backend) = echo("blue").await;
     let address = free_addr();
