@@ -2,7 +2,7 @@
 
 use super::witness::{Witness, tag_at, tagged, tagged_rule, until_tag};
 use crate::support::{Site, http_gateway, http_route};
-use lychgate_gateway::standalone::Kept;
+use lychgate_gateway::standalone::{Kept, Report};
 use lychgate_testkit::free_addr;
 use std::fs::{self, File};
 use std::io::Write;
@@ -20,6 +20,11 @@ async fn site() -> (Site, SocketAddr) {
 fn route(version: &str) -> String {
     let rules = tagged_rule("/other", version) + &tagged_rule("/", version);
     http_route("r", "[a.example]", &rules)
+}
+
+/// Why objects are kept. A report comes a moment after what it tells of.
+fn kept(report: &Report) -> Vec<Kept> {
+    report.kept.values().copied().collect()
 }
 
 /// Makes another change, and waits until it is live: whatever could be read meanwhile was read.
@@ -44,7 +49,7 @@ async fn a_file_counts_when_its_writer_closes_it() {
         // What is wrong with half a file is not worth telling.
         assert!(site.report().diagnostics.is_empty(), "{:#?}", site.report().diagnostics);
     }
-    assert_eq!(site.report().kept.values().copied().collect::<Vec<_>>(), [Kept::Writing]);
+    site.until(|report| kept(report) == [Kept::Writing]).await;
     drop(file);
     until_tag(address, "a.example", "v2").await;
     site.until(|report| report.is_clean()).await;
@@ -78,8 +83,7 @@ async fn an_emptied_file_may_be_filled_again() {
     let witness = Witness::of(address, "a.example", &["v1", "v2"]);
     File::create(site.dir().join("r.yaml")).unwrap();
     reload(&site, address, "m1").await;
-    let report = site.report();
-    assert_eq!(report.kept.values().copied().collect::<Vec<_>>(), [Kept::Settling]);
+    site.until(|report| kept(report) == [Kept::Settling]).await;
     assert_eq!(tag_at(address, "a.example").await, "v1");
     fs::write(site.dir().join("r.yaml"), route("v2")).unwrap();
     until_tag(address, "a.example", "v2").await;
@@ -108,9 +112,7 @@ async fn a_file_that_cannot_be_read_keeps_what_it_had() {
     let (site, address) = site().await;
     let witness = Witness::of(address, "a.example", &["v1", "v2"]);
     let file = site.dir().join("r.yaml");
-    let unread = |report: &lychgate_gateway::standalone::Report| {
-        report.kept.values().copied().collect::<Vec<_>>() == [Kept::Unread]
-    };
+    let unread = |report: &Report| kept(report) == [Kept::Unread];
     fs::write(&file, b"\xff\xfe not text").unwrap();
     site.until(unread).await;
     fs::remove_file(&file).unwrap();
