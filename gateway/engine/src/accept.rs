@@ -1,6 +1,6 @@
 //! From an accepted connection or a datagram socket to whoever serves it.
 
-use crate::connection::{Connection, ConnectionApp, Peeked, TlsFacts, TlsIo};
+use crate::connection::{Connection, ConnectionApp, Peeked, Reclaimable, TlsFacts, TlsIo};
 use crate::engine::Engine;
 use crate::runtime::{Bind, ListenerState, Port, Speaks};
 use crate::stream::{StreamState, Streams, serve_udp};
@@ -125,10 +125,15 @@ impl Engine {
     }
 
     async fn run(&self, connection: Connection, stream: pingora_core::protocols::Stream, drain: watch::Receiver<bool>) {
-        let app = Arc::new(ConnectionApp { proxy: self.proxy.clone(), connection: Arc::new(connection) });
+        let app = Arc::new(ConnectionApp {
+            proxy: self.proxy.clone(),
+            connection: Arc::new(connection),
+            linger: self.limits.linger,
+        });
         if matches!(stream.selected_alpn_proto(), Some(pingora_core::protocols::ALPN::H2)) {
             app.connection.http2.store(true, Ordering::Relaxed);
         }
+        let stream = Box::new(Reclaimable::new(stream, app.connection.clone()));
         let mut served = pin!(app.process_new(stream, &drain));
         let mut draining = drain.clone();
         let mut drained = pin!(async move {

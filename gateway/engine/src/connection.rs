@@ -3,16 +3,19 @@
 mod app;
 mod current;
 mod peeked;
+mod reclaim;
 mod stream;
 mod tls_facts;
 
 pub(crate) use app::ConnectionApp;
-pub(crate) use current::{Current, set_deadline};
+pub(crate) use current::{Current, Ended, LastWord, drop_at};
 pub(crate) use peeked::Peeked;
+pub(crate) use reclaim::Reclaimable;
 pub(crate) use stream::TlsIo;
 pub(crate) use tls_facts::TlsFacts;
 
 use crate::runtime::Bind;
+use reclaim::Left;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 
@@ -29,10 +32,12 @@ pub(crate) struct Connection {
     pub(crate) busy: AtomicBool,
     /// Whether it turned out to speak HTTP/2: over TLS that is agreed on, in clear text it shows with the first request.
     pub(crate) http2: AtomicBool,
+    /// The stream itself, after its request was dropped.
+    left: Left,
 }
 
 impl Connection {
     pub(crate) fn new(bind: Bind, peer: SocketAddr, tls: Option<TlsFacts>) -> Self {
-        Self { bind, peer, tls, busy: false.into(), http2: false.into() }
+        Self { bind, peer, tls, busy: false.into(), http2: false.into(), left: Left::default() }
     }
 }

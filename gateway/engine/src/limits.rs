@@ -17,12 +17,18 @@ pub struct Limits {
     pub datagram_idle: Duration,
     /// Flows of one UDP socket; datagrams of more clients are dropped. Default: 16384.
     pub flows: usize,
+    /// After a request was answered before its end: reading on, so that the client gets to see the answer. Default: 2 s.
+    pub linger: Duration,
     /// Waiting for the first answer of DNS for a backend. Default: 5 s.
     pub resolve: Duration,
     /// Whole life of a mirrored copy. Default: 30 s.
     pub mirror: Duration,
     /// Mirrored copies in flight; more are not sent. Default: 1024.
     pub mirrors: usize,
+    /// Bytes of one body that may wait for its mirror; a mirror that is further behind loses its copy. Default: 2 MiB.
+    pub mirror_backlog: usize,
+    /// The same over all copies. Default: 64 MiB.
+    pub mirrors_backlog: usize,
     /// The longest wait between two tries. Default: 10 s.
     pub max_backoff: Duration,
     /// Idle connections to backends that are kept, over all backends. Default: 1024.
@@ -38,9 +44,12 @@ impl Default for Limits {
             stream_idle: Duration::from_secs(3600),
             datagram_idle: Duration::from_secs(60),
             flows: 16_384,
+            linger: Duration::from_secs(2),
             resolve: Duration::from_secs(5),
             mirror: Duration::from_secs(30),
             mirrors: 1024,
+            mirror_backlog: 2 << 20,
+            mirrors_backlog: 64 << 20,
             max_backoff: Duration::from_secs(10),
             idle_upstream: 1024,
         }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use context::RequestContext;
 use fault::Fault;
 use head::{PingoraRequest, PingoraResponse};
+use http::{StatusCode, Version};
 use mirror::Mirrors;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, Result};
@@ -52,8 +53,10 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
         session.set_read_timeout(Some(self.limits.client_idle));
         session.set_write_timeout(Some(self.limits.client_idle));
+        session.as_downstream_mut().set_total_drain_timeout(Some(self.limits.linger));
         match self.admit(session, ctx) {
             Ok(admission::Admitted::Forward) => {
+                ctx.watch(session);
                 self.mirrors.start(session, ctx);
                 Ok(false)
             }
@@ -107,8 +110,20 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
-        if response.status.is_informational() && response.status != http::StatusCode::SWITCHING_PROTOCOLS {
+        let is_interim = response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS;
+        // Pingora ends the connection after a response that comes before the end of the request. That is meant for final
+        // ones: `100 Continue` asks for the rest of the request.
+        session.as_downstream_mut().set_close_on_response_before_downstream_finish(!is_interim);
+        if is_interim {
             return Ok(());
+        }
+        if response.status != StatusCode::SWITCHING_PROTOCOLS {
+            let has_trailers = response.version == Version::HTTP_2 && session.is_http2();
+            head::end_connection(response, has_trailers);
+        }
+        if session.req_header().version < Version::HTTP_11 {
+            // Chunks are unknown there (RFC 9112 section 7.1): the end of the connection is the end of the body.
+            response.remove_header(&http::header::TRANSFER_ENCODING);
         }
         ctx.response_begins(session, response.status);
         ctx.edit_response(&mut PingoraResponse(response));
@@ -150,9 +165,11 @@ impl ProxyHttp for Gateway {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut RequestContext) -> FailToProxy {
         let fault = ctx.fault.take().unwrap_or_else(|| Fault::of(error, ctx));
         let status = fault.status().as_u16();
+        // Pingora closes the connection after this, so the client has to be told.
+        session.set_keepalive(None);
         if fault::answer(session, ctx, fault).await.is_err() {
             // The client is gone, or has the beginning of another response: there is nobody to tell.
-            session.set_keepalive(None);
+            tracing::debug!(status, "the fault could not be told");
         }
         FailToProxy { error_code: status, can_reuse_downstream: false }
     }

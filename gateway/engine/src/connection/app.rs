@@ -1,6 +1,7 @@
 //! Binds the proxy to one connection, so that every request on it, over HTTP/1 or HTTP/2, knows where it came from.
 
-use super::{Connection, Current};
+use super::reclaim::say;
+use super::{Connection, Current, Ended};
 use crate::proxy::Gateway;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
@@ -10,23 +11,37 @@ use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 pub(crate) struct ConnectionApp {
     pub(crate) proxy: Arc<HttpProxy<Gateway>>,
     pub(crate) connection: Arc<Connection>,
+    /// How long a client is listened to after the last word.
+    pub(crate) linger: Duration,
 }
 
 #[async_trait]
 impl HttpServerApp for ConnectionApp {
     async fn process_new_http(
         self: &Arc<Self>,
-        session: ServerSession,
+        mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         if matches!(session, ServerSession::H2(_)) {
             self.connection.http2.store(true, Ordering::Relaxed);
         }
-        let reused = Current::run(self.connection.clone(), self.proxy.process_new_http(session, shutdown)).await;
+        // RFC 9112 section 9.3.2: clients may send the next request before they have the response.
+        session.set_pipelining_enabled(true);
+        let ended = Current::run(self.connection.clone(), self.proxy.process_new_http(session, shutdown)).await;
+        let reused = match ended {
+            Ended::Done(reused) => reused,
+            Ended::Late(last_word) => {
+                if let (Some(last_word), Some(stream)) = (last_word, self.connection.left.take()) {
+                    say(stream, &last_word(), self.linger).await;
+                }
+                None
+            }
+        };
         self.connection.busy.store(false, Ordering::Relaxed);
         reused
     }

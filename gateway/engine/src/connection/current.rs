@@ -2,7 +2,7 @@
 //! outlive their deadline.
 
 use super::Connection;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,13 +18,26 @@ tokio::task_local! {
 pub(crate) struct Current {
     pub(crate) connection: Arc<Connection>,
     deadline: Cell<Option<Instant>>,
+    last_word: RefCell<Option<LastWord>>,
+}
+
+/// Makes the response that the client of a dropped request gets, as bytes of HTTP/1.1.
+pub(crate) type LastWord = Box<dyn FnOnce() -> Vec<u8> + Send>;
+
+/// How a request ended.
+pub(crate) enum Ended<T> {
+    /// By itself.
+    Done(T),
+    /// It was dropped at its deadline. With a last word, no response had begun.
+    Late(Option<LastWord>),
 }
 
 impl Current {
-    /// Runs a request of a connection, and drops it when its deadline passes: what a client sees is an aborted
-    /// response. The phases of the proxy answer 504 before that wherever an answer can still be given.
-    pub(crate) async fn run<T>(connection: Arc<Connection>, request: impl Future<Output = Option<T>>) -> Option<T> {
-        CURRENT.scope(Self { connection, deadline: Cell::new(None) }, until_deadline(request)).await
+    /// Runs a request of a connection, and drops it when its deadline passes. The phases of the proxy answer 504 before
+    /// that wherever Pingora lets them.
+    pub(crate) async fn run<T>(connection: Arc<Connection>, request: impl Future<Output = T>) -> Ended<T> {
+        let current = Self { connection, deadline: Cell::new(None), last_word: RefCell::new(None) };
+        CURRENT.scope(current, until_deadline(request)).await
     }
 
     /// The connection of the running request.
@@ -33,19 +46,22 @@ impl Current {
     }
 }
 
-/// The running request is dropped at this moment.
-pub(crate) fn set_deadline(deadline: Option<Instant>) {
+/// The running request is dropped at this moment, and its client gets the last word, if there is one.
+pub(crate) fn drop_at(deadline: Option<Instant>, last_word: Option<LastWord>) {
     // Outside of a request there is nothing to drop.
-    let _ = CURRENT.try_with(|current| current.deadline.set(deadline));
+    let _ = CURRENT.try_with(|current| {
+        current.deadline.set(deadline);
+        current.last_word.replace(last_word);
+    });
 }
 
-async fn until_deadline<T>(request: impl Future<Output = Option<T>>) -> Option<T> {
+async fn until_deadline<T>(request: impl Future<Output = T>) -> Ended<T> {
     let mut request = pin!(request);
     let mut armed: Option<Instant> = None;
     let mut timer = pin!(None);
     poll_fn(|cx| {
         if let Poll::Ready(done) = request.as_mut().poll(cx) {
-            return Poll::Ready(done);
+            return Poll::Ready(Ended::Done(done));
         }
         let deadline = CURRENT.with(|current| current.deadline.get());
         if deadline != armed {
@@ -53,15 +69,26 @@ async fn until_deadline<T>(request: impl Future<Output = Option<T>>) -> Option<T
             timer.set(deadline.map(|deadline| sleep_until(deadline.into())));
         }
         match timer.as_mut().as_pin_mut().map(|timer| timer.poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(None),
+            Some(Poll::Ready(())) => Poll::Ready(CURRENT.with(Current::late)),
             Some(Poll::Pending) | None => Poll::Pending,
         }
     })
     .await
 }
 
+impl Current {
+    fn late<T>(&self) -> Ended<T> {
+        let last_word = self.last_word.take();
+        if last_word.is_some() {
+            // The request is about to be dropped, and the connection with it.
+            self.connection.left.want();
+        }
+        Ended::Late(last_word)
+    }
+}
+
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
     use std::time::Duration;
@@ -75,16 +102,17 @@ mod tests {
     async fn a_request_ends_at_the_deadline_it_sets_for_itself() {
         let begun = tokio::time::Instant::now();
         let request = async {
-            set_deadline(Some(Instant::now() + Duration::from_secs(5)));
-            std::future::pending::<Option<()>>().await
+            drop_at(Some(Instant::now() + Duration::from_secs(5)), Some(Box::new(|| b"late".to_vec())));
+            std::future::pending::<()>().await
         };
-        assert_eq!(Current::run(connection(), request).await, None);
+        let Ended::Late(Some(last_word)) = Current::run(connection(), request).await else { panic!("not late") };
+        assert_eq!(last_word(), b"late");
         assert!(begun.elapsed() >= Duration::from_secs(4));
     }
 
     #[tokio::test]
     async fn a_request_without_deadline_is_left_alone() {
-        assert_eq!(Current::run(connection(), async { Some(1) }).await, Some(1));
+        assert!(matches!(Current::run(connection(), async { 1 }).await, Ended::Done(1)));
         assert!(Current::connection().is_none());
     }
 }

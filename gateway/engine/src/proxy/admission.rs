@@ -2,13 +2,14 @@
 
 use super::context::{Forwarding, Routed};
 use super::fault::Fault;
-use super::head::{PingoraRequest, authority};
+use super::head::{self, PingoraRequest, authority};
 use super::session::SessionState;
 use super::{Gateway, RequestContext, forwarded, request_id};
-use crate::connection::{TlsFacts, set_deadline};
+use crate::connection::TlsFacts;
 use crate::path;
 use crate::runtime::{ListenerState, Port, Speaks};
 use crate::tls::server::Unverified;
+use http::Version;
 use http::header::HOST;
 use lychgate_filters::{ChainState, Reply, RequestHead, RequestView, Verdict};
 use lychgate_ir::Protocol;
@@ -17,10 +18,6 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How much later than its deadline a request is dropped that could not be answered at it.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// What becomes of a request that was not refused.
 pub(super) enum Admitted {
@@ -38,6 +35,7 @@ impl Gateway {
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
         normalize(request)?;
+        head::ignore_upgrades(request);
         let connection = ctx.connection.clone().ok_or_else(|| Fault::bug("a request without a connection"))?;
         let runtime = self.live.pin();
         let port = runtime.ports.get(&connection.bind).ok_or_else(Fault::no_listener)?;
@@ -62,6 +60,10 @@ impl Gateway {
 fn check(request: &RequestHeader) -> Result<(), Fault> {
     if request.headers.get_all(HOST).iter().count() > 1 {
         return Err(Fault::bad_request("more than one Host header"));
+    }
+    // RFC 9112 section 3.2; HTTP/2 has `:authority`.
+    if request.version == Version::HTTP_11 && !request.headers.contains_key(HOST) {
+        return Err(Fault::bad_request("no Host header"));
     }
     if request.headers.get(HOST).is_some_and(|host| host.to_str().is_err()) {
         return Err(Fault::bad_request("a Host header that is not ASCII"));
@@ -161,7 +163,6 @@ fn choose(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Admit
     };
     ctx.deadline = forward.timeouts.request.map(|limit| ctx.started + limit);
     ctx.attempts.limit(forward.retry.clone(), forward.timeouts.backend_request);
-    set_deadline(ctx.deadline.map(|deadline| deadline + GRACE));
     if destination.chain.may_reply() {
         // On a copy: the filters edit the request of each attempt later on.
         let mut copy = request.clone();

@@ -2,8 +2,8 @@
 
 use super::Gateway;
 use super::context::RequestContext;
-use super::fault::Fault;
-use crate::connection::set_deadline;
+use super::fault::{Fault, last_word};
+use crate::connection::drop_at;
 use crate::upstream::{EndpointState, Offer, Picked, Reach, peer};
 use http::StatusCode;
 use lychgate_ir::{Retry, UpstreamProtocol};
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// Without a retry policy, a request that no endpoint has seen is offered to this many others: to fail it would help
 /// nobody, and endpoints that just went away are the usual cause.
 const UNSEEN_RETRIES: u32 = 2;
+
+/// How much later than its deadline a request is dropped that could not be answered at it.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// What happened so far.
 #[derive(Debug, Default)]
@@ -109,20 +112,41 @@ impl Gateway {
             Ok(peer) => peer,
             Err(error) => return Err(ctx.not_connected(error.into_up())),
         };
-        // An upgraded connection may be silent for long; until then the request's own deadline watches.
-        if !is_upgrade {
+        if is_upgrade {
+            // An upgraded connection may be silent for long; until then, the end of the attempt is the last resort's.
+            ctx.watch(session);
+        } else {
             peer.options.read_timeout = left;
+            peer.options.write_timeout = left;
         }
         Ok(Box::new(peer))
     }
 }
 
 impl RequestContext {
+    /// Sees to it that the request ends at its deadline even where Pingora waits without looking at the clock: it begins
+    /// to count anew with every piece of the request's body.
+    pub(super) fn watch(&self, session: &Session) {
+        let of_upgrade = self.attempts.deadline.filter(|_| session.is_upgrade_req());
+        let Some(deadline) = [self.deadline, of_upgrade].into_iter().flatten().min() else { return };
+        if session.is_http2() {
+            // A stream that is dropped is reset, and its client never learns why. Pingora's clocks may be started once
+            // after the upload and once more for the response, and end it by then.
+            let limit = deadline.saturating_duration_since(self.started);
+            drop_at(Some(deadline + limit * 2 + GRACE * 10), None);
+        } else {
+            drop_at(Some(deadline + GRACE), Some(last_word(session, self)));
+        }
+    }
+
     /// Judges the head of a response: is it one that the policy wants to try again?
     pub(super) fn judge_response(&mut self, session: &Session, status: u16) -> Result<()> {
+        if status == StatusCode::SWITCHING_PROTOCOLS.as_u16() && !session.is_upgrade_req() {
+            return Err(self.fail(Fault::bad_response("the backend switched protocols, and nobody had asked for it")));
+        }
         let attempts = &self.attempts;
         let unwanted = attempts.policy.as_ref().is_some_and(|policy| policy.codes.binary_search(&status).is_ok());
-        if !unwanted || !attempts.has_more() || !self.can_replay(session) {
+        if !unwanted || !attempts.has_more() || self.is_late() || !self.can_replay(session) {
             return Ok(());
         }
         let mut error = Error::explain(ErrorType::HTTPStatus(status), "a status that the rule tries again");
@@ -142,7 +166,7 @@ impl RequestContext {
             session.set_write_timeout(None);
         }
         // No other answer can be given from here on: at the deadline the response is cut.
-        set_deadline([self.deadline, self.attempts.deadline].into_iter().flatten().min());
+        drop_at([self.deadline, self.attempts.deadline].into_iter().flatten().min(), None);
     }
 
     /// No connection came about, so no endpoint has seen the request: it can always be tried again.
@@ -170,8 +194,8 @@ impl RequestContext {
             && !self.attempts.response_begun
             && self.fault.is_none()
             && !self.is_late()
-            && self.can_replay(session)
-            && (self.attempts.has_more() || stale);
+            && (self.attempts.has_more() || stale)
+            && self.can_replay(session);
         error.set_retry(more);
         error
     }
@@ -182,7 +206,17 @@ impl RequestContext {
 
     /// Whether what was sent of the request can be sent once more.
     fn can_replay(&self, session: &Session) -> bool {
-        !session.as_ref().retry_buffer_truncated()
+        let is_kept = !session.as_ref().retry_buffer_truncated();
+        if !is_kept {
+            let rule = self.routed.as_ref().map(|routed| tracing::field::display(&routed.rule.id));
+            let id = self.id.as_ref().and_then(|id| id.to_str().ok());
+            tracing::info!(
+                rule,
+                id,
+                "not tried again: more of the body was sent than is kept for another try (64 KiB)"
+            );
+        }
+        is_kept
     }
 }
 

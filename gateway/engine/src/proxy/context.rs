@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::mirror::Copies;
 use super::session::SessionState;
 use crate::connection::Connection;
-use crate::connection::{Current, set_deadline};
+use crate::connection::{Current, drop_at};
 use crate::runtime::{Destination, ListenerState, RuleState};
 use crate::upstream::BackendCell;
 use http::HeaderValue;
@@ -124,7 +124,7 @@ impl RequestContext {
 
     /// The request is over: what it holds is given back.
     pub(super) fn finish(&mut self) {
-        set_deadline(None);
+        drop_at(None, None);
         self.attempts.finish();
         tracing::debug!(
             rule = self.routed.as_ref().map(|routed| tracing::field::display(&routed.rule.id)),

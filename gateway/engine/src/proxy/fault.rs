@@ -6,11 +6,12 @@
 use super::RequestContext;
 use super::head::PingoraResponse;
 use super::request_id::REQUEST_ID;
+use crate::connection::{LastWord, drop_at};
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use lychgate_filters::Reply;
-use lychgate_ir::Refusal;
+use lychgate_ir::{BackendId, Refusal, RuleId};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -108,6 +109,11 @@ impl Fault {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", Blame::Upstream, "the rule's timeout has passed")
     }
 
+    /// A response that no backend may give.
+    pub(super) fn bad_response(detail: &'static str) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "upstream_error", Blame::Upstream, detail)
+    }
+
     /// Something that cannot happen did.
     pub(super) fn bug(detail: &'static str) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Blame::Gateway, detail)
@@ -143,10 +149,9 @@ impl Fault {
         }
     }
 
-    fn log(&self, ctx: &RequestContext) {
-        let rule = ctx.routed.as_ref().map(|routed| tracing::field::display(&routed.rule.id));
-        let backend = ctx.forward.as_ref().map(|forward| tracing::field::display(&forward.backend.id));
-        let id = ctx.id.as_ref().and_then(|id| id.to_str().ok());
+    fn log(&self, rule: Option<&RuleId>, backend: Option<&BackendId>, id: Option<&HeaderValue>) {
+        let (rule, backend) = (rule.map(tracing::field::display), backend.map(tracing::field::display));
+        let id = id.and_then(|id| id.to_str().ok());
         let (status, reason, detail) = (self.status.as_u16(), self.reason, &*self.detail);
         match self.blame {
             Blame::Client => tracing::debug!(rule, backend, id, status, reason, detail, "request refused"),
@@ -155,6 +160,19 @@ impl Fault {
             }
             Blame::Gateway => tracing::error!(rule, backend, id, status, reason, detail, "request failed"),
         }
+    }
+
+    /// The whole response. HEAD gets everything but the body.
+    fn response(&self, accept: Json, is_head: bool, id: Option<&HeaderValue>) -> Result<(ResponseHeader, String)> {
+        let (media_type, body) = self.body(accept, id.and_then(|id| id.to_str().ok()).unwrap_or("none"));
+        let mut head = ResponseHeader::build(self.status, Some(8))?;
+        head.insert_header(CONTENT_TYPE, media_type)?;
+        head.insert_header(CONTENT_LENGTH, body.len())?;
+        head.insert_header(CACHE_CONTROL, "no-store")?;
+        if let Some(id) = id {
+            head.insert_header(REQUEST_ID, id.clone())?;
+        }
+        Ok((head, if is_head { String::new() } else { body }))
     }
 
     /// The body: JSON for those that ask for it, else a line of text.
@@ -197,22 +215,49 @@ impl Json {
 
 /// Answers a request with its fault. An error means that no answer can be given any more.
 pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, fault: Fault) -> Result<()> {
-    fault.log(ctx);
+    let rule = ctx.routed.as_ref().map(|routed| &routed.rule.id);
+    let backend = ctx.forward.as_ref().map(|forward| &forward.backend.id);
+    fault.log(rule, backend, ctx.id.as_ref());
     if fault.blame == Blame::Client && fault.status == StatusCode::BAD_REQUEST {
         session.set_keepalive(None);
     }
-    let id = ctx.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("none").to_owned();
     let request = session.req_header();
     let is_head = request.method == Method::HEAD;
-    let (media_type, body) = fault.body(Json::of(&request.headers), &id);
-    let mut head = ResponseHeader::build(fault.status, Some(8))?;
-    head.insert_header(CONTENT_TYPE, media_type)?;
-    head.insert_header(CONTENT_LENGTH, body.len())?;
-    head.insert_header(CACHE_CONTROL, "no-store")?;
-    if let Some(id) = &ctx.id {
-        head.insert_header(REQUEST_ID, id.clone())?;
+    let (head, body) = fault.response(Json::of(&request.headers), is_head, ctx.id.as_ref())?;
+    send(session, ctx, head, body).await
+}
+
+/// What the client gets if the request has to be dropped at its deadline, made of what is known before it is forwarded.
+pub(super) fn last_word(session: &Session, ctx: &RequestContext) -> LastWord {
+    let request = session.req_header();
+    let (accept, is_head) = (Json::of(&request.headers), request.method == Method::HEAD);
+    let routed = ctx.routed.as_ref().map(|routed| (routed.rule.clone(), routed.state.clone()));
+    let backend = ctx.forward.as_ref().map(|forward| forward.backend.clone());
+    let id = ctx.id.clone();
+    Box::new(move || {
+        let fault = Fault::timeout();
+        fault.log(routed.as_ref().map(|(rule, _)| &rule.id), backend.as_ref().map(|backend| &backend.id), id.as_ref());
+        let Ok((mut head, body)) = fault.response(accept, is_head, id.as_ref()) else { return Vec::new() };
+        if let Some((rule, state)) = &routed {
+            rule.chain.response(&mut PingoraResponse(&mut head), state);
+        }
+        on_the_wire(&head, &body)
+    })
+}
+
+/// A response after which the connection ends, as HTTP/1.1 writes it.
+fn on_the_wire(head: &ResponseHeader, body: &str) -> Vec<u8> {
+    let reason = head.status.canonical_reason().unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {} {reason}\r\nconnection: close\r\n", head.status.as_u16()).into_bytes();
+    for (name, value) in &head.headers {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
     }
-    send(session, ctx, head, if is_head { String::new() } else { body }).await
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body.as_bytes());
+    bytes
 }
 
 /// Answers a request with what a filter said.
@@ -233,11 +278,27 @@ async fn send(session: &mut Session, ctx: &mut RequestContext, mut head: Respons
     if session.response_written().is_some_and(|written| !written.status.is_informational()) {
         return Err(Error::explain(ErrorType::InternalError, "a response has already begun"));
     }
+    // This is the last word.
+    drop_at(None, None);
     ctx.edit_response(&mut PingoraResponse(&mut head));
     session.write_response_header(Box::new(head), body.is_empty()).await?;
     if !body.is_empty() {
         session.write_response_body(Some(Bytes::from(body)), true).await?;
     }
+    linger(session).await
+}
+
+/// Reads what a client still sends that was answered before the end of its request. To close on it would take the answer
+/// away from the client before it has read it (RFC 9112 section 9.6); streams of HTTP/2 end without that.
+async fn linger(session: &mut Session) -> Result<()> {
+    let downstream = session.as_downstream_mut();
+    if downstream.is_http2() || downstream.is_body_done() {
+        return Ok(());
+    }
+    downstream.finish_body().await?;
+    downstream.shutdown().await;
+    // Whether the client listened to the end is its own business.
+    let _ = downstream.drain_request_body().await;
     Ok(())
 }
 

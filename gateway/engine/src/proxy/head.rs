@@ -1,8 +1,8 @@
 //! Pingora's heads, as filters see them.
 
-use http::header::HOST;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Parts, PathAndQuery, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use lychgate_filters::{RequestHead, ResponseHead, TooLong};
 use pingora_http::{RequestHeader, ResponseHeader};
 
@@ -14,6 +14,51 @@ pub(crate) fn authority(request: &RequestHeader) -> Option<&str> {
     match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => request.headers.get(HOST)?.to_str().ok(),
+    }
+}
+
+/// Headers that belong to one connection besides those that `Connection` names (RFC 9110 section 7.6.1).
+const OF_THE_CONNECTION: [HeaderName; 4] =
+    [CONNECTION, UPGRADE, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
+
+/// The headers that `Connection` names, without those that frame the message: they are never an option of it.
+pub(crate) fn of_the_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let names = lines.flat_map(|line| line.split(',')).filter_map(|name| HeaderName::try_from(name.trim()).ok());
+    let mut names: Vec<HeaderName> =
+        names.filter(|name| ![CONTENT_LENGTH, TRANSFER_ENCODING, HOST].contains(name)).collect();
+    names.extend(OF_THE_CONNECTION);
+    names
+}
+
+/// Removes from a backend's response what belongs to the backend's connection. Trailers are announced only if they can
+/// come.
+pub(super) fn end_connection(response: &mut ResponseHeader, has_trailers: bool) {
+    if response.headers.contains_key(CONNECTION) {
+        for name in of_the_connection(&response.headers) {
+            response.remove_header(&name);
+        }
+    } else {
+        for name in &OF_THE_CONNECTION {
+            response.remove_header(name);
+        }
+    }
+    if !has_trailers {
+        response.remove_header(&TRAILER);
+    }
+}
+
+/// Clients may ask for any protocol (RFC 9110 section 7.8). Those that we do not carry are not heard, so that the request
+/// is one like any other.
+pub(super) fn ignore_upgrades(request: &mut RequestHeader) {
+    let mut upgrades = request.headers.get_all(UPGRADE).iter();
+    let Some(upgrade) = upgrades.next() else { return };
+    let is_websocket = upgrades.next().is_none()
+        && upgrade.as_bytes().eq_ignore_ascii_case(b"websocket")
+        && request.method == Method::GET
+        && of_the_connection(&request.headers).iter().filter(|name| **name == UPGRADE).count() > 1;
+    if !is_websocket {
+        request.remove_header(&UPGRADE);
     }
 }
 

@@ -1,15 +1,19 @@
 //! Copies of requests (HTTPRoute `requestMirror`): sent beside the request, their answers thrown away.
 //!
-//! A copy never slows the request down: pieces of the body go into a bounded queue, and a mirror that does not keep up
-//! loses its copy. How many copies are in flight is bounded, too.
+//! A copy never slows the request down: pieces of the body wait in a backlog that is bounded in bytes, and a mirror that
+//! falls further behind loses its copy. How many copies are in flight is bounded, too.
+
+mod backlog;
 
 use super::RequestContext;
+use super::head::of_the_connection;
 use crate::limits::Limits;
 use crate::runtime::MirrorState;
 use crate::upstream::{Offer, peer};
+use backlog::{Backlog, Next, Pieces, Room};
 use bytes::Bytes;
 use http::Version;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING};
 use lychgate_filters::sampled;
 use lychgate_ir::CertificateId;
 use pingora_core::connectors::http::Connector;
@@ -19,15 +23,13 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
-
-/// Pieces of a body that may wait for a mirror.
-const QUEUE: usize = 32;
+use tokio::sync::Semaphore;
 
 /// Everything that copies share.
 pub(super) struct Mirrors {
     connector: Arc<Connector>,
     in_flight: Arc<Semaphore>,
+    room: Room,
     whole: Duration,
     connect: Duration,
     resolve: Duration,
@@ -36,16 +38,11 @@ pub(super) struct Mirrors {
 /// The copies of one request.
 #[derive(Default)]
 pub(super) struct Copies {
-    bodies: Vec<mpsc::Sender<Piece>>,
+    bodies: Vec<Backlog>,
     /// Bytes of the body that were passed on, and those that this attempt has shown: a retry shows the beginning again.
     passed: usize,
     shown: usize,
     ended: bool,
-}
-
-enum Piece {
-    Data(Bytes),
-    End,
 }
 
 impl Mirrors {
@@ -53,6 +50,7 @@ impl Mirrors {
         Self {
             connector: Arc::new(Connector::new(None)),
             in_flight: Arc::new(Semaphore::new(limits.mirrors)),
+            room: Room::new(limits.mirror_backlog, limits.mirrors_backlog),
             whole: limits.mirror,
             connect: limits.connect,
             resolve: limits.resolve,
@@ -73,7 +71,7 @@ impl Mirrors {
                 tracing::debug!(backend = %mirror.target.id, "too many copies in flight: not mirrored");
                 continue;
             };
-            let (body, pieces) = mpsc::channel(QUEUE);
+            let (body, pieces) = self.room.backlog();
             let copy = Copy {
                 mirror: mirror.clone(),
                 head: session.req_header().clone(),
@@ -116,16 +114,12 @@ impl Copies {
             let fresh = piece.slice(begin..);
             if !fresh.is_empty() {
                 self.passed += fresh.len();
-                // A mirror that does not keep up loses its copy: without an end, it is broken off.
-                self.bodies.retain(|body| body.try_send(Piece::Data(fresh.clone())).is_ok());
+                self.bodies.retain_mut(|body| body.push(&fresh));
             }
         }
         if end {
             self.ended = true;
-            for body in self.bodies.drain(..) {
-                // Full: the copy is broken off, as above.
-                let _ = body.try_send(Piece::End);
-            }
+            self.bodies.drain(..).for_each(Backlog::end);
         }
     }
 }
@@ -140,7 +134,7 @@ struct Copy {
 }
 
 impl Copy {
-    async fn send(self, pieces: Option<mpsc::Receiver<Piece>>) -> Result<()> {
+    async fn send(self, pieces: Option<Pieces>) -> Result<()> {
         let target = &self.mirror.target;
         let nowhere = || Error::explain(ErrorType::ConnectError, "no endpoint");
         let picked = target.pick(None, &[], self.resolve).await.ok_or_else(nowhere)?;
@@ -150,14 +144,8 @@ impl Copy {
         let (mut upstream, _) = self.connector.get_http_session(&peer).await?;
         let head = frame(self.head, &upstream, pieces.is_some())?;
         upstream.write_request_header(Box::new(head)).await?;
-        if let Some(mut pieces) = pieces {
-            loop {
-                match pieces.recv().await {
-                    Some(Piece::Data(data)) => upstream.write_request_body(data, false).await?,
-                    Some(Piece::End) => break,
-                    None => return Err(Error::explain(ErrorType::WriteError, "the request ended early or too fast")),
-                }
-            }
+        if let Some(pieces) = pieces {
+            body(&mut upstream, pieces).await?;
         }
         upstream.finish_request_body().await?;
         upstream.read_response_header().await?;
@@ -167,11 +155,35 @@ impl Copy {
     }
 }
 
+/// Sends the body. One that is broken off here is broken off there, even if the mirror does not read.
+async fn body(upstream: &mut HttpSession, mut pieces: Pieces) -> Result<()> {
+    let broken_off = pieces.broken_off();
+    let sending = async {
+        loop {
+            match pieces.next().await {
+                Next::Data(data, _room) => upstream.write_request_body(data, false).await?,
+                Next::End => return Ok(()),
+                Next::BrokenOff => return Err(too_fast()),
+            }
+        }
+    };
+    tokio::select! {
+        sent = sending => sent,
+        () = broken_off => Err(too_fast()),
+    }
+}
+
+fn too_fast() -> Box<Error> {
+    Error::explain(ErrorType::WriteError, "the request ended early, or too fast for its mirror")
+}
+
 /// Makes the head of a request that of its copy: hop-by-hop headers belong to the client's connection.
 fn frame(mut head: RequestHeader, upstream: &HttpSession, has_body: bool) -> Result<RequestHeader> {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-    for name in [&CONNECTION, &KEEP_ALIVE, &PROXY_CONNECTION, &TRANSFER_ENCODING, &UPGRADE, &TE, &TRAILER, &EXPECT] {
+    const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+    for name in of_the_connection(&head.headers) {
+        head.remove_header(&name);
+    }
+    for name in [&TRANSFER_ENCODING, &TE, &TRAILER, &EXPECT, &PROXY_AUTHORIZATION, &HTTP2_SETTINGS] {
         head.remove_header(name);
     }
     let authority = super::head::authority(&head).unwrap_or_default().to_owned();
@@ -202,37 +214,54 @@ fn frame(mut head: RequestHeader, upstream: &HttpSession, has_body: bool) -> Res
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 
-    fn drain(pieces: &mut mpsc::Receiver<Piece>) -> (Vec<u8>, bool) {
+    async fn rest(mut pieces: Pieces) -> (Vec<u8>, bool) {
         let mut data = Vec::new();
-        while let Ok(piece) = pieces.try_recv() {
-            match piece {
-                Piece::Data(piece) => data.extend_from_slice(&piece),
-                Piece::End => return (data, true),
+        loop {
+            match pieces.next().await {
+                Next::Data(piece, _room) => data.extend_from_slice(&piece),
+                Next::End => return (data, true),
+                Next::BrokenOff => return (data, false),
             }
         }
-        (data, false)
     }
 
-    #[test]
-    fn a_retry_copies_nothing_twice() {
-        let (body, mut pieces) = mpsc::channel(QUEUE);
+    #[tokio::test]
+    async fn a_retry_copies_nothing_twice() {
+        let (body, pieces) = Room::new(100, 100).backlog();
         let mut copies = Copies { bodies: vec![body], ..Copies::default() };
         copies.body(Some(&Bytes::from_static(b"abc")), false);
         copies.replay();
         copies.body(Some(&Bytes::from_static(b"abcd")), false);
         copies.body(Some(&Bytes::from_static(b"e")), true);
-        assert_eq!(drain(&mut pieces), (b"abcde".to_vec(), true));
+        assert_eq!(rest(pieces).await, (b"abcde".to_vec(), true));
     }
 
-    #[test]
-    fn a_mirror_that_does_not_keep_up_loses_its_copy() {
-        let (body, mut pieces) = mpsc::channel(1);
+    #[tokio::test]
+    async fn a_mirror_that_does_not_keep_up_loses_its_copy() {
+        let (body, pieces) = Room::new(3, 100).backlog();
         let mut copies = Copies { bodies: vec![body], ..Copies::default() };
-        copies.body(Some(&Bytes::from_static(b"a")), false);
-        copies.body(Some(&Bytes::from_static(b"b")), true);
-        assert_eq!(drain(&mut pieces), (b"a".to_vec(), false));
+        copies.body(Some(&Bytes::from_static(b"abc")), false);
+        copies.body(Some(&Bytes::from_static(b"d")), true);
+        let broken_off = pieces.broken_off();
+        assert_eq!(rest(pieces).await, (b"abc".to_vec(), false));
+        broken_off.await;
+    }
+
+    #[tokio::test]
+    async fn what_a_mirror_has_taken_makes_room() {
+        let room = Room::new(3, 3);
+        let (mut body, mut pieces) = room.backlog();
+        let (mut other, _pieces) = room.backlog();
+        assert!(body.push(&Bytes::from_static(b"abc")));
+        assert!(!other.push(&Bytes::from_static(b"d")), "all copies together have no more room");
+        let Next::Data(_, taken) = pieces.next().await else { panic!("no data") };
+        drop(taken);
+        assert!(body.push(&Bytes::from_static(b"def")));
+        body.end();
+        assert_eq!(rest(pieces).await, (b"def".to_vec(), true));
     }
 }

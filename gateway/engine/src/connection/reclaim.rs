@@ -1,0 +1,183 @@
+//! Gets a client's connection back from a request that is dropped, so that the client can still be told why. Pingora
+//! owns the connection while it serves a request, and has no way to interrupt it.
+
+use super::Connection;
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::tls::SslDigest;
+use pingora_core::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+/// How a client of HTTP/2 begins.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Where a connection is left when its request is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    wanted: AtomicBool,
+    stream: Mutex<Option<Stream>>,
+}
+
+impl Left {
+    /// The connection shall be left here instead of being closed.
+    pub(crate) fn want(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// The connection, if it was left.
+    pub(crate) fn take(&self) -> Option<Stream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A client's connection that is left behind when it is dropped, if somebody wants it.
+#[derive(Debug)]
+pub(crate) struct Reclaimable {
+    /// Present until dropped.
+    stream: Option<Stream>,
+    /// What was read to see what is spoken.
+    seen: Bytes,
+    connection: Arc<Connection>,
+}
+
+impl Reclaimable {
+    pub(crate) fn new(stream: Stream, connection: Arc<Connection>) -> Self {
+        Self { stream: Some(stream), seen: Bytes::new(), connection }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Drop for Reclaimable {
+    fn drop(&mut self) {
+        let Left { wanted, stream } = &self.connection.left;
+        if wanted.load(Ordering::Relaxed) {
+            *stream.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
+        }
+    }
+}
+
+/// Writes a response and ends the connection. What the client still sends is read for a while: to close on it would
+/// take the response away from the client before it has read it (RFC 9112 section 9.6).
+pub(crate) async fn say(mut stream: Stream, response: &[u8], patience: Duration) {
+    let saying = async {
+        stream.write_all(response).await?;
+        stream.flush().await?;
+        AsyncWriteExt::shutdown(&mut stream).await?;
+        let mut rest = [0; 4096];
+        while stream.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whether the client listened to the end is its own business.
+    let _ = tokio::time::timeout(patience, saying).await;
+}
+
+impl AsyncRead for Reclaimable {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.seen.is_empty() {
+            let length = self.seen.len().min(buf.remaining());
+            buf.put_slice(&self.seen.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        self.stream()?.poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Reclaimable {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.is_write_vectored())
+    }
+}
+
+#[async_trait]
+impl Shutdown for Reclaimable {
+    async fn shutdown(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            Shutdown::shutdown(&mut **stream).await;
+        }
+    }
+}
+
+impl UniqueID for Reclaimable {
+    fn id(&self) -> UniqueIDType {
+        self.stream.as_ref().map_or(-1, |stream| stream.id())
+    }
+}
+
+impl Ssl for Reclaimable {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.stream.as_ref()?.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.stream.as_ref()?.selected_alpn_proto()
+    }
+}
+
+#[async_trait]
+impl Peek for Reclaimable {
+    /// Pingora asks for the preface of HTTP/2 (RFC 9113 section 3.4). Requests of HTTP/1 may be shorter, so reading ends
+    /// where it cannot be the preface any more.
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        let mut seen = BytesMut::with_capacity(buf.len());
+        while PREFACE.starts_with(&seen) && seen.len() < buf.len() {
+            let mut stream = (&mut *self).take((buf.len() - seen.len()) as u64);
+            if stream.read_buf(&mut seen).await? == 0 {
+                break;
+            }
+        }
+        buf.iter_mut().zip(&seen).for_each(|(byte, seen)| *byte = *seen);
+        self.seen = seen.freeze();
+        Ok(true)
+    }
+}
+
+impl GetTimingDigest for Reclaimable {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.stream.as_ref().map(|stream| stream.get_timing_digest()).unwrap_or_default()
+    }
+}
+
+impl GetProxyDigest for Reclaimable {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.stream.as_ref()?.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for Reclaimable {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.stream.as_ref()?.get_socket_digest()
+    }
+}
