@@ -13,7 +13,7 @@ use crate::status::{ObjectStatus, Statuses};
 use crate::world::World;
 use crate::{Options, Translation, gateway_class};
 use lychgate_api::{Kind, ObjectRef, Objects};
-use lychgate_ir::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Route, RouteId, Snapshot};
+use lychgate_ir::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,14 +24,14 @@ pub(crate) fn only_endpoints_differ(old: &Objects, new: &Objects) -> bool {
 
 /// Pods come and go all the time, and nothing but the endpoints depends on them.
 pub(crate) fn endpoints_only(objects: &Objects, previous: &Translation) -> Translation {
-    let Memo { objects: old, options, verdicts, parents, http_routes, usage } = &*previous.memo;
+    let Memo { objects: old, options, verdicts, parents, routes, usage } = &*previous.memo;
     let endpoints = endpoints::all(objects, &previous.snapshot.backends, Some((old, &previous.endpoints)));
     let memo = Memo {
         objects: objects.clone(),
         options: options.clone(),
         verdicts: verdicts.clone(),
         parents: parents.clone(),
-        http_routes: http_routes.clone(),
+        routes: routes.clone(),
         usage: usage.clone(),
     };
     Translation {
@@ -54,8 +54,8 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     let parents = Parents::new(&plans, before.map(|before| &*before.parents));
     let policies = TlsPolicies::new(&world);
     let unchanged = unchanged(objects, &parents, before);
-    let old_routes = before.map(|before| &*before.http_routes);
-    let Routes { memory: routes, same_usage } = route::http_routes(&world, &policies, &parents, unchanged, old_routes);
+    let old_routes = before.map(|before| &*before.routes);
+    let Routes { memory: routes, same_usage } = route::all(&world, &policies, &parents, unchanged, old_routes);
     let usage = match before.filter(|_| same_usage) {
         Some(before) => before.usage.clone(),
         None => Arc::new(Usage::of(&routes)),
@@ -67,8 +67,8 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     let snapshot = Snapshot {
         certificates: BTreeMap::new(),
         listeners: listeners(&plans, old),
-        routes: served(&routes),
-        stream_routes: BTreeMap::new(),
+        routes: route::requests(&routes),
+        stream_routes: route::streams(&routes),
         backends,
     };
     let snapshot = Snapshot { certificates: certificates(&world, &snapshot, old), ..snapshot };
@@ -83,7 +83,6 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     };
     gateway_class::statuses(objects).for_each(|(object, status)| say(object, status));
     gateway_statuses(&world, &plans, &unclaimed, &usage, &mut say);
-    route::unserved::statuses(&world, &parents).into_iter().for_each(|(object, status)| say(object, status));
     policies.statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
     backend::statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
     said.extend(route::statuses(&routes));
@@ -97,7 +96,7 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
             options: options.clone(),
             verdicts: Arc::new(world.store.into_verdicts()),
             parents: Arc::new(parents),
-            http_routes: Arc::new(routes),
+            routes: Arc::new(routes),
             usage,
         }),
     }
@@ -119,12 +118,6 @@ fn same_backends(old: &Objects, new: &Objects) -> bool {
     [Kind::Service, Kind::XBackend, Kind::BackendTlsPolicy, Kind::ReferenceGrant, Kind::ConfigMap, Kind::Secret]
         .iter()
         .all(|kind| old.shares(new, *kind))
-}
-
-/// The routes that a listener of the snapshot serves.
-fn served(routes: &route::Memory) -> BTreeMap<RouteId, Arc<Route>> {
-    let served = routes.iter().filter_map(|remembered| remembered.outcome.route.as_ref());
-    served.map(|route| (route.id.clone(), route.clone())).collect()
 }
 
 fn listeners(plans: &[GatewayPlan<'_>], old: Option<&Snapshot>) -> BTreeMap<ListenerId, Arc<Listener>> {

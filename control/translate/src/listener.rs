@@ -36,7 +36,7 @@ pub(crate) struct ListenerPlan<'a> {
     pub(crate) kinds: Vec<RouteKind>,
     /// Namespaces whose routes can attach.
     pub(crate) namespaces: AllowedNamespaces,
-    /// How TLS is ended, for HTTPS.
+    /// How TLS is ended, if it is.
     pub(crate) tls: Option<Terminate>,
     /// Why it is not accepted, if so. A conflict is told apart.
     pub(crate) refused: Option<Problem>,
@@ -69,13 +69,18 @@ impl<'a> ListenerPlan<'a> {
         let spoken = match protocol {
             ProtocolType::Http => Some(Protocol::Http),
             ProtocolType::Https => Some(Protocol::Https),
-            ProtocolType::Tls | ProtocolType::Tcp | ProtocolType::Udp | ProtocolType::Other(_) => None,
+            ProtocolType::Tls => Some(Protocol::Tls),
+            ProtocolType::Tcp => Some(Protocol::Tcp),
+            ProtocolType::Udp => Some(Protocol::Udp),
+            ProtocolType::Other(_) => None,
         };
         if spoken.is_none() {
-            let message = format!("protocol {protocol} is not served by this version; use HTTP or HTTPS");
+            let message = format!("protocol {protocol} is not served; use HTTP, HTTPS, TLS, TCP or UDP");
             refuse(Some(Problem::new(reason::UNSUPPORTED_PROTOCOL, message)));
         }
-        let pattern = HostPattern::parse(hostname.as_deref().unwrap_or_default()).unwrap_or_else(|error| {
+        // The API ignores the host name of a protocol that has none.
+        let hostname = hostname.as_deref().filter(|_| !matches!(spoken, Some(Protocol::Tcp | Protocol::Udp)));
+        let pattern = HostPattern::parse(hostname.unwrap_or_default()).unwrap_or_else(|error| {
             refuse(Some(Problem::new(reason::UNSUPPORTED_VALUE, format!("hostname: {error}"))));
             HostPattern::Any
         });
@@ -87,19 +92,18 @@ impl<'a> ListenerPlan<'a> {
         }
         let namespaces = AllowedNamespaces::read(&allowed_routes.namespaces, from.namespace);
         refuse(namespaces.as_ref().err().cloned());
-        let kinds = allowed_routes::kinds(spoken, &allowed_routes.kinds);
-        let mut unresolved = kinds.problem;
         let mut notes = Vec::new();
-        let tls = (spoken == Some(Protocol::Https)).then(|| {
-            let validation = gateway.frontend.for_port(*port);
-            let read = tls::read(world, from, spec, validation);
-            refuse(read.refused);
-            if unresolved.is_none() {
-                unresolved = read.unresolved;
+        let tls = spoken.and_then(|protocol| tls::read(world, from, spec, protocol, gateway.frontend.for_port(*port)));
+        let (tls, tls_unresolved) = match tls {
+            None => (None, None),
+            Some(tls::Read { terminate, refused, unresolved, notes: more }) => {
+                refuse(refused);
+                notes.extend(more);
+                (terminate, unresolved)
             }
-            notes = read.notes;
-            read.terminate
-        });
+        };
+        let kinds = allowed_routes::kinds(spoken, tls.is_some(), &allowed_routes.kinds);
+        let unresolved = kinds.problem.or(tls_unresolved);
         Self {
             id,
             spec,

@@ -14,6 +14,6 @@ pub(crate) struct Memo {
     pub(crate) options: Options,
     pub(crate) verdicts: Arc<Verdicts>,
     pub(crate) parents: Arc<Parents>,
-    pub(crate) http_routes: Arc<route::Memory>,
+    pub(crate) routes: Arc<route::Memory>,
     pub(crate) usage: Arc<Usage>,
 }

@@ -1,19 +1,24 @@
 //! Routes: what they attach to, what their rules say, and what is said about them.
 //!
 //! ```text
-//! HTTPRoute ─┬─ http (matches, filters, session, backends) ──> rules    (remembered while its references hold)
-//!            └─ attach (hostnames, Parents) ────────────────> listeners (remembered while its parents hold)
+//! Source ─┬─ http, grpc (matches, filters, session, backends), stream (backends) ──> rules
+//!         │                                                  (remembered while its references hold)
+//!         └─ attach (hostnames, Parents) ── rivals ─────────> listeners
+//!                                                            (remembered while its parents and rivals hold)
 //! ```
 
 mod attach;
 pub(crate) mod finding;
+mod grpc;
 mod hostnames;
 mod http;
 mod matches;
 pub(crate) mod parents;
+mod rivals;
 pub(crate) mod session;
+mod source;
 mod status;
-pub(crate) mod unserved;
+mod stream;
 pub(crate) mod usage;
 
 use crate::backend::resolve::{Lookup, Resolver};
@@ -25,16 +30,22 @@ use crate::world::World;
 use attach::{Asks, Attached};
 use finding::Findings;
 use lychgate_api::core::Namespace;
-use lychgate_api::gateway::HttpRoute;
-use lychgate_api::{Kind, ObjectKey, ObjectRef};
-use lychgate_ir::{BackendId, BackendKind, GatewayId, ListenerId, ObjectName, Route, RouteId, RouteKind, Rule};
+use lychgate_api::{ObjectKey, ObjectRef};
+use lychgate_ir::{
+    Attachment, BackendId, BackendKind, GatewayId, ListenerId, ObjectName, Route, RouteId, RouteKind, Rule, StreamRoute,
+};
 use parents::{Found, Link, Parents};
+use rivals::{Contender, Loss};
+use source::{Rules, Source};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use stream::Carried;
 
 /// The rules of a route, and what they were made of.
 #[derive(Debug)]
 pub(crate) struct Compiled {
-    rules: Vec<Arc<Rule>>,
+    rules: CompiledRules,
     /// How many rules the route has; one whose matches make no sense is not among `rules`.
     written: usize,
     findings: Findings,
@@ -43,11 +54,24 @@ pub(crate) struct Compiled {
     objects: Vec<(BackendKind, ObjectName)>,
 }
 
+#[derive(Debug)]
+enum CompiledRules {
+    Requests(Vec<Arc<Rule>>),
+    Streams(Carried),
+}
+
+/// A route of the snapshot.
+#[derive(Debug)]
+enum Served {
+    Requests(Arc<Route>),
+    Streams(Arc<StreamRoute>),
+}
+
 /// What became of a route.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// There, if a listener of the snapshot serves it.
-    pub(crate) route: Option<Arc<Route>>,
+    served: Option<Served>,
     pub(crate) status: Arc<ObjectStatus>,
     /// Listeners of parents that accept it.
     pub(crate) listeners: Vec<ListenerId>,
@@ -58,15 +82,18 @@ pub(crate) struct Outcome {
 /// A route as it was read, and what became of it.
 #[derive(Debug)]
 pub(crate) struct Remembered {
-    pub(crate) key: ObjectKey,
-    source: Arc<HttpRoute>,
+    key: ObjectKey,
+    source: Source,
     namespace: Option<Arc<Namespace>>,
     links: Vec<Link>,
     compiled: Arc<Compiled>,
+    losses: Vec<Loss>,
+    /// Where it would be served without rivals, if it has lost to some.
+    unopposed: Vec<Attachment>,
     pub(crate) outcome: Outcome,
 }
 
-/// What is remembered of all HTTPRoutes, ordered by namespace and name.
+/// What is remembered of all routes, ordered by kind, namespace and name.
 pub(crate) type Memory = Vec<Arc<Remembered>>;
 
 /// What all routes look up and nobody changed since, so that nobody has to look again.
@@ -84,29 +111,6 @@ pub(crate) struct Routes {
     pub(crate) same_usage: bool,
 }
 
-/// Translates all HTTPRoutes; one whose inputs are as before is taken over.
-pub(crate) fn http_routes(
-    world: &World<'_>,
-    policies: &TlsPolicies<'_>,
-    parents: &Parents,
-    unchanged: Unchanged,
-    before: Option<&Memory>,
-) -> Routes {
-    let inputs = Inputs { world, policies, parents, unchanged };
-    let mut same_usage = before.is_some_and(|before| before.len() == world.objects.http_routes().len());
-    // Both are in the same order: walking them side by side needs no search.
-    let mut before = before.into_iter().flatten().peekable();
-    let translated = world.objects.http_routes().map(|(key, source)| {
-        while before.next_if(|old| old.key < *key).is_some() {}
-        let old = before.next_if(|old| old.key == *key);
-        let new = one(&inputs, key, source, old);
-        same_usage &= old.is_some_and(|old| Arc::ptr_eq(old, &new) || old.uses_the_same(&new));
-        new
-    });
-    let memory = translated.collect();
-    Routes { memory, same_usage }
-}
-
 /// What every route is translated with.
 struct Inputs<'w, 'a> {
     world: &'w World<'a>,
@@ -115,56 +119,103 @@ struct Inputs<'w, 'a> {
     unchanged: Unchanged,
 }
 
-fn one(
-    inputs: &Inputs<'_, '_>,
-    key: &ObjectKey,
-    source: &Arc<HttpRoute>,
-    old: Option<&Arc<Remembered>>,
-) -> Arc<Remembered> {
-    let Inputs { world, policies, parents, unchanged } = *inputs;
-    let mut resolver = Resolver::new(world, policies, RouteKind::Http, &key.namespace);
+/// A route, before it is known who else wants what it wants.
+enum Step<'s> {
+    /// Nothing that it looks at has changed.
+    Same(&'s Arc<Remembered>),
+    Read(Reading<'s>),
+}
+
+/// Whom a route has to do with.
+struct Relations<'s> {
+    asks: Asks<'s>,
+    namespace: Option<Arc<Namespace>>,
+    found: Vec<Found<'s>>,
+}
+
+/// A route that is read anew.
+struct Reading<'s> {
+    key: &'s ObjectKey,
+    source: &'s Source,
+    namespace: Option<Arc<Namespace>>,
+    links: Vec<Link>,
+    compiled: Arc<Compiled>,
+    attached: Vec<Attached<'s>>,
+    old: Option<&'s Arc<Remembered>>,
+}
+
+/// Translates all routes; one whose inputs are as before is taken over.
+pub(crate) fn all(
+    world: &World<'_>,
+    policies: &TlsPolicies<'_>,
+    parents: &Parents,
+    unchanged: Unchanged,
+    before: Option<&Memory>,
+) -> Routes {
+    let inputs = Inputs { world, policies, parents, unchanged };
+    let sources: Vec<(&ObjectKey, Source)> = source::all(world.objects).collect();
+    // Both are in the same order: walking them side by side needs no search.
+    let mut old_ones = before.into_iter().flatten().peekable();
+    let steps = sources.iter().map(|(key, source)| {
+        let place = (source.kind(), *key);
+        while old_ones.next_if(|old| (old.source.kind(), &old.key) < place).is_some() {}
+        let old = old_ones.next_if(|old| (old.source.kind(), &old.key) == place);
+        step(&inputs, key, source, old)
+    });
+    let steps: Vec<Step<'_>> = steps.collect();
+    // HTTPRoutes, which come first, have no rivals among themselves.
+    let is_contested = sources.last().is_some_and(|(_, source)| source.kind() != RouteKind::Http);
+    let mut losses = if is_contested { rivals::find(steps.iter().map(Step::contender)) } else { HashMap::new() };
+    let mut same_usage = before.is_some_and(|before| before.len() == sources.len());
+    let finished = steps.into_iter().enumerate().map(|(at, step)| {
+        let old = step.old();
+        let new = step.finish(&inputs, losses.remove(&at).unwrap_or_default());
+        same_usage &= old.is_some_and(|old| Arc::ptr_eq(old, &new) || old.uses_the_same(&new));
+        new
+    });
+    let memory = finished.collect();
+    Routes { memory, same_usage }
+}
+
+fn step<'s>(
+    inputs: &Inputs<'s, '_>,
+    key: &'s ObjectKey,
+    source: &'s Source,
+    old: Option<&'s Arc<Remembered>>,
+) -> Step<'s> {
+    let Inputs { world, policies, parents: _, unchanged } = *inputs;
+    let mut resolver = Resolver::new(world, policies, source.kind(), &key.namespace);
     let same_source = old.filter(|old| old.source == *source);
     let same_rules = same_source.filter(|old| unchanged.references || resolver.confirms(&old.compiled.lookups));
     if let Some(old) = same_rules.filter(|_| unchanged.parents) {
-        return old.clone();
+        return Step::Same(old);
     }
     let compiled = match same_rules {
         Some(old) => old.compiled.clone(),
         None => Arc::new(compile(&mut resolver, key, source, old.map(|old| &*old.compiled))),
     };
-    let asks = Asks::http(key, source);
-    let namespace = world.objects.get_namespace(&ObjectKey::new("", key.namespace.as_str())).cloned();
-    let found = parents.find(world, &asks);
-    if let Some(old) = same_rules.filter(|old| {
-        old.namespace == namespace
-            && old.links.len() == found.len()
-            && old.links.iter().zip(&found).all(|(old, new)| old.leads_to(new))
-    }) {
-        return old.clone();
+    let relations = Relations::new(inputs, key, source);
+    match same_rules.filter(|old| relations.are_those_of(old)) {
+        Some(old) => Step::Same(old),
+        None => Step::Read(relations.read(world, key, source, compiled, old)),
     }
-    let attached = attach::attach(world, &asks, &found);
-    let outcome = outcome(key, source, &compiled, &attached, old.map(|old| &old.outcome));
-    let links = found.iter().map(Found::link).collect();
-    Arc::new(Remembered { key: key.clone(), source: source.clone(), namespace, links, compiled, outcome })
 }
 
-fn id_of(key: &ObjectKey) -> RouteId {
-    RouteId { kind: RouteKind::Http, name: name_of(key) }
+fn id_of(kind: RouteKind, key: &ObjectKey) -> RouteId {
+    RouteId { kind, name: name_of(key) }
 }
 
-fn compile(resolver: &mut Resolver<'_, '_>, key: &ObjectKey, source: &HttpRoute, old: Option<&Compiled>) -> Compiled {
+fn compile(resolver: &mut Resolver<'_, '_>, key: &ObjectKey, source: &Source, old: Option<&Compiled>) -> Compiled {
     let mut findings = Findings::default();
-    let rules = http::rules(resolver, &id_of(key), source, &mut findings);
-    let old_rule = |rule: &Rule| old?.rules.iter().find(|old| old.id.index == rule.id.index);
+    let rules = match source.rules(resolver, &id_of(source.kind(), key), &mut findings) {
+        Rules::Requests(rules) => {
+            CompiledRules::Requests(rules.into_iter().map(|rule| keep_rule(rule, old.map(|old| &old.rules))).collect())
+        }
+        Rules::Streams(carried) => CompiledRules::Streams(carried),
+    };
     Compiled {
-        rules: rules
-            .into_iter()
-            .map(|rule| {
-                let old = old_rule(&rule);
-                keep(rule, old)
-            })
-            .collect(),
-        written: source.spec.rules.len(),
+        rules,
+        written: source.written(),
         findings,
         lookups: std::mem::take(&mut resolver.lookups),
         targets: std::mem::take(&mut resolver.targets),
@@ -172,22 +223,95 @@ fn compile(resolver: &mut Resolver<'_, '_>, key: &ObjectKey, source: &HttpRoute,
     }
 }
 
+fn keep_rule(rule: Rule, old: Option<&CompiledRules>) -> Arc<Rule> {
+    let old = match old {
+        Some(CompiledRules::Requests(rules)) => rules.iter().find(|old| old.id.index == rule.id.index),
+        Some(CompiledRules::Streams(_)) | None => None,
+    };
+    keep(rule, old)
+}
+
+impl<'s> Step<'s> {
+    fn old(&self) -> Option<&'s Arc<Remembered>> {
+        match self {
+            Self::Same(old) => Some(old),
+            Self::Read(reading) => reading.old,
+        }
+    }
+
+    fn contender(&self) -> Contender<'_> {
+        let (key, source, attachments) = match self {
+            Self::Same(old) => (&old.key, &old.source, Cow::Borrowed(old.wants())),
+            Self::Read(reading) => (reading.key, reading.source, Cow::Owned(attach::attachments(&reading.attached))),
+        };
+        Contender { kind: source.kind(), key, created: created(source.metadata()), attachments }
+    }
+
+    fn finish(self, inputs: &Inputs<'s, '_>, losses: Vec<Loss>) -> Arc<Remembered> {
+        match self {
+            Self::Same(old) if old.losses == losses => old.clone(),
+            Self::Same(old) => {
+                let Remembered { key, source, compiled, .. } = &**old;
+                let relations = Relations::new(inputs, key, source);
+                relations.read(inputs.world, key, source, compiled.clone(), Some(old)).finish(losses)
+            }
+            Self::Read(reading) => reading.finish(losses),
+        }
+    }
+}
+
+impl<'s> Relations<'s> {
+    fn new(inputs: &Inputs<'s, '_>, key: &'s ObjectKey, source: &'s Source) -> Self {
+        let Inputs { world, policies: _, parents, unchanged: _ } = *inputs;
+        let asks = source.asks(key);
+        let found = parents.find(world, &asks);
+        let namespace = world.objects.get_namespace(&ObjectKey::new("", key.namespace.as_str())).cloned();
+        Self { asks, namespace, found }
+    }
+
+    /// Whether the same parents would say the same.
+    fn are_those_of(&self, old: &Remembered) -> bool {
+        old.namespace == self.namespace
+            && old.links.len() == self.found.len()
+            && old.links.iter().zip(&self.found).all(|(old, new)| old.leads_to(new))
+    }
+
+    fn read(
+        self,
+        world: &World<'_>,
+        key: &'s ObjectKey,
+        source: &'s Source,
+        compiled: Arc<Compiled>,
+        old: Option<&'s Arc<Remembered>>,
+    ) -> Reading<'s> {
+        let Self { asks, namespace, found } = self;
+        let links = found.iter().map(Found::link).collect();
+        let attached = attach::attach(world, &asks, &found);
+        Reading { key, source, namespace, links, compiled, attached, old }
+    }
+}
+
+impl Reading<'_> {
+    fn finish(self, losses: Vec<Loss>) -> Arc<Remembered> {
+        let Self { key, source, namespace, links, compiled, mut attached, old } = self;
+        let unopposed = if losses.is_empty() { Vec::new() } else { attach::attachments(&attached) };
+        attached.iter_mut().for_each(|attached| attached.leave(&losses));
+        let outcome = outcome(key, source, &compiled, &attached, old.map(|old| &old.outcome));
+        let (key, source) = (key.clone(), source.clone());
+        Arc::new(Remembered { key, source, namespace, links, compiled, losses, unopposed, outcome })
+    }
+}
+
 fn outcome(
     key: &ObjectKey,
-    source: &HttpRoute,
+    source: &Source,
     compiled: &Compiled,
     attached: &[Attached<'_>],
     old: Option<&Outcome>,
 ) -> Outcome {
-    let attachments = attach::attachments(attached);
+    let metadata = source.metadata();
     let invalid = compiled.findings.all_invalid(compiled.written);
-    let served = !attachments.is_empty() && !compiled.rules.is_empty();
-    let route = served.then(|| {
-        let route =
-            Route { id: id_of(key), created: created(&source.metadata), attachments, rules: compiled.rules.clone() };
-        keep(route, old.and_then(|old| old.route.as_ref()))
-    });
-    let status = status::of(source.metadata.generation, &compiled.findings, compiled.written, attached);
+    let status = status::of(metadata.generation, &compiled.findings, compiled.written, attached);
     let accepted = attached.iter().filter(|_| !invalid).flat_map(Attached::listeners);
     let mut listeners: Vec<ListenerId> = accepted.cloned().collect();
     listeners.sort_unstable();
@@ -196,12 +320,59 @@ fn outcome(
         attached.iter().flat_map(Attached::listeners).map(|id| id.gateway.clone()).collect();
     gateways.sort_unstable();
     gateways.dedup();
-    Outcome { route, status: keep(ObjectStatus::Route(status), old.map(|old| &old.status)), gateways, listeners }
+    Outcome {
+        served: served(id_of(source.kind(), key), created(metadata), compiled, attach::attachments(attached), old),
+        status: keep(ObjectStatus::Route(status), old.map(|old| &old.status)),
+        gateways,
+        listeners,
+    }
+}
+
+/// The route for the snapshot, if there is a listener for it and something to do there.
+fn served(
+    id: RouteId,
+    created: Option<i64>,
+    compiled: &Compiled,
+    attachments: Vec<Attachment>,
+    old: Option<&Outcome>,
+) -> Option<Served> {
+    if attachments.is_empty() {
+        return None;
+    }
+    let old = old.and_then(|old| old.served.as_ref());
+    match &compiled.rules {
+        CompiledRules::Requests(rules) if rules.is_empty() => None,
+        CompiledRules::Requests(rules) => {
+            let old = match old {
+                Some(Served::Requests(old)) => Some(old),
+                Some(Served::Streams(_)) | None => None,
+            };
+            Some(Served::Requests(keep(Route { id, created, attachments, rules: rules.clone() }, old)))
+        }
+        CompiledRules::Streams(Carried { rule, forward }) => {
+            let old = match old {
+                Some(Served::Streams(old)) => Some(old),
+                Some(Served::Requests(_)) | None => None,
+            };
+            let (rule, forward) = (rule.clone(), forward.clone());
+            Some(Served::Streams(keep(StreamRoute { id, created, attachments, rule, forward }, old)))
+        }
+    }
 }
 
 impl Remembered {
+    /// Where it would be served without rivals.
+    fn wants(&self) -> &[Attachment] {
+        match &self.outcome.served {
+            _ if !self.losses.is_empty() => &self.unopposed,
+            Some(Served::Requests(route)) => &route.attachments,
+            Some(Served::Streams(route)) => &route.attachments,
+            None => &[],
+        }
+    }
+
     fn uses_the_same(&self, other: &Self) -> bool {
-        self.outcome.route.is_some() == other.outcome.route.is_some()
+        self.outcome.served.is_some() == other.outcome.served.is_some()
             && self.outcome.listeners == other.outcome.listeners
             && self.outcome.gateways == other.outcome.gateways
             && self.compiled.targets == other.compiled.targets
@@ -209,9 +380,28 @@ impl Remembered {
     }
 }
 
-/// What is said about HTTPRoutes.
+/// The routes of requests that a listener of the snapshot serves.
+pub(crate) fn requests(memory: &Memory) -> BTreeMap<RouteId, Arc<Route>> {
+    let served = memory.iter().filter_map(|remembered| match &remembered.outcome.served {
+        Some(Served::Requests(route)) => Some((route.id.clone(), route.clone())),
+        Some(Served::Streams(_)) | None => None,
+    });
+    served.collect()
+}
+
+/// The routes of connections and datagrams that a listener of the snapshot serves.
+pub(crate) fn streams(memory: &Memory) -> BTreeMap<RouteId, Arc<StreamRoute>> {
+    let served = memory.iter().filter_map(|remembered| match &remembered.outcome.served {
+        Some(Served::Streams(route)) => Some((route.id.clone(), route.clone())),
+        Some(Served::Requests(_)) | None => None,
+    });
+    served.collect()
+}
+
+/// What is said about routes.
 pub(crate) fn statuses(memory: &Memory) -> impl Iterator<Item = (ObjectRef, Arc<ObjectStatus>)> {
     memory.iter().map(|remembered| {
-        (ObjectRef { kind: Kind::HttpRoute, key: remembered.key.clone() }, remembered.outcome.status.clone())
+        let kind = source::object_kind(remembered.source.kind());
+        (ObjectRef { kind, key: remembered.key.clone() }, remembered.outcome.status.clone())
     })
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use lychgate_api::{Kind, Object, ObjectKey, ObjectRef, Objects};
-use lychgate_ir::{BackendId, BackendKind, ListenerId, ObjectName, RouteId, RouteKind};
+use lychgate_ir::{BackendId, BackendKind, ListenerId, ObjectName, RouteId, RouteKind, Transport};
 use lychgate_translate::{ObjectStatus, Options, Translation, translate};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -95,7 +95,7 @@ fn route_id(name: &str) -> RouteId {
 }
 
 fn backend_id(name: &str) -> BackendId {
-    BackendId { kind: BackendKind::Service, name: ObjectName::new("shop", name), port: 80 }
+    BackendId { kind: BackendKind::Service, name: ObjectName::new("shop", name), port: 80, transport: Transport::Tcp }
 }
 
 fn reference(kind: Kind, name: &str) -> ObjectRef {

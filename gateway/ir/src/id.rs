@@ -1,6 +1,8 @@
 //! Names of things, each a type of its own. Logs, metrics, `explain` and rejections speak in these.
 
+use crate::Transport;
 use serde::{Serialize, Serializer};
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +19,13 @@ impl ObjectName {
     /// From anything that becomes shared text.
     pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The order of the text `namespace/name`, by which Gateway API decides between objects of one age: `a-b/x` comes
+    /// before `a/x`.
+    pub fn cmp_as_text(&self, other: &Self) -> Ordering {
+        let text = |name: &Self| [&*name.namespace, "/", &*name.name].concat();
+        if self.namespace == other.namespace { self.name.cmp(&other.name) } else { text(self).cmp(&text(other)) }
     }
 }
 
@@ -157,11 +166,17 @@ pub struct BackendId {
     pub name: ObjectName,
     /// The port that the reference names.
     pub port: u16,
+    /// What is carried there: a Service may have one number for both, as DNS has.
+    pub transport: Transport,
 }
 
 impl fmt::Display for BackendId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}:{}", self.kind, self.name, self.port)
+        write!(f, "{}/{}:{}", self.kind, self.name, self.port)?;
+        match self.transport {
+            Transport::Tcp => Ok(()),
+            Transport::Udp => f.write_str("/udp"),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! EndpointSlices: the addresses behind a Service.
 
-use super::key_of;
+use super::{key_of, service};
 use crate::keep::keep;
-use lychgate_api::core::{AddressFamily, EndpointSlice, IntOrString, Service, TransportProtocol};
+use lychgate_api::core::{AddressFamily, EndpointSlice, IntOrString, Service};
 use lychgate_api::{Kind, ObjectKey, Objects};
 use lychgate_ir::{Backend, BackendId, Endpoint, EndpointAddress, EndpointSet, Endpoints, Resolution};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -131,10 +131,11 @@ fn read(id: &BackendId, service: &Service, slices: &[&Arc<EndpointSlice>]) -> En
 
 /// The port of a slice's endpoints that stands behind the Service's port: the one of the same name.
 fn port(id: &BackendId, service: &Service, slice: &EndpointSlice) -> Option<u16> {
-    let wanted = service.port(id.port)?;
-    let port = slice.ports.iter().find(|port| {
-        port.name.as_deref().unwrap_or_default() == wanted.name && port.protocol == TransportProtocol::Tcp
-    })?;
+    let wanted = service::port_of(service, id.port, id.transport)?;
+    let port = slice
+        .ports
+        .iter()
+        .find(|port| port.name.as_deref().unwrap_or_default() == wanted.name && port.protocol == wanted.protocol)?;
     // Any port, says a slice without a number: then the Service's own choice is as good as it gets.
     port.port.or(match wanted.target_port {
         Some(IntOrString::Int(number)) => Some(number),

@@ -13,7 +13,7 @@ use crate::world::World;
 use lychgate_api::core::Service;
 use lychgate_api::gateway::{BackendObjectReference, XBackend};
 use lychgate_api::{GATEWAY_GROUP, GATEWAY_X_GROUP, Kind, ObjectKey};
-use lychgate_ir::{BackendId, BackendKind, ObjectName, Refusal, RefusalReason, RouteKind, Target};
+use lychgate_ir::{BackendId, BackendKind, ObjectName, Refusal, RefusalReason, RouteKind, Target, Transport};
 use std::sync::Arc;
 
 /// What a reference led to.
@@ -123,8 +123,13 @@ impl<'w, 'a> Resolver<'w, 'a> {
                 let message = advice(self.referrer(), referent(backend_kind, &key));
                 return Err((RefusalReason::RefNotPermitted, message));
             }
-            Found::Service { object, covered } => (&object.metadata, service::check(&key, object, *port, *covered)),
-            Found::XBackend(object) => (&object.metadata, xbackend::check(&key, object, *port)),
+            Found::Service { object, covered } => {
+                if *covered == Some(true) && self.route == RouteKind::Udp {
+                    findings.note(format!("{path}: the BackendTLSPolicy of Service {key} does not hold for datagrams"));
+                }
+                (&object.metadata, service::check(&key, object, *port, *covered, self.route))
+            }
+            Found::XBackend(object) => (&object.metadata, xbackend::check(&key, object, *port, self.route)),
         };
         let name = name_of(&key);
         if !self.objects.iter().any(|(kind, known)| *kind == backend_kind && *known == name) {
@@ -133,7 +138,7 @@ impl<'w, 'a> Resolver<'w, 'a> {
         if let Err(note) = balance::read(metadata) {
             findings.note(format!("{path}: {kind} {key}: {note}"));
         }
-        result.map(|port| BackendId { kind: backend_kind, name, port })
+        result.map(|port| BackendId { kind: backend_kind, name, port, transport: transport(self.route) })
     }
 
     /// Rules of one route often refer to the same: once is enough.
@@ -152,7 +157,8 @@ impl<'w, 'a> Resolver<'w, 'a> {
             BackendKind::Service => {
                 self.world.objects.get_service(key).map_or(Found::Nothing, |object| Found::Service {
                     object: object.clone(),
-                    covered: service::needs_tls(object, port).map(|name| self.policies.covers(key, name)),
+                    covered: service::asks_for_tls(object, port, self.route)
+                        .map(|name| self.policies.covers(key, name)),
                 })
             }
             BackendKind::XBackend => {
@@ -170,6 +176,14 @@ impl<'w, 'a> Resolver<'w, 'a> {
             RouteKind::Udp => Kind::UdpRoute,
         };
         Referrer { group: GATEWAY_GROUP, kind: kind.as_str(), namespace: self.namespace }
+    }
+}
+
+/// What a kind of route is carried over.
+pub(super) fn transport(route: RouteKind) -> Transport {
+    match route {
+        RouteKind::Http | RouteKind::Grpc | RouteKind::Tls | RouteKind::Tcp => Transport::Tcp,
+        RouteKind::Udp => Transport::Udp,
     }
 }
 

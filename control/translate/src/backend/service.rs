@@ -1,10 +1,13 @@
 //! Services: by their endpoints, or by name for ExternalName.
 
 use super::balance;
+use super::resolve::transport;
 use crate::policy::backend_tls::TlsPolicies;
 use lychgate_api::ObjectKey;
 use lychgate_api::core::{Service, ServicePort, ServiceType, TransportProtocol};
-use lychgate_ir::{Backend, BackendId, BackendTls, HostPattern, RefusalReason, Resolution, UpstreamProtocol};
+use lychgate_ir::{
+    Backend, BackendId, BackendTls, HostPattern, RefusalReason, Resolution, RouteKind, Transport, UpstreamProtocol,
+};
 
 /// Application protocols that Kubernetes names (KEP-3726, GEP-1911).
 const KUBERNETES: &str = "kubernetes.io/";
@@ -16,10 +19,12 @@ pub(super) fn check(
     service: &Service,
     port: Option<u16>,
     covered: Option<bool>,
+    route: RouteKind,
 ) -> Result<u16, (RefusalReason, String)> {
     let missing = |message| (RefusalReason::BackendNotFound, message);
     let number = port.ok_or_else(|| missing(format!("a reference to Service {key} needs a port; write one")))?;
-    let known = service.port(number);
+    let transport = transport(route);
+    let known = port_of(service, number, transport).or_else(|| service.port(number));
     if service.spec.r#type == ServiceType::ExternalName {
         external_name(service).map_err(|text| (RefusalReason::UnsupportedValue, format!("Service {key}: {text}")))?;
         // Nothing stands between us and the name: a port that the Service does not list is as good as any.
@@ -32,8 +37,19 @@ pub(super) fn check(
         missing(format!("Service {key} has no port {number}; it has {}", ports.join(", ")))
     })?;
     let unsupported = |message| (RefusalReason::UnsupportedProtocol, message);
-    if known.protocol != TransportProtocol::Tcp {
-        return Err(unsupported(format!("port {number} of Service {key} is {}, not TCP", known.protocol)));
+    if known.protocol != carried_as(transport) {
+        let wanted = carried_as(transport);
+        return Err(unsupported(format!("port {number} of Service {key} is {}, not {wanted}", known.protocol)));
+    }
+    match route {
+        RouteKind::Http => {}
+        RouteKind::Grpc if protocol(known) == UpstreamProtocol::WebSocket => {
+            let message = format!("port {number} of Service {key} speaks WebSocket, not HTTP/2, which gRPC needs");
+            return Err(unsupported(message));
+        }
+        RouteKind::Grpc => {}
+        // What is said there is between the client and the backend.
+        RouteKind::Tls | RouteKind::Tcp | RouteKind::Udp => return Ok(number),
     }
     match known.app_protocol.as_deref() {
         Some(name) if name.starts_with(KUBERNETES) && protocol(known) == UpstreamProtocol::Auto => {
@@ -49,10 +65,30 @@ pub(super) fn check(
     }
 }
 
-/// The name of a port that must be covered by a BackendTLSPolicy.
-pub(super) fn needs_tls(service: &Service, port: Option<u16>) -> Option<&str> {
-    let port = service.port(port?)?;
-    (port.app_protocol.as_deref() == Some(WSS)).then_some(&port.name)
+/// The port of this number that a transport can use: a Service may have one number for both.
+pub(super) fn port_of(service: &Service, number: u16, transport: Transport) -> Option<&ServicePort> {
+    let wanted = carried_as(transport);
+    service.spec.ports.iter().find(|port| port.port == number && port.protocol == wanted)
+}
+
+/// A transport as Kubernetes names it.
+pub(super) fn carried_as(transport: Transport) -> TransportProtocol {
+    match transport {
+        Transport::Tcp => TransportProtocol::Tcp,
+        Transport::Udp => TransportProtocol::Udp,
+    }
+}
+
+/// The name of a port for which it matters whether a BackendTLSPolicy covers it: one that must be covered, or one that
+/// no policy can protect.
+pub(super) fn asks_for_tls(service: &Service, port: Option<u16>, route: RouteKind) -> Option<&str> {
+    let port = port_of(service, port?, transport(route))?;
+    let asks = match route {
+        RouteKind::Http | RouteKind::Grpc => port.app_protocol.as_deref() == Some(WSS),
+        RouteKind::Tls | RouteKind::Tcp => false,
+        RouteKind::Udp => true,
+    };
+    asks.then_some(&port.name)
 }
 
 fn protocol(port: &ServicePort) -> UpstreamProtocol {
@@ -76,7 +112,11 @@ fn external_name(service: &Service) -> Result<&str, String> {
 
 /// One port of a Service. Whether it can be used was found out when the reference was followed.
 pub(super) fn backend(policies: &TlsPolicies<'_>, id: &BackendId, key: &ObjectKey, service: &Service) -> Backend {
-    let port = service.port(id.port);
+    let port = port_of(service, id.port, id.transport);
+    let tls = match id.transport {
+        Transport::Tcp => policies.tls(key, port.map_or("", |port| &port.name)),
+        Transport::Udp => None,
+    };
     let resolution = match &service.spec.r#type {
         ServiceType::ExternalName => Resolution::Dns {
             hostname: external_name(service).unwrap_or_default().to_ascii_lowercase().into(),
@@ -89,7 +129,7 @@ pub(super) fn backend(policies: &TlsPolicies<'_>, id: &BackendId, key: &ObjectKe
     Backend {
         id: id.clone(),
         protocol: port.map_or(UpstreamProtocol::Auto, protocol),
-        tls: policies.tls(key, port.map_or("", |port| &port.name)).unwrap_or(BackendTls::Plain),
+        tls: tls.unwrap_or(BackendTls::Plain),
         resolution,
         balance: balance::read(&service.metadata).unwrap_or_default(),
         persistence: None,

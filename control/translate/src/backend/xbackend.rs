@@ -12,8 +12,8 @@ use lychgate_api::gateway::{
 };
 use lychgate_api::{GATEWAY_X_GROUP, Kind, ObjectKey};
 use lychgate_ir::{
-    Backend, BackendId, BackendTls, ClientIdentity, GatewayId, Refusal, RefusalReason, Resolution, UpstreamProtocol,
-    UpstreamTls,
+    Backend, BackendId, BackendTls, ClientIdentity, GatewayId, Refusal, RefusalReason, Resolution, RouteKind,
+    Transport, UpstreamProtocol, UpstreamTls,
 };
 use std::collections::BTreeSet;
 
@@ -21,11 +21,16 @@ use std::collections::BTreeSet;
 const MAX_ANCESTORS: usize = 32;
 
 /// Whether a route can use an XBackend, and its port.
-pub(super) fn check(key: &ObjectKey, backend: &XBackend, port: Option<u16>) -> Result<u16, (RefusalReason, String)> {
+pub(super) fn check(
+    key: &ObjectKey,
+    backend: &XBackend,
+    port: Option<u16>,
+    route: RouteKind,
+) -> Result<u16, (RefusalReason, String)> {
     if let Some(Problem { reason: _, message }) = unsupported(backend) {
         return Err((RefusalReason::UnsupportedValue, format!("XBackend {key}: {message}")));
     }
-    if let Err(message) = protocol(backend) {
+    if let Err(message) = protocol(backend).and_then(|_| usable(backend, route)) {
         return Err((RefusalReason::UnsupportedProtocol, format!("XBackend {key}: {message}")));
     }
     let number = backend.spec.port.number;
@@ -52,15 +57,31 @@ fn unsupported(backend: &XBackend) -> Option<Problem> {
     }
 }
 
+/// Whether a kind of route can speak what the backend asks for. Streams of bytes carry all that is spoken over TCP.
+fn usable(backend: &XBackend, route: RouteKind) -> Result<(), String> {
+    let asks = backend.spec.protocol;
+    match (route, asks) {
+        (RouteKind::Http | RouteKind::Grpc, Some(protocol @ BackendProtocol::Tcp)) => {
+            Err(format!("protocol {protocol} is not one that HTTP routes can use; leave it out, or use a TCPRoute"))
+        }
+        (RouteKind::Grpc, Some(protocol @ (BackendProtocol::Http11 | BackendProtocol::Wss))) => {
+            Err(format!("protocol {protocol} is not HTTP/2, which gRPC needs; write GRPC"))
+        }
+        (RouteKind::Udp, Some(protocol)) => Err(format!("protocol {protocol} is not spoken over UDP; leave it out")),
+        (RouteKind::Udp, None) if backend.spec.tls.mode != BackendTlsMode::None => {
+            Err("TLS is not spoken over UDP; write tls.mode None".to_owned())
+        }
+        (RouteKind::Http | RouteKind::Grpc | RouteKind::Tls | RouteKind::Tcp | RouteKind::Udp, _) => Ok(()),
+    }
+}
+
 fn protocol(backend: &XBackend) -> Result<UpstreamProtocol, String> {
     match backend.spec.protocol {
-        None | Some(BackendProtocol::Http) => Ok(UpstreamProtocol::Auto),
+        None | Some(BackendProtocol::Http | BackendProtocol::Tcp) => Ok(UpstreamProtocol::Auto),
         Some(BackendProtocol::Http11) => Ok(UpstreamProtocol::Http1),
         Some(BackendProtocol::Http2 | BackendProtocol::H2c | BackendProtocol::Grpc) => Ok(UpstreamProtocol::Http2),
         Some(BackendProtocol::Wss) => Ok(UpstreamProtocol::WebSocket),
-        Some(protocol @ (BackendProtocol::Tcp | BackendProtocol::Mcp)) => {
-            Err(format!("protocol {protocol} is not one that HTTP routes can use in this version"))
-        }
+        Some(protocol @ BackendProtocol::Mcp) => Err(format!("protocol {protocol} is not supported by this version")),
     }
 }
 
@@ -70,7 +91,10 @@ pub(super) fn backend(world: &World<'_>, id: &BackendId, key: &ObjectKey, object
     Backend {
         id: id.clone(),
         protocol: protocol(object).unwrap_or(UpstreamProtocol::Auto),
-        tls: tls(world, key, object).backend,
+        tls: match id.transport {
+            Transport::Tcp => tls(world, key, object).backend,
+            Transport::Udp => BackendTls::Plain,
+        },
         resolution: Resolution::Dns { hostname: hostname.to_ascii_lowercase().into(), port: object.spec.port.number },
         balance: balance::read(&object.metadata).unwrap_or_default(),
         persistence: object

@@ -62,10 +62,13 @@ pub(super) struct Kinds {
     pub(super) problem: Option<Problem>,
 }
 
-/// What a protocol can carry, in this version.
-fn carried(protocol: Option<Protocol>) -> &'static [(Kind, RouteKind)] {
+/// What a protocol can carry. What is left of TLS that is ended here is a stream like any other.
+fn carried(protocol: Option<Protocol>, ends_tls: bool) -> &'static [(Kind, RouteKind)] {
     match protocol {
-        Some(Protocol::Http | Protocol::Https) => &[(Kind::HttpRoute, RouteKind::Http)],
+        Some(Protocol::Http | Protocol::Https) => {
+            &[(Kind::HttpRoute, RouteKind::Http), (Kind::GrpcRoute, RouteKind::Grpc)]
+        }
+        Some(Protocol::Tls) if ends_tls => &[(Kind::TlsRoute, RouteKind::Tls), (Kind::TcpRoute, RouteKind::Tcp)],
         Some(Protocol::Tls) => &[(Kind::TlsRoute, RouteKind::Tls)],
         Some(Protocol::Tcp) => &[(Kind::TcpRoute, RouteKind::Tcp)],
         Some(Protocol::Udp) => &[(Kind::UdpRoute, RouteKind::Udp)],
@@ -74,8 +77,8 @@ fn carried(protocol: Option<Protocol>) -> &'static [(Kind, RouteKind)] {
 }
 
 /// Those that are asked for and that the protocol can carry; without asking, all of the latter.
-pub(super) fn kinds(protocol: Option<Protocol>, wanted: &[RouteGroupKind]) -> Kinds {
-    let carried = carried(protocol);
+pub(super) fn kinds(protocol: Option<Protocol>, ends_tls: bool, wanted: &[RouteGroupKind]) -> Kinds {
+    let carried = carried(protocol, ends_tls);
     let group_kind = |kind: Kind| RouteGroupKind { group: GATEWAY_GROUP.to_owned(), kind: kind.as_str().to_owned() };
     if wanted.is_empty() {
         return Kinds {

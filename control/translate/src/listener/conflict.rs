@@ -35,9 +35,13 @@ impl Family {
         }
     }
 
-    /// UDP ports are others than TCP ports.
+    /// UDP ports are others than TCP ports. Streams and datagrams have nothing but the port to be told apart by.
     fn clashes(self, other: Self) -> bool {
-        self != other && self != Self::Udp && other != Self::Udp
+        match (self, other) {
+            (Self::Udp, Self::Udp) | (Self::Tcp, Self::Tcp) => true,
+            (Self::Udp, _) | (_, Self::Udp) => false,
+            (one, other) => one != other,
+        }
     }
 }
 
@@ -45,6 +49,7 @@ impl Family {
 struct Claim {
     addresses: Arc<[IpAddr]>,
     family: Family,
+    protocol: ProtocolType,
     id: ListenerId,
 }
 
@@ -115,9 +120,10 @@ fn rivalry(one: &ListenerPlan<'_>, other: &ListenerPlan<'_>) -> Option<Problem> 
         return None;
     }
     if Family::of(&one.spec.protocol).clashes(Family::of(&other.spec.protocol)) {
-        return Some(protocol_conflict(one, &other.id));
+        return Some(protocol_conflict(one, &other.spec.protocol, &other.id));
     }
-    (one.hostname == other.hostname).then(|| hostname_conflict(one, &other.id))
+    let same = one.hostname == other.hostname && Family::of(&one.spec.protocol) == Family::of(&other.spec.protocol);
+    same.then(|| hostname_conflict(one, &other.spec.protocol, &other.id))
 }
 
 impl Claims {
@@ -127,17 +133,19 @@ impl Claims {
         let clash =
             port.families.iter().find(|claim| family.clashes(claim.family) && overlap(&claim.addresses, addresses));
         if let Some(claim) = clash {
-            return Some(protocol_conflict(listener, &claim.id));
+            return Some(protocol_conflict(listener, &claim.protocol, &claim.id));
         }
         let same = port.by_host.get(&listener.hostname).into_iter().flatten();
         let same = same.filter(|claim| claim.family == family).find(|claim| overlap(&claim.addresses, addresses));
-        same.map(|claim| hostname_conflict(listener, &claim.id))
+        same.map(|claim| hostname_conflict(listener, &claim.protocol, &claim.id))
     }
 
     fn take(&mut self, listener: &ListenerPlan<'_>, addresses: &Arc<[IpAddr]>) {
         let port = self.0.entry(listener.spec.port).or_default();
         let family = Family::of(&listener.spec.protocol);
-        let claim = || Claim { addresses: addresses.clone(), family, id: listener.id.clone() };
+        let protocol = &listener.spec.protocol;
+        let claim =
+            || Claim { addresses: addresses.clone(), family, protocol: protocol.clone(), id: listener.id.clone() };
         if !port.families.iter().any(|known| known.family == family && known.addresses == *addresses) {
             port.families.push(claim());
         }
@@ -151,15 +159,21 @@ fn overlap(one: &[IpAddr], other: &[IpAddr]) -> bool {
     all(one) || all(other) || one.iter().any(|address| other.contains(address))
 }
 
-fn protocol_conflict(listener: &ListenerPlan<'_>, other: &ListenerId) -> Problem {
+fn protocol_conflict(listener: &ListenerPlan<'_>, spoken: &ProtocolType, other: &ListenerId) -> Problem {
     let port = listener.spec.port;
     let protocol = &listener.spec.protocol;
-    let message = format!("port {port} speaks another protocol than {protocol} for {other}; use another port");
+    let message = if spoken == protocol {
+        format!("{protocol} port {port} belongs to {other} as well; use another port")
+    } else {
+        format!("port {port} speaks another protocol than {protocol} for {other}; use another port")
+    };
     Problem::new(reason::PROTOCOL_CONFLICT, message)
 }
 
-fn hostname_conflict(listener: &ListenerPlan<'_>, other: &ListenerId) -> Problem {
+/// HTTPS and TLS may share a port, but not a host on it.
+fn hostname_conflict(listener: &ListenerPlan<'_>, protocol: &ProtocolType, other: &ListenerId) -> Problem {
     let (port, host) = (listener.spec.port, &listener.hostname);
     let message = format!("hostname {host} on port {port} belongs to {other} as well; use another hostname or port");
-    Problem::new(reason::HOSTNAME_CONFLICT, message)
+    let same_protocol = *protocol == listener.spec.protocol;
+    Problem::new(if same_protocol { reason::HOSTNAME_CONFLICT } else { reason::PROTOCOL_CONFLICT }, message)
 }

@@ -57,7 +57,7 @@ fn mark_among(listeners: &mut [&mut ListenerPlan<'_>]) {
 }
 
 /// Every pattern that covers all hosts of this one and more.
-fn broader(host: &HostPattern) -> Vec<HostPattern> {
+pub(crate) fn broader(host: &HostPattern) -> Vec<HostPattern> {
     let mut patterns = Vec::new();
     let mut rest: &str = match host {
         HostPattern::Any => return patterns,

@@ -1,4 +1,4 @@
-//! `tls` of HTTPS listeners: certificates, options, and what the Gateway asks of clients.
+//! `tls` of HTTPS and TLS listeners: where it ends, certificates, options, and what the Gateway asks of clients.
 
 use super::is_ours;
 use crate::gateway::frontend::Validation;
@@ -9,7 +9,7 @@ use crate::status::reason;
 use crate::world::{BadRef, World};
 use lychgate_api::gateway::{Listener, ListenerTlsConfig, TlsModeType};
 use lychgate_api::meta::StringMap;
-use lychgate_ir::{CertificateId, ClientValidation, ListenerTls, Refusal, TlsVersion};
+use lychgate_ir::{CertificateId, ClientValidation, ListenerTls, Protocol, Refusal, TlsVersion};
 
 /// How a listener ends TLS. Without certificates it cannot be served.
 #[derive(Clone, Debug)]
@@ -28,20 +28,60 @@ impl Terminate {
 
 /// What was read, and what is wrong with it.
 pub(super) struct Read {
-    pub(super) terminate: Terminate,
+    /// `None` if TLS is passed through.
+    pub(super) terminate: Option<Terminate>,
     pub(super) refused: Option<Problem>,
     pub(super) unresolved: Option<Problem>,
     pub(super) notes: Vec<String>,
 }
 
+/// Nothing is read for protocols without TLS, where admission lets nobody write any.
 pub(super) fn read(
     world: &World<'_>,
     from: Referrer<'_>,
     listener: &Listener,
+    protocol: Protocol,
     validation: Option<&Validation>,
-) -> Read {
+) -> Option<Read> {
     let absent = ListenerTlsConfig::default();
-    let ListenerTlsConfig { mode, certificate_refs, options } = listener.tls.as_ref().unwrap_or(&absent);
+    let tls = listener.tls.as_ref().unwrap_or(&absent);
+    match (protocol, tls.mode) {
+        (Protocol::Http | Protocol::Tcp | Protocol::Udp, _) => None,
+        (Protocol::Tls, TlsModeType::Passthrough) => Some(passed(&tls.options)),
+        (Protocol::Tls, TlsModeType::Terminate) => {
+            let mut read = ended(world, from, tls, None);
+            if validation.is_some() {
+                read.notes.push("spec.tls.frontend of the Gateway is for HTTPS: clients are not asked here".to_owned());
+            }
+            Some(read)
+        }
+        (Protocol::Https, mode) => {
+            let mut read = ended(world, from, tls, validation);
+            if mode == TlsModeType::Passthrough {
+                let message = "tls.mode Passthrough is not possible with protocol HTTPS; use mode Terminate";
+                read.refused = Some(Problem::new(reason::UNSUPPORTED_VALUE, message));
+            }
+            Some(read)
+        }
+    }
+}
+
+/// Certificates are ignored, as the API says. A version cannot be asked for where nobody here agrees on one.
+fn passed(options: &StringMap) -> Read {
+    let mut notes = Vec::new();
+    let refused = match min_version(options, &mut notes) {
+        Ok(_) if options.contains_key(MIN_TLS_VERSION) => {
+            let message = format!("tls.options: {MIN_TLS_VERSION} cannot hold with mode Passthrough; remove it");
+            Some(Problem::new(reason::UNSUPPORTED_VALUE, message))
+        }
+        Ok(_) => None,
+        Err(problem) => Some(problem),
+    };
+    Read { terminate: None, refused, unresolved: None, notes }
+}
+
+fn ended(world: &World<'_>, from: Referrer<'_>, tls: &ListenerTlsConfig, validation: Option<&Validation>) -> Read {
+    let ListenerTlsConfig { mode: _, certificate_refs, options } = tls;
     let mut certificates: Vec<CertificateId> = Vec::new();
     let mut bad = Vec::new();
     let mut first_reason = None;
@@ -68,10 +108,6 @@ pub(super) fn read(
         refused = Some(problem);
         TlsVersion::V1_3
     });
-    if *mode == TlsModeType::Passthrough {
-        let message = "tls.mode Passthrough is not possible with protocol HTTPS; use mode Terminate";
-        refused = Some(Problem::new(reason::UNSUPPORTED_VALUE, message));
-    }
     let mut unresolved = first_reason.map(|reason| Problem::new(reason, sentences(&bad)));
     if let Some(validation) = validation {
         unresolved = unresolved.or_else(|| validation.unresolved.clone());
@@ -80,7 +116,7 @@ pub(super) fn read(
         }
     }
     let client_validation = validation.map(|validation| validation.checked.clone());
-    let terminate = Terminate { certificates, min_version, client_validation };
+    let terminate = Some(Terminate { certificates, min_version, client_validation });
     Read { terminate, refused, unresolved, notes }
 }
 

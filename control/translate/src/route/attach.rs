@@ -2,11 +2,12 @@
 
 use super::hostnames;
 use super::parents::{Found, Parent, ParentListener};
-use crate::status::condition::Problem;
+use super::rivals::Loss;
+use crate::status::condition::{Problem, sentences};
 use crate::status::reason;
 use crate::world::World;
 use lychgate_api::ObjectKey;
-use lychgate_api::gateway::{GatewayDefaultScope, HttpRoute, ParentReference};
+use lychgate_api::gateway::{GatewayDefaultScope, ParentReference};
 use lychgate_ir::{Attachment, HostPattern, ListenerId, RouteKind};
 use std::sync::Arc;
 
@@ -38,11 +39,6 @@ impl<'a> Asks<'a> {
             named: !hosts.is_empty(),
         }
     }
-
-    pub(super) fn http(key: &'a ObjectKey, route: &'a HttpRoute) -> Self {
-        let spec = &route.spec;
-        Self::new(RouteKind::Http, key, &spec.parent_refs, spec.use_default_gateways, &spec.hostnames)
-    }
 }
 
 /// What one parent says to a route.
@@ -50,6 +46,8 @@ pub(super) struct Attached<'a> {
     pub(super) reference: &'a ParentReference,
     /// The listeners that take it, or why none does.
     pub(super) result: Result<Vec<Taken<'a>>, Problem>,
+    /// Where another route comes first, for people.
+    pub(super) losses: Vec<String>,
 }
 
 /// A listener that takes a route.
@@ -59,6 +57,24 @@ pub(super) struct Taken<'a> {
 }
 
 impl Attached<'_> {
+    /// Leaves listeners to the routes that have them.
+    pub(super) fn leave(&mut self, losses: &[Loss]) {
+        let Ok(taken) = &mut self.result else { return };
+        let lost = |taken: &Taken<'_>| losses.iter().find(|loss| loss.listener == taken.listener.id);
+        for (section, loss) in taken.iter().filter_map(|taken| Some((&taken.listener.id.section, lost(taken)?))) {
+            let Loss { listener: _, winner, attaches } = loss;
+            self.losses.push(match attaches {
+                true => format!("all that comes to {section} goes to {winner}, which comes first"),
+                false => format!("a hostname on {section} belongs to {winner}, which comes first"),
+            });
+        }
+        taken.retain(|taken| lost(taken).is_none_or(|loss| loss.attaches));
+        if taken.is_empty() {
+            let message = format!("{}; use another hostname or listener", sentences(&self.losses));
+            self.result = Err(Problem::new(reason::HOSTNAME_CONFLICT, message));
+        }
+    }
+
     /// The listeners that take the route.
     pub(super) fn listeners(&self) -> impl Iterator<Item = &ListenerId> {
         self.result.iter().flatten().map(|taken| &taken.listener.id)
@@ -71,12 +87,13 @@ impl Attached<'_> {
 }
 
 /// Asks every parent.
-pub(super) fn attach<'a>(world: &World<'_>, asks: &Asks<'_>, found: &'a [Found<'a>]) -> Vec<Attached<'a>> {
-    let ask = |found: &'a Found<'a>| match found {
-        Found::Ours(reference, parent) => Attached { reference, result: one(world, asks, reference, parent) },
-        Found::Lost(reference, why) => {
-            Attached { reference, result: Err(Problem::new(reason::NO_MATCHING_PARENT, why.as_str())) }
-        }
+pub(super) fn attach<'a>(world: &World<'_>, asks: &Asks<'_>, found: &[Found<'a>]) -> Vec<Attached<'a>> {
+    let ask = |found: &Found<'a>| {
+        let (reference, result) = match found {
+            Found::Ours(reference, parent) => (*reference, one(world, asks, reference, parent)),
+            Found::Lost(reference, why) => (*reference, Err(Problem::new(reason::NO_MATCHING_PARENT, why.as_str()))),
+        };
+        Attached { reference, result, losses: Vec::new() }
     };
     found.iter().map(ask).collect()
 }

@@ -102,7 +102,7 @@ fn path_types(rule: &HttpRouteRule) -> Vec<PathMatchType> {
 }
 
 /// What a generated cookie belongs to. A name outlives the rule's position.
-fn owner(id: &RuleId) -> String {
+pub(super) fn owner(id: &RuleId) -> String {
     match &id.name {
         Some(name) => format!("{}#{name}", id.route),
         None => format!("{}#{}", id.route, id.index),

@@ -32,7 +32,7 @@ fn read_path(path: &HttpPathMatch) -> Result<PathMatch, String> {
 }
 
 /// Of several conditions on one name the first counts.
-fn read_headers(headers: &[HttpHeaderMatch]) -> Result<Vec<HeaderMatch>, String> {
+pub(super) fn read_headers(headers: &[HttpHeaderMatch]) -> Result<Vec<HeaderMatch>, String> {
     let mut read: Vec<HeaderMatch> = Vec::with_capacity(headers.len());
     for (index, HttpHeaderMatch { r#type, name, value }) in headers.iter().enumerate() {
         let name = HeaderName::try_from(name.as_str())
@@ -68,7 +68,7 @@ fn read_query(params: &[HttpQueryParamMatch]) -> Result<Vec<QueryMatch>, String>
     Ok(read)
 }
 
-fn regex(path: &str, text: &str) -> Result<Arc<str>, String> {
+pub(super) fn regex(path: &str, text: &str) -> Result<Arc<str>, String> {
     let build = |text: &str| regex::bytes::RegexBuilder::new(text).size_limit(REGEX_SIZE).build();
     // On its own first: `a)|(b` becomes valid within the anchors.
     build(text).and_then(|_| build(&format!(r"\A(?:{text})\z"))).map_err(|error| match error {

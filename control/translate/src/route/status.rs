@@ -45,6 +45,9 @@ fn accepted(attached: &Attached<'_>) -> String {
     if !idle.is_empty() {
         message.push_str(&format!("; not served there until the listener is: {}", list(&idle)));
     }
+    if !attached.losses.is_empty() {
+        message.push_str(&format!("; {}", sentences(&attached.losses)));
+    }
     message
 }
 

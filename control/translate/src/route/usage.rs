@@ -34,7 +34,7 @@ impl Usage {
                 }
             }
         }
-        if route.outcome.route.is_some() {
+        if route.outcome.served.is_some() {
             for target in &route.compiled.targets {
                 if !self.targets.contains(target) {
                     self.targets.insert(target.clone());

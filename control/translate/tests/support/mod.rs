@@ -186,6 +186,18 @@ pub(crate) fn check_closed(translation: &Translation, name: &str) {
             }
         }
     }
+    for route in snapshot.stream_routes.values() {
+        for attachment in &route.attachments {
+            assert!(snapshot.listeners.contains_key(&attachment.listener), "{name}: {}", attachment.listener);
+            assert!(!attachment.hostnames.is_empty(), "{name}");
+        }
+        assert!(!route.attachments.is_empty(), "{name}: {} is attached to nothing", route.id);
+        for backend in route.forward.iter().flatten() {
+            if let Target::Backend(id) = &backend.target {
+                assert!(snapshot.backends.contains_key(id), "{name}: {id} is not there");
+            }
+        }
+    }
     for (id, backend) in &snapshot.backends {
         assert_eq!(backend.resolution == Resolution::Endpoints, translation.endpoints.contains_key(id), "{name}: {id}");
         if let BackendTls::Tls(tls) = &backend.tls

@@ -1,10 +1,11 @@
 use crate::support::{Asked, chain, modifier};
 use lychgate_filters::{Verdict, sampled};
 use lychgate_ir::filter::{Filter, Fraction, Mirror};
-use lychgate_ir::{BackendId, BackendKind, ObjectName, Refusal, RefusalReason, Target};
+use lychgate_ir::{BackendId, BackendKind, ObjectName, Refusal, RefusalReason, Target, Transport};
 
 fn target(name: &str) -> Target {
-    Target::Backend(BackendId { kind: BackendKind::Service, name: ObjectName::new("ns", name), port: 80 })
+    let transport = Transport::Tcp;
+    Target::Backend(BackendId { kind: BackendKind::Service, name: ObjectName::new("ns", name), port: 80, transport })
 }
 
 fn mirror(name: &str, share: Fraction) -> Mirror {
