@@ -73,7 +73,8 @@ impl Engine {
     }
 
     fn streams<'a>(&'a self, listener: &'a ListenerState, peer: SocketAddr) -> Streams<'a> {
-        Streams { limits: &self.limits, identity: listener.spec.upstream_identity.as_ref(), peer }
+        let sealed = listener.spec.protocol == Protocol::Tls && listener.tls.is_none();
+        Streams { limits: &self.limits, identity: listener.spec.upstream_identity.as_ref(), peer, sealed }
     }
 
     /// Looks at the ClientHello, and ends TLS if the listener that the name belongs to says so.

@@ -6,7 +6,7 @@ use super::fault::{Fault, last_word};
 use crate::connection::drop_at;
 use crate::upstream::{EndpointState, Offer, Picked, Reach, peer};
 use http::StatusCode;
-use lychgate_ir::{Retry, UpstreamProtocol};
+use lychgate_ir::{Retry, RouteKind, UpstreamProtocol};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result, RetryType};
 use pingora_proxy::Session;
@@ -107,7 +107,8 @@ impl Gateway {
         if is_upgrade && state.spec.protocol == UpstreamProtocol::Http2 {
             return Err(ctx.fail(Fault::bad_request("an upgrade to a backend that speaks HTTP/2 only")));
         }
-        let offer = if is_upgrade { Offer::Http1 } else { Offer::All };
+        let route = ctx.routed.as_ref().map_or(RouteKind::Http, |routed| routed.rule.id.route.kind);
+        let offer = if is_upgrade { Offer::Http1 } else { Offer::of(route) };
         let mut peer = match peer(&state, reach, endpoint.address, offer, connect).await {
             Ok(peer) => peer,
             Err(error) => return Err(ctx.not_connected(error.into_up())),

@@ -3,13 +3,15 @@
 //! A client learns the status, a stable word for the reason, and the request's id. Names of objects, addresses and
 //! causes are for the log.
 
+mod call;
+
 use super::RequestContext;
 use super::head::PingoraResponse;
 use super::request_id::REQUEST_ID;
 use crate::connection::{LastWord, drop_at};
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use lychgate_filters::Reply;
 use lychgate_ir::{BackendId, Refusal, RuleId};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
@@ -222,6 +224,11 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
         session.set_keepalive(None);
     }
     let request = session.req_header();
+    if call::is_call(&request.headers) {
+        let framed = request.version != Version::HTTP_2;
+        let head = fault.to_call(&id, ctx.id.as_ref(), framed)?;
+        return send(session, ctx, head, String::new()).await;
+    }
     let is_head = request.method == Method::HEAD;
     let (head, body) = fault.response(Json::of(&request.headers), is_head, ctx.id.as_ref())?;
     send(session, ctx, head, body).await

@@ -74,6 +74,7 @@ impl Mirrors {
             let (body, pieces) = self.room.backlog();
             let copy = Copy {
                 mirror: mirror.clone(),
+                offer: Offer::of(routed.rule.id.route.kind),
                 head: session.req_header().clone(),
                 identity: routed.listener.spec.upstream_identity.clone(),
                 connector: self.connector.clone(),
@@ -126,6 +127,8 @@ impl Copies {
 
 struct Copy {
     mirror: MirrorState,
+    /// A copy speaks what the request speaks.
+    offer: Offer,
     head: RequestHeader,
     identity: Option<CertificateId>,
     connector: Arc<Connector>,
@@ -140,7 +143,7 @@ impl Copy {
         let picked = target.pick(None, &[], self.resolve).await.ok_or_else(nowhere)?;
         let state = target.state();
         let reach = state.reach(self.identity.as_ref()).ok_or_else(nowhere)?;
-        let peer = peer(&state, reach, picked.endpoint().address, Offer::All, self.connect).await?;
+        let peer = peer(&state, reach, picked.endpoint().address, self.offer, self.connect).await?;
         let (mut upstream, _) = self.connector.get_http_session(&peer).await?;
         let head = frame(self.head, &upstream, pieces.is_some())?;
         upstream.write_request_header(Box::new(head)).await?;

@@ -28,7 +28,10 @@ impl StreamTable {
         cells: &HashMap<BackendId, Arc<BackendCell>>,
     ) -> Self {
         let mut routes: Vec<&Arc<StreamRoute>> = routes.into_iter().collect();
-        routes.sort_by_key(|route| (route.created.is_none(), route.created, &route.id));
+        routes.sort_by(|a, b| {
+            let age = |route: &StreamRoute| (route.created.is_none(), route.created);
+            age(a).cmp(&age(b)).then_with(|| a.id.name.cmp_as_text(&b.id.name)).then_with(|| a.id.kind.cmp(&b.id.kind))
+        });
         let mut taken: HashMap<HostPattern, Arc<StreamState>> = HashMap::new();
         for route in routes {
             let state = Arc::new(StreamState::compile(route, cells));

@@ -19,6 +19,9 @@ pub(crate) struct Streams<'a> {
     /// What the Gateway presents to backends.
     pub(crate) identity: Option<&'a CertificateId>,
     pub(crate) peer: SocketAddr,
+    /// Whether what the client sends is TLS that nobody here has read: backends get it as it is, whatever policy they
+    /// have, since they could not make sense of TLS within TLS.
+    pub(crate) sealed: bool,
 }
 
 impl Streams<'_> {
@@ -51,9 +54,17 @@ impl Streams<'_> {
                 break;
             }
             let state = backend.state();
-            let reach = state.reach(self.identity).cloned().unwrap_or(Reach::Plain);
+            let reach = match self.sealed {
+                true => &Reach::Plain,
+                false => state
+                    .reach(self.identity)
+                    .ok_or_else(|| io::Error::other(format!("{} was not compiled for this identity", backend.id)))?,
+            };
+            if let Reach::Refused(refusal) = reach {
+                return Err(io::Error::other(refusal.message.to_string()));
+            }
             let address = picked.endpoint().address;
-            match tokio::time::timeout(self.limits.connect, connect::stream(address, &reach)).await {
+            match tokio::time::timeout(self.limits.connect, connect::stream(address, reach)).await {
                 Ok(Ok(upstream)) => return Ok((upstream, picked)),
                 Ok(Err(error)) => last = error,
                 Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no connection to {address} in time")),

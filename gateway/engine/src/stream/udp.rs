@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
@@ -18,8 +18,17 @@ use tokio::sync::watch;
 /// No datagram is larger.
 const MAX_DATAGRAM: usize = 65_535;
 
+/// Datagrams of one client that may wait for its flow: DNS may take a moment.
+const WAITING: usize = 16;
+
 /// The flows of one socket, by client.
-type Flows = Arc<Mutex<HashMap<SocketAddr, Arc<Flow>>>>;
+type Flows = Arc<Mutex<HashMap<SocketAddr, Slot>>>;
+
+enum Slot {
+    /// It has no endpoint yet; what came so far waits.
+    Opening(Vec<Vec<u8>>),
+    Open(Arc<Flow>),
+}
 
 struct Flow {
     upstream: UdpSocket,
@@ -66,31 +75,50 @@ pub(crate) async fn serve(
             }
         };
         let Some(datagram) = datagram.get(..length) else { continue };
-        let known = flows.lock().unwrap_or_else(PoisonError::into_inner).get(&client).cloned();
-        match known {
-            Some(flow) => flow.send(datagram),
-            None if !accepting => {}
-            None => {
-                // The first datagram of a flow may wait for DNS; the next ones of other clients must not.
-                let first = datagram.to_vec();
-                let (socket, flows, limits, route) = (socket.clone(), flows.clone(), limits.clone(), route());
-                if flows.lock().unwrap_or_else(PoisonError::into_inner).len() >= limits.flows {
-                    tracing::debug!(%client, "too many flows: the datagram is dropped");
-                    continue;
-                }
-                let Some(route) = route else { continue };
-                tokio::spawn(async move {
-                    if let Err(error) = run(socket, client, first, &route, &flows, &limits).await {
-                        tracing::debug!(rule = %route.id, %client, %error, "flow ended");
-                    }
-                });
-            }
+        if known(&flows, client, datagram) || !accepting {
+            continue;
         }
+        let Some(route) = route() else { continue };
+        if !begin(&flows, limits.flows, client, datagram) {
+            tracing::debug!(rule = %route.id, %client, "too many flows: the datagram is dropped");
+            continue;
+        }
+        let (socket, flows, limits) = (socket.clone(), flows.clone(), limits.clone());
+        tokio::spawn(async move {
+            if let Err(error) = run(socket, client, &route, &flows, &limits).await {
+                tracing::debug!(rule = %route.id, %client, %error, "flow ended");
+            }
+        });
     }
 }
 
+fn locked(flows: &Flows) -> MutexGuard<'_, HashMap<SocketAddr, Slot>> {
+    flows.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn is_empty(flows: &Flows) -> bool {
-    flows.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    locked(flows).is_empty()
+}
+
+/// Passes a datagram on to the client's flow, if there is one.
+fn known(flows: &Flows, client: SocketAddr, datagram: &[u8]) -> bool {
+    match locked(flows).get_mut(&client) {
+        Some(Slot::Open(flow)) => flow.send(datagram),
+        Some(Slot::Opening(waiting)) if waiting.len() < WAITING => waiting.push(datagram.to_vec()),
+        Some(Slot::Opening(_)) => {}
+        None => return false,
+    }
+    true
+}
+
+/// Makes room for a flow, if there is any.
+fn begin(flows: &Flows, most: usize, client: SocketAddr, datagram: &[u8]) -> bool {
+    let mut flows = locked(flows);
+    let room = flows.len() < most;
+    if room {
+        flows.insert(client, Slot::Opening(vec![datagram.to_vec()]));
+    }
+    room
 }
 
 impl Flow {
@@ -105,11 +133,11 @@ impl Flow {
 async fn run(
     socket: Arc<UdpSocket>,
     client: SocketAddr,
-    first: Vec<u8>,
     route: &StreamState,
     flows: &Flows,
     limits: &Limits,
 ) -> io::Result<()> {
+    let _gone = Gone { flows: flows.clone(), client };
     let refused = |refusal: Refusal| io::Error::other(refusal.message.to_string());
     let backend = route.backend().map_err(refused)?;
     let picked = backend.pick(None, &[], limits.resolve).await;
@@ -119,18 +147,12 @@ async fn run(
         if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let upstream = UdpSocket::bind(local).await?;
     upstream.connect(address).await?;
+    // Until the first event says so, the socket does not count as one that takes anything.
+    upstream.writable().await?;
     let flow = Arc::new(Flow { upstream, datagrams: AtomicU64::new(0), _picked: picked });
-    {
-        let mut flows = flows.lock().unwrap_or_else(PoisonError::into_inner);
-        // Two first datagrams may have come before either flow was there: the first flow is the one.
-        if let Some(other) = flows.get(&client) {
-            other.send(&first);
-            return Ok(());
-        }
-        flows.insert(client, flow.clone());
+    if let Some(Slot::Opening(waiting)) = locked(flows).insert(client, Slot::Open(flow.clone())) {
+        waiting.iter().for_each(|datagram| flow.send(datagram));
     }
-    let _gone = Gone { flows: flows.clone(), client };
-    flow.upstream.send(&first).await?;
     answer(&socket, client, &flow, limits.datagram_idle).await
 }
 
@@ -181,6 +203,6 @@ struct Gone {
 
 impl Drop for Gone {
     fn drop(&mut self) {
-        self.flows.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.client);
+        locked(&self.flows).remove(&self.client);
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct ClientTls {
     pub(crate) config: Arc<ClientConfig>,
     /// The same, but offering HTTP/1.1 alone. Sessions are shared.
     pub(crate) http1: Arc<ClientConfig>,
+    /// The same, but offering HTTP/2 alone.
+    pub(crate) http2: Arc<ClientConfig>,
     /// The same without ALPN, for what is not HTTP.
     pub(crate) raw: Arc<ClientConfig>,
     pub(crate) server_name: ServerName<'static>,
@@ -68,15 +70,16 @@ impl ClientTls {
         // Sessions of one are not those of the other: they were agreed with another protocol.
         config.resumption = Resumption::in_memory_sessions(32);
         let config = Arc::new(config);
-        let http1 = match protocol {
+        let only = |version: &[u8]| match protocol {
             UpstreamProtocol::Auto => {
-                let mut http1 = ClientConfig::clone(&config);
-                http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-                Arc::new(http1)
+                let mut only = ClientConfig::clone(&config);
+                only.alpn_protocols = vec![version.to_vec()];
+                Arc::new(only)
             }
             UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket | UpstreamProtocol::Http2 => config.clone(),
         };
-        Ok(Self { config, http1, raw, server_name, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) })
+        let (http1, http2) = (only(b"http/1.1"), only(b"h2"));
+        Ok(Self { config, http1, http2, raw, server_name, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) })
     }
 }
 

@@ -5,6 +5,7 @@
 use super::negotiated::{Negotiated, Version};
 use crate::tls::client::ClientTls;
 use async_trait::async_trait;
+use lychgate_ir::RouteKind;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddress;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
@@ -42,13 +43,24 @@ pub(crate) enum Offer {
     All,
     /// HTTP/1.1 alone, whatever else it may speak: for upgrades.
     Http1,
+    /// HTTP/2 alone, in clear text by prior knowledge: for gRPC.
+    Http2,
 }
 
 impl Offer {
+    /// What routes of a kind need.
+    pub(crate) fn of(route: RouteKind) -> Self {
+        match route {
+            RouteKind::Grpc => Self::Http2,
+            RouteKind::Http | RouteKind::Tls | RouteKind::Tcp | RouteKind::Udp => Self::All,
+        }
+    }
+
     fn config(self, tls: &ClientTls) -> &Arc<ClientConfig> {
         match self {
             Self::All => &tls.config,
             Self::Http1 => &tls.http1,
+            Self::Http2 => &tls.http2,
         }
     }
 }

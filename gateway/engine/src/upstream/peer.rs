@@ -28,9 +28,9 @@ pub(crate) async fn peer(
     let mut peer = match reach {
         Reach::Plain => {
             let mut peer = HttpPeer::new(address, false, String::new());
-            peer.options.alpn = match state.spec.protocol {
-                UpstreamProtocol::Auto | UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket => ALPN::H1,
-                UpstreamProtocol::Http2 => ALPN::H2,
+            peer.options.alpn = match (state.spec.protocol, offer) {
+                (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Auto, Offer::Http2) => ALPN::H2,
+                (UpstreamProtocol::Auto | UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket, _) => ALPN::H1,
             };
             peer
         }
@@ -39,6 +39,7 @@ pub(crate) async fn peer(
                 (UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket, _) => (Version::Http1, None),
                 (UpstreamProtocol::Http2, _) => (Version::Http2, None),
                 (UpstreamProtocol::Auto, Offer::Http1) => (Version::Http1, None),
+                (UpstreamProtocol::Auto, Offer::Http2) => (Version::Http2, None),
                 (UpstreamProtocol::Auto, Offer::All) => match state.negotiated.get(address) {
                     Some(version) => (version, None),
                     None => {

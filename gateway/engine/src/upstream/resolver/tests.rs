@@ -101,7 +101,8 @@ async fn serve(
 }
 
 fn cell() -> Arc<BackendCell> {
-    let id = BackendId { kind: BackendKind::Service, name: ObjectName::new("default", "far"), port: 80 };
+    let (name, transport) = (ObjectName::new("default", "far"), lychgate_ir::Transport::Tcp);
+    let id = BackendId { kind: BackendKind::Service, name, port: 80, transport };
     let spec = Backend {
         id: id.clone(),
         protocol: UpstreamProtocol::Auto,
