@@ -226,7 +226,8 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
     let request = session.req_header();
     if call::is_call(&request.headers) {
         let framed = request.version != Version::HTTP_2;
-        let head = fault.to_call(&id, ctx.id.as_ref(), framed)?;
+        let id = ctx.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("none");
+        let head = fault.to_call(id, ctx.id.as_ref(), framed)?;
         return send(session, ctx, head, String::new()).await;
     }
     let is_head = request.method == Method::HEAD;
