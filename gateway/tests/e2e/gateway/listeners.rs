@@ -130,6 +130,33 @@ async fn user_information_in_an_authority_is_refused() {
         connection.send(request).await.unwrap();
         assert_eq!(connection.response().await.unwrap().status, 400, "{request:?}");
     }
+    assert_eq!(Dial::h2c(address).get("http://user@a.example/").await.unwrap().status, 400);
     assert_eq!(blue.counts().requests, 0);
     assert_eq!(site.stop().await, 0);
+}
+
+#[tokio::test]
+async fn requests_that_share_an_h2c_connection_finish_when_the_gateway_stops() {
+    let (blue, files) = blue().await;
+    let address = free_addr();
+    let site = Site::serve(&[("all.yaml", &(http_gateway(address.port()) + &files))]).await;
+    let first = Dial::h2c(address).connect("a.example").await.unwrap();
+    let (mut slow, mut quick, mut slower) =
+        (first.multiplexed().unwrap(), first.multiplexed().unwrap(), first.multiplexed().unwrap());
+    let (slow, slower, ()) =
+        tokio::join!(slow.get("http://a.example/?hold=slow"), slower.get("http://a.example/?hold=slower"), async {
+            blue.wait_held("slow", 1).await;
+            blue.wait_held("slower", 1).await;
+            // One that has ended says nothing of those that have not.
+            assert_eq!(quick.get("http://a.example/").await.unwrap().status, 200);
+            let (cut, ()) = tokio::join!(site.stop(), async {
+                while Dial::http1(address).get("http://a.example/").await.is_ok() {
+                    tokio::task::yield_now().await;
+                }
+                blue.release("slow");
+                blue.release("slower");
+            });
+            assert_eq!(cut, 0);
+        });
+    assert_eq!((slow.unwrap().status.as_u16(), slower.unwrap().status.as_u16()), (200, 200));
 }

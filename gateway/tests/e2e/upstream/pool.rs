@@ -5,36 +5,39 @@ use crate::support::{echo, service, service_speaking};
 use crate::tls::{ca, tls_echo, tls_policy, trusting};
 use lychgate_testkit::{Authority, server_tls};
 
+/// Whether the version is asked for (first) or known beforehand makes a difference: who asks has to connect anew.
+const PROTOCOLS: [(Option<&str>, &str); 3] =
+    [(None, "HTTP/2.0"), (Some("kubernetes.io/h2c"), "HTTP/2.0"), (Some("kubernetes.io/wss"), "HTTP/1.1")];
+
 #[tokio::test]
 async fn a_policy_that_does_not_trust_the_backend_uses_no_connection_of_one_that_does() {
     let authority = Authority::new("ca");
-    let leaf = authority.server(&["b.example"]);
-    let mut http1 = server_tls(&leaf);
-    http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-    for config in [server_tls(&leaf), http1] {
-        let (server, address) = tls_echo("b", config).await;
-        let files = service("good", &[address])
-            + &tls_policy("good", &trusting("ca", "b.example"))
-            + &service("wrong-authority", &[address])
-            + &tls_policy("wrong-authority", &trusting("other", "b.example"))
-            + &service("wrong-name", &[address])
-            + &tls_policy("wrong-name", &trusting("ca", "c.example"))
-            + &service("plain", &[address])
-            + &ca("ca", &authority)
-            + &ca("other", &Authority::new("ca"));
-        let names = ["good", "wrong-authority", "wrong-name", "plain"];
-        let bed = Bed::new(&names, &[("all.yaml", &files)]).await;
+    for (protocol, proto) in PROTOCOLS {
+        let (server, address) = tls_echo("b", server_tls(&authority.server(&["b.example"]))).await;
+        let mut files = ca("ca", &authority) + &ca("other", &Authority::new("ca")) + &service("plain", &[address]);
+        for (name, trust) in [
+            ("good", trusting("ca", "b.example")),
+            ("wrong-authority", trusting("other", "b.example")),
+            ("wrong-name", trusting("ca", "c.example")),
+            ("system", "{wellKnownCACertificates: System, hostname: b.example}".to_owned()),
+        ] {
+            files += &service_speaking(name, protocol, &[address]);
+            files += &tls_policy(name, &trust);
+        }
+        let bad = ["wrong-authority", "wrong-name", "system", "plain"];
+        let bed = Bed::new(&["good", bad[0], bad[1], bad[2], bad[3]], &[("all.yaml", &files)]).await;
         for _ in 0..3 {
-            assert_eq!(bed.seen("good").await.connection, 1);
-            for name in ["wrong-authority", "wrong-name", "plain"] {
-                assert_eq!(bed.status(name).await, 502, "{name}");
+            let seen = bed.seen("good").await;
+            assert_eq!((seen.connection, seen.proto.as_str()), (1, proto));
+            for name in bad {
+                assert_eq!(bed.status(name).await, 502, "{protocol:?}, {name}");
             }
         }
         // And while the good connection is in use.
         let (held, ()) = tokio::join!(bed.seen("good?hold=gate"), async {
             server.wait_held("gate", 1).await;
-            for name in ["wrong-authority", "wrong-name", "plain"] {
-                assert_eq!(bed.status(name).await, 502, "{name}");
+            for name in bad {
+                assert_eq!(bed.status(name).await, 502, "{protocol:?}, {name}");
             }
             server.release("gate");
         });
@@ -48,15 +51,14 @@ async fn a_policy_that_does_not_trust_the_backend_uses_no_connection_of_one_that
 async fn a_policy_that_changes_leaves_its_connections_behind() {
     let authority = Authority::new("ca");
     let leaf = authority.leaf().dns("b.example").uri("spiffe://example/b").issue();
-    let mut http1 = server_tls(&leaf);
-    http1.alpn_protocols = vec![b"http/1.1".to_vec()];
     let with_names = |uri: &str| {
         trusting("ca", "b.example").trim_end_matches('}').to_owned()
             + &format!(", subjectAltNames: [{{type: URI, uri: \"{uri}\"}}]}}")
     };
-    for config in [server_tls(&leaf), http1] {
-        let (server, address) = tls_echo("b", config).await;
-        let rest = service("b", &[address]) + &ca("ca", &authority) + &ca("other", &Authority::new("ca"));
+    for (protocol, _) in PROTOCOLS {
+        let (server, address) = tls_echo("b", server_tls(&leaf)).await;
+        let rest =
+            service_speaking("b", protocol, &[address]) + &ca("ca", &authority) + &ca("other", &Authority::new("ca"));
         let good = tls_policy("b", &trusting("ca", "b.example"));
         let bed = Bed::new(&["b"], &[("policy.yaml", &good), ("rest.yaml", &rest)]).await;
         let mut connection = 0;
@@ -80,10 +82,21 @@ async fn a_policy_that_changes_leaves_its_connections_behind() {
         }
         bed.site.write("policy.yaml", &tls_policy("b", &with_names("spiffe://example/b"))).await;
         assert!(bed.seen("b").await.connection > connection);
-        bed.site.remove("policy.yaml").await;
-        assert_eq!(bed.status("b").await, 502, "clear text to a port that speaks TLS");
         bed.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_policy_that_goes_leaves_its_connections_behind() {
+    let authority = Authority::new("ca");
+    let (_server, address) = tls_echo("b", server_tls(&authority.server(&["b.example"]))).await;
+    let rest = service("b", &[address]) + &ca("ca", &authority);
+    let policy = tls_policy("b", &trusting("ca", "b.example"));
+    let bed = Bed::new(&["b"], &[("policy.yaml", &policy), ("rest.yaml", &rest)]).await;
+    bed.seen("b").await;
+    bed.site.remove("policy.yaml").await;
+    assert_eq!(bed.status("b").await, 502, "clear text to a port that speaks TLS");
+    bed.stop().await;
 }
 
 #[tokio::test]
