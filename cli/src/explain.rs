@@ -62,7 +62,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let question = question(args)?;
     let read = Read::dir(&args.dir)?;
     read.complain(paint());
-    let answer = Explainer::new(&read.translation.snapshot).ask(&question);
+    let answer = Explainer::new(&read.translation.snapshot)?.ask(&question);
     match args.output {
         Output::Text => print(&answer.to_string())?,
         Output::Json => print(&format!("{:#}\n", serde_json::to_value(&answer)?))?,

@@ -7,6 +7,7 @@ mod quickstart;
 mod reference;
 mod run;
 mod shell;
+mod telemetry;
 mod terminal;
 
 use clap::{Parser, Subcommand};

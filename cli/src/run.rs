@@ -1,6 +1,7 @@
 //! `lychgate run --config DIR`
 
 use crate::quickstart::Quickstart;
+use crate::telemetry::TelemetryArgs;
 use crate::terminal::{complain, paint, print};
 use anyhow::Context;
 use clap::Args;
@@ -35,7 +36,7 @@ pub(crate) struct RunArgs {
     /// The directory; its folders are read, too. Without one, a quickstart is served, with backends of its own.
     #[arg(short, long, value_name = "DIR")]
     config: Option<PathBuf>,
-    /// Where the admin port listens (/livez, /readyz, /config, /status). Keep it off the internet.
+    /// Where the admin port listens (/livez, /readyz, /config, /metrics, /status). Keep it off the internet.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9900")]
     admin: SocketAddr,
     /// How often to look for changes that the system did not tell of, in milliseconds.
@@ -47,6 +48,8 @@ pub(crate) struct RunArgs {
     /// How many threads serve requests; by default one for each processor.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
 }
 
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
@@ -70,7 +73,8 @@ pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let RunArgs { config, admin, poll, drain, threads: _ } = args;
+    let RunArgs { config, admin, poll, drain, threads: _, telemetry } = args;
+    let mut rotate = signal(SignalKind::user_defined1())?;
     let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (config, quickstart) = match config {
         Some(config) => (config, None),
@@ -85,6 +89,8 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         poll: Duration::from_millis(poll),
         drain: Duration::from_secs(drain),
         limits: Limits::default(),
+        metrics: telemetry.metrics(),
+        access_log: telemetry.access_log(),
     };
     let standalone = match Standalone::start(options).await {
         Ok(standalone) => standalone,
@@ -102,7 +108,12 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     let serving = summary(&standalone.reports().borrow(), standalone.admin());
     print(&serving)?;
-    end(&mut ends).await;
+    loop {
+        tokio::select! {
+            () = end(&mut ends) => break,
+            Some(()) = rotate.recv() => standalone.reopen_access_log(),
+        }
+    }
     complain("lychgate: letting requests finish; once more to end at once\n");
     tokio::select! {
         left = standalone.stop() => {
@@ -158,7 +169,7 @@ fn summary(report: &Report, admin: Option<SocketAddr>) -> String {
         }
     }
     if let Some(admin) = admin {
-        lines.push(format!("  http://{admin}  admin: /livez /readyz /config /status"));
+        lines.push(format!("  http://{admin}  admin: /livez /readyz /config /metrics /status"));
     }
     let problems = report.statuses.problems().count();
     if problems > 0 || !report.diagnostics.is_empty() {

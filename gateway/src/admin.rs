@@ -6,6 +6,7 @@
 //! | `/livez` | 200 as long as the process answers |
 //! | `/readyz` | 200 after the first complete config is served, 503 before it and while the process drains |
 //! | `/config` | the running snapshot and the endpoints of now, secrets redacted |
+//! | `/metrics` | everything that is counted, for Prometheus |
 //! | `/status` | the status of every object, what was refused and why, what could not be bound |
 
 use bytes::Bytes;
@@ -34,6 +35,8 @@ pub trait Source: Send + Sync + 'static {
     fn config(&self) -> Value;
     /// The status of every object.
     fn status(&self) -> Value;
+    /// The metrics, as Prometheus reads them.
+    fn metrics(&self) -> String;
 }
 
 /// A bound admin port.
@@ -87,8 +90,9 @@ fn answer(request: &Request<Incoming>, source: &dyn Source) -> Response<Full<Byt
         "/readyz" if source.is_ready() => text(StatusCode::OK, "ok\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: no complete config is served\n"),
         "/config" => json(&source.config()),
+        "/metrics" => respond(StatusCode::OK, "text/plain; version=0.0.4", source.metrics().into()),
         "/status" => json(&source.status()),
-        "/" => text(StatusCode::OK, "/livez\n/readyz\n/config\n/status\n"),
+        "/" => text(StatusCode::OK, "/livez\n/readyz\n/config\n/metrics\n/status\n"),
         _ => text(StatusCode::NOT_FOUND, "try /livez, /readyz, /config or /status\n"),
     }
 }

@@ -16,4 +16,5 @@ pub mod status;
 
 // What the command has to name of the engine; it uses nothing else of it.
 pub use lychgate_engine::{Answer, Bind, Explainer, Limits, Question};
+pub use lychgate_telemetry::{AccessFormat, AccessLogOptions, AccessTarget, MetricDoc, Metrics, MetricsLimits};
 pub use sockets::Sockets;

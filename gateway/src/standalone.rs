@@ -12,7 +12,8 @@ pub use store::Kept;
 use crate::admin::{Admin, Source};
 use loader::{LoadError, Loader};
 use lychgate_admission::ReadError;
-use lychgate_engine::{Engine, EngineError, Limits};
+use lychgate_engine::{Engine, EngineError, Limits, Observe};
+use lychgate_telemetry::{AccessLog, AccessLogOptions, Metrics, MetricsError, MetricsLimits};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -37,6 +38,10 @@ pub struct Options {
     pub drain: Duration,
     /// Limits on what comes from outside.
     pub limits: Limits,
+    /// How many listeners, rules and backends are counted on their own.
+    pub metrics: MetricsLimits,
+    /// Whether and how requests are logged.
+    pub access_log: Option<AccessLogOptions>,
 }
 
 impl Options {
@@ -48,6 +53,8 @@ impl Options {
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(30),
             limits: Limits::default(),
+            metrics: MetricsLimits::default(),
+            access_log: None,
         }
     }
 }
@@ -64,6 +71,12 @@ pub enum StartError {
     /// The engine cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Metrics cannot be set up.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The access log cannot be written.
+    #[error("{0}")]
+    AccessLog(io::Error),
     /// The admin port cannot be bound.
     #[error("the admin port {address} cannot be bound ({error}); end what uses it, or choose another with --admin")]
     Admin {
@@ -94,6 +107,7 @@ impl From<LoadError> for StartError {
 
 /// A running gateway.
 pub struct Standalone {
+    engine: Arc<Engine>,
     reports: latest::Receiver<Arc<Report>>,
     admin: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
@@ -106,7 +120,10 @@ impl Standalone {
     /// # Errors
     /// Only if nothing at all can be served.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let engine = Engine::new(options.limits.clone())?;
+        let metrics = Metrics::new(options.metrics)?;
+        let log = |options: AccessLogOptions| AccessLog::start(options, metrics.clone()).map_err(StartError::AccessLog);
+        let access_log = options.access_log.clone().map(log).transpose()?;
+        let engine = Engine::new(options.limits.clone(), Arc::new(Observe { metrics, access_log }))?;
         let ready = Arc::new(AtomicBool::new(false));
         let told = Arc::new(OnceLock::new());
         // It answers while the directory is read: who asks whether we are ready shall be told, not kept waiting. Ends
@@ -136,7 +153,7 @@ impl Standalone {
             drop(admin);
             left
         });
-        Ok(Self { reports, admin: admin_address, stop, task })
+        Ok(Self { engine, reports, admin: admin_address, stop, task })
     }
 
     /// What became of the directory, newest first to come.
@@ -147,6 +164,13 @@ impl Standalone {
     /// Where the admin port listens.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// Opens the file of the access log anew, after it was moved away.
+    pub fn reopen_access_log(&self) {
+        if let Some(log) = &self.engine.observe().access_log {
+            log.reopen();
+        }
     }
 
     /// Stops accepting, lets requests finish, and ends. Tells how many connections were cut at the deadline.
@@ -183,5 +207,9 @@ impl Source for View {
             }
             None => json!({ "reload": 0 }),
         }
+    }
+
+    fn metrics(&self) -> String {
+        self.engine.observe().metrics.render()
     }
 }

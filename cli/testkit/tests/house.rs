@@ -16,7 +16,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lychgate-api", &[]),
     ("lychgate-router", &["lychgate-ir"]),
     ("lychgate-filters", &["lychgate-ir", "lychgate-router"]),
-    ("lychgate-engine", &["lychgate-ir", "lychgate-router", "lychgate-filters"]),
+    ("lychgate-telemetry", &["lychgate-ir"]),
+    ("lychgate-engine", &["lychgate-ir", "lychgate-router", "lychgate-filters", "lychgate-telemetry"]),
     ("lychgate-admission", &["lychgate-api"]),
     ("lychgate-translate", &["lychgate-api", "lychgate-ir"]),
     (
@@ -28,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lychgate-filters",
             "lychgate-ir",
             "lychgate-router",
+            "lychgate-telemetry",
             "lychgate-translate",
         ],
     ),

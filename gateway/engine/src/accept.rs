@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::runtime::{Bind, ListenerState, Port, Speaks};
 use crate::stream::{StreamState, Streams, serve_udp};
 use lychgate_ir::Protocol;
+use lychgate_telemetry::SocketMetrics;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
@@ -33,6 +34,22 @@ enum Opened {
     Passed(Arc<ListenerState>, Option<Arc<StreamState>>, Peeked),
 }
 
+/// Counts a connection as open until dropped.
+struct Open(Arc<SocketMetrics>);
+
+impl Open {
+    fn new(metrics: &Arc<SocketMetrics>) -> Self {
+        metrics.connected();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.disconnected();
+    }
+}
+
 impl Engine {
     /// Serves one accepted connection until it ends. When `drain` turns true, running requests finish, and the
     /// connection closes; streams that are not read go on.
@@ -40,6 +57,7 @@ impl Engine {
         // Latency matters more than packet count; without it the connection only is slower.
         let _ = tcp.set_nodelay(true);
         let Some(port) = self.port(bind) else { return };
+        let _open = Open::new(&port.metrics);
         match port.speaks {
             Speaks::Http => {
                 let connection = Connection::new(bind, peer, None);
@@ -50,14 +68,23 @@ impl Engine {
             }
             Speaks::Tls => match tokio::time::timeout(self.limits.handshake, self.open(&port, tcp)).await {
                 Ok(Ok(opened)) => self.go_on(bind, peer, opened, drain).await,
-                Ok(Err(error)) => tracing::debug!(%bind, %peer, %error, "TLS handshake failed"),
-                Err(_) => tracing::debug!(%bind, %peer, "TLS handshake took too long"),
+                Ok(Err(error)) => {
+                    port.metrics.handshake_failed();
+                    tracing::debug!(%bind, %peer, %error, "TLS handshake failed");
+                }
+                Err(_) => {
+                    port.metrics.handshake_failed();
+                    tracing::debug!(%bind, %peer, "TLS handshake took too long");
+                }
             },
             Speaks::Tcp => {
                 let Some(listener) = port.listeners.for_host("") else { return };
                 match listener.streams.find(None) {
                     Some(route) => self.streams(listener, peer).carry(tcp, route).await,
-                    None => tracing::debug!(%bind, %peer, "no TCPRoute: the connection is closed"),
+                    None => {
+                        listener.stream_metrics.refused();
+                        tracing::debug!(%bind, %peer, "no TCPRoute: the connection is closed");
+                    }
                 }
             }
             // Datagrams have no connections.
@@ -68,13 +95,23 @@ impl Engine {
     /// Serves a datagram socket until `drain` turns true and its flows are silent.
     pub async fn serve_datagrams(self: Arc<Self>, bind: Bind, socket: UdpSocket, drain: watch::Receiver<bool>) {
         let limits = self.limits.clone();
-        let route = || self.port(bind)?.listeners.for_host("")?.streams.find(None).cloned();
+        let route = || {
+            let port = self.port(bind)?;
+            let listener = port.listeners.for_host("")?;
+            Some((listener.streams.find(None)?.clone(), listener.stream_metrics.clone()))
+        };
         serve_udp(Arc::new(socket), limits, route, drain).await;
     }
 
     fn streams<'a>(&'a self, listener: &'a ListenerState, peer: SocketAddr) -> Streams<'a> {
         let sealed = listener.spec.protocol == Protocol::Tls && listener.tls.is_none();
-        Streams { limits: &self.limits, identity: listener.spec.upstream_identity.as_ref(), peer, sealed }
+        Streams {
+            limits: &self.limits,
+            metrics: &listener.stream_metrics,
+            identity: listener.spec.upstream_identity.as_ref(),
+            peer,
+            sealed,
+        }
     }
 
     /// Looks at the ClientHello, and ends TLS if the listener that the name belongs to says so.
@@ -107,6 +144,7 @@ impl Engine {
         match opened {
             Opened::Passed(listener, Some(route), stream) => self.streams(&listener, peer).carry(stream, &route).await,
             Opened::Passed(listener, None, _) => {
+                listener.stream_metrics.refused();
                 tracing::debug!(listener = %listener.spec.id, %peer, "no TLSRoute has the name: the connection is closed");
             }
             Opened::Ended(listener, stream, facts) => match listener.spec.protocol {
@@ -114,7 +152,10 @@ impl Engine {
                     let name = stream.get_ref().1.server_name().map(|name| name.trim_end_matches('.').to_owned());
                     match listener.streams.find(name.as_deref()) {
                         Some(route) => self.streams(&listener, peer).carry(*stream, route).await,
-                        None => tracing::debug!(listener = %listener.spec.id, %peer, "no TLSRoute has the name"),
+                        None => {
+                            listener.stream_metrics.refused();
+                            tracing::debug!(listener = %listener.spec.id, %peer, "no TLSRoute has the name");
+                        }
                     }
                 }
                 Protocol::Https | Protocol::Http | Protocol::Tcp | Protocol::Udp => {

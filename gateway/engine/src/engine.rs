@@ -2,11 +2,12 @@
 
 use crate::limits::Limits;
 use crate::live::Live;
+use crate::observe::Observe;
 use crate::proxy::Gateway;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use crate::tls;
 use crate::upstream::{BackendCell, Names, Pace, Resolver};
-use lychgate_ir::{EndpointAddress, EndpointSet, Endpoints, Resolution, RuleId, Snapshot};
+use lychgate_ir::{Certificate, EndpointAddress, EndpointSet, Endpoints, Resolution, RuleId, Snapshot};
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
@@ -23,6 +24,7 @@ pub struct Engine {
     live: Arc<Live<Runtime>>,
     pub(crate) proxy: Arc<HttpProxy<Gateway>>,
     pub(crate) limits: Limits,
+    pub(crate) observe: Arc<Observe>,
     resolver: Resolver,
     /// Presents no certificate, so that the handshake fails with an alert.
     pub(crate) refusing: Arc<ServerConfig>,
@@ -44,7 +46,7 @@ pub struct EngineError(#[from] rustls::Error);
 
 impl Engine {
     /// An engine that serves nothing yet.
-    pub fn new(limits: Limits) -> Result<Arc<Self>, EngineError> {
+    pub fn new(limits: Limits, observe: Arc<Observe>) -> Result<Arc<Self>, EngineError> {
         let live = Arc::new(Live::new(Arc::new(Runtime::default())));
         let conf = ServerConf {
             max_retries: MAX_TRIES,
@@ -52,7 +54,7 @@ impl Engine {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             ..ServerConf::default()
         };
-        let mut proxy = HttpProxy::new(Gateway::new(live.clone(), limits.clone()), Arc::new(conf));
+        let mut proxy = HttpProxy::new(Gateway::new(live.clone(), limits.clone(), observe.clone()), Arc::new(conf));
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         proxy.server_options = Some(options);
@@ -65,6 +67,7 @@ impl Engine {
             live,
             proxy: Arc::new(proxy),
             limits,
+            observe,
             resolver: Resolver::new(None, Pace::default()),
             refusing: Arc::new(refusing),
             applied: Mutex::default(),
@@ -77,7 +80,7 @@ impl Engine {
     pub fn apply(&self, snapshot: &Arc<Snapshot>, endpoints: &Endpoints) -> Applied {
         let mut applied = self.lock();
         let previous = self.live.pin();
-        let (runtime, rejected) = Compiler::new(snapshot, &previous).compile();
+        let (runtime, rejected) = Compiler::new(snapshot, &previous, &self.observe.metrics).compile();
         // Endpoints first: no request may find a new backend without them.
         for (id, cell) in &runtime.backends {
             let is_new = !previous.backends.get(id).is_some_and(|before| Arc::ptr_eq(before, cell));
@@ -92,6 +95,10 @@ impl Engine {
             self.resolver.forget(id);
         }
         *applied = endpoints.clone();
+        if previous.snapshot.certificates != snapshot.certificates {
+            let expiry = |certificate: &Arc<Certificate>| Some((certificate.id.to_string(), tls::expiry(certificate)?));
+            self.observe.metrics.certificates(snapshot.certificates.values().filter_map(expiry));
+        }
         self.live.set(Arc::new(runtime));
         Applied { rejected: rejected.into_iter().map(|rejected| (rejected.rule, rejected.why)).collect() }
     }
@@ -150,6 +157,11 @@ impl Engine {
         let runtime = self.live.pin();
         let addresses = |cell: &Arc<BackendCell>| cell.endpoints().all().map(|endpoint| endpoint.address).collect();
         runtime.backends.values().map(|cell| (cell.id.to_string(), addresses(cell))).collect()
+    }
+
+    /// What is counted and logged.
+    pub fn observe(&self) -> &Observe {
+        &self.observe
     }
 
     pub(crate) fn port(&self, bind: Bind) -> Option<Arc<Port>> {

@@ -5,6 +5,7 @@ use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use http::{HeaderMap, Method};
 use lychgate_ir::{Filter, ListenerId, Rule, Snapshot, Target};
 use lychgate_router::{Explanation, RequestLine, Selected, SelectionExplanation, normalize_host};
+use lychgate_telemetry::{Metrics, MetricsError, MetricsLimits};
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -53,8 +54,13 @@ pub struct Answer {
 
 impl Explainer {
     /// Compiles a snapshot for questions.
-    pub fn new(snapshot: &Arc<Snapshot>) -> Self {
-        Self(Compiler::new(snapshot, &Runtime::default()).compile().0)
+    ///
+    /// # Errors
+    /// None that we know of.
+    pub fn new(snapshot: &Arc<Snapshot>) -> Result<Self, MetricsError> {
+        // Nobody will look at what is counted here.
+        let metrics = Metrics::new(MetricsLimits { listeners: 0, rules: 0, backends: 0 })?;
+        Ok(Self(Compiler::new(snapshot, &Runtime::default(), &metrics).compile().0))
     }
 
     /// What becomes of a request.

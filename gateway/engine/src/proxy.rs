@@ -8,11 +8,13 @@ mod fault;
 mod forwarded;
 mod head;
 mod mirror;
+mod observe;
 mod request_id;
 mod session;
 
 use crate::limits::Limits;
 use crate::live::Live;
+use crate::observe::Observe;
 use crate::runtime::Runtime;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +23,7 @@ use fault::Fault;
 use head::{PingoraRequest, PingoraResponse};
 use http::{StatusCode, Version};
 use mirror::Mirrors;
+use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -32,13 +35,14 @@ use std::time::Duration;
 pub(crate) struct Gateway {
     pub(crate) live: Arc<Live<Runtime>>,
     pub(crate) limits: Limits,
+    observe: Arc<Observe>,
     mirrors: Mirrors,
 }
 
 impl Gateway {
-    pub(crate) fn new(live: Arc<Live<Runtime>>, limits: Limits) -> Self {
+    pub(crate) fn new(live: Arc<Live<Runtime>>, limits: Limits, observe: Arc<Observe>) -> Self {
         let mirrors = Mirrors::new(&limits);
-        Self { live, limits, mirrors }
+        Self { live, limits, observe, mirrors }
     }
 }
 
@@ -47,7 +51,7 @@ impl ProxyHttp for Gateway {
     type CTX = RequestContext;
 
     fn new_ctx(&self) -> RequestContext {
-        RequestContext::begin()
+        RequestContext::begin(self.observe.clone())
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
@@ -73,6 +77,19 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
         self.next_attempt(session, ctx).await
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::fd::RawFd,
+        _digest: Option<&Digest>,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        ctx.observation.connected(reused);
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -101,6 +118,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
+        ctx.observation.answered(response.status);
         ctx.judge_response(session, response.status.as_u16())
     }
 
@@ -189,7 +207,8 @@ impl ProxyHttp for Gateway {
         true
     }
 
-    async fn logging(&self, _session: &mut Session, _error: Option<&Error>, ctx: &mut RequestContext) {
-        ctx.finish();
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut RequestContext) {
+        let status = session.response_written().map(|written| written.status);
+        ctx.finish(status, session.body_bytes_read(), session.body_bytes_sent());
     }
 }

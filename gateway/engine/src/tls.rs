@@ -5,11 +5,13 @@ mod names;
 mod roots;
 pub(crate) mod server;
 
+use lychgate_ir::Certificate;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::{Arc, LazyLock};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Our crypto provider: aws-lc-rs, with the post-quantum key exchange X25519MLKEM768 in front. Never that of the
 /// process, because Pingora makes that one ring, which has no such key exchange, wherever nobody was faster.
@@ -35,6 +37,13 @@ pub(crate) enum TlsError {
     NoRoots(&'static str),
     #[error("`{0}` is no name that a certificate can carry")]
     Name(String),
+}
+
+/// When a certificate expires, in seconds since 1970; `None` if it cannot be read.
+pub(crate) fn expiry(certificate: &Certificate) -> Option<i64> {
+    let chain = chain(&certificate.chain_pem).ok()?;
+    let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
+    Some(leaf.validity().not_after.timestamp())
 }
 
 fn chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {

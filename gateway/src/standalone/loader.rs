@@ -8,8 +8,9 @@ use lychgate_admission::ReadError;
 use lychgate_api::Time;
 use lychgate_engine::{Bind, Engine};
 use lychgate_ir::{ListenerId, Snapshot};
+use lychgate_telemetry::Metrics;
 use lychgate_translate::{Overlay, SocketTrouble, Statuses};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{oneshot, watch as latest};
@@ -20,6 +21,7 @@ pub(super) struct Loader {
     directory: Arc<Mutex<Directory>>,
     changes: Changes,
     sockets: Sockets,
+    metrics: Arc<Metrics>,
     poll: Duration,
     last: Option<Last>,
 }
@@ -49,8 +51,9 @@ impl Loader {
         // Watching comes before reading, so that no change falls between.
         let changes = Changes::new(&options.config, options.poll);
         let sockets = Sockets::new(engine.clone(), options.drain);
+        let metrics = engine.observe().metrics.clone();
         let directory = Arc::new(Mutex::new(Directory::new(options.config.clone(), engine)));
-        Self { directory, changes, sockets, poll: options.poll, last: None }
+        Self { directory, changes, sockets, metrics, poll: options.poll, last: None }
     }
 
     /// Whether any socket is open.
@@ -89,6 +92,7 @@ impl Loader {
                 again
             }
             Err(error) => {
+                self.metrics.reloaded(Err(()));
                 let why = error.to_string();
                 let report = Report::clone(&publish.borrow());
                 if report.unreadable.as_ref() != Some(&why) {
@@ -126,6 +130,7 @@ impl Loader {
             reload: self.last.as_ref().map_or(0, |last| last.report.reload) + 1,
             took: begun.elapsed(),
         };
+        self.metrics.reloaded(Ok(()));
         Ok((self.conclude(report, translation.statuses), again))
     }
 
@@ -149,6 +154,8 @@ impl Loader {
         let before = self.last.as_ref();
         report.statuses = plain.with_times(before.map(|last| (&last.plain, &last.report.statuses)), now());
         report.log(before.map(|last| &*last.report));
+        let bad: BTreeSet<_> = report.statuses.problems().map(|finding| finding.object).collect();
+        self.metrics.objects(report.objects.len().saturating_sub(bad.len()), bad.len());
         let report = Arc::new(report);
         self.last = Some(Last { report: report.clone(), translated, plain });
         report

@@ -9,5 +9,6 @@ mod httproute;
 mod reload;
 mod smoke;
 mod support;
+mod telemetry;
 mod tls;
 mod upstream;

@@ -98,6 +98,11 @@ impl Site {
         }
     }
 
+    /// Opens the access log anew.
+    pub(crate) fn reopen_access_log(&self) {
+        self.standalone.reopen_access_log();
+    }
+
     /// Ends the gateway. Tells how many connections were cut.
     pub(crate) async fn stop(self) -> usize {
         self.standalone.stop().await

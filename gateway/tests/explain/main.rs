@@ -44,7 +44,7 @@ async fn the_rule_that_explain_names_is_the_one_that_answers() {
         let site = Site::serve(&[("all.yaml", &yaml)]).await;
         let report = site.report();
         assert!(report.diagnostics.is_empty(), "seed {seed}: {:#?}\n{yaml}", report.diagnostics);
-        let explainer = Explainer::new(&report.snapshot);
+        let explainer = Explainer::new(&report.snapshot).unwrap();
         for _ in 0..REQUESTS {
             let request = Request::random(&mut random, &config);
             let answer = explainer.ask(&request.question());

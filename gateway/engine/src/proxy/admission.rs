@@ -32,6 +32,7 @@ impl Gateway {
     /// the one runtime that is pinned here.
     pub(super) fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Admitted, Fault> {
         let request = session.req_header_mut();
+        ctx.observation.asked(request);
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
         normalize(request)?;
@@ -47,6 +48,7 @@ impl Gateway {
             Some(tls) => tls.client(&listener).map_err(|Unverified| Fault::unverified())?,
             None => None,
         };
+        ctx.observation.taken(&listener.metrics);
         ctx.routed = Some(route(&listener, request)?);
         forwarded::apply(request, &connection, &listener.spec, verified);
         match filter(ctx, request)? {

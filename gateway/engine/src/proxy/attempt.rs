@@ -7,9 +7,11 @@ use crate::connection::drop_at;
 use crate::upstream::{EndpointState, Offer, Picked, Reach, peer};
 use http::StatusCode;
 use lychgate_ir::{Retry, RouteKind, UpstreamProtocol};
+use lychgate_telemetry::ConnectFailure;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, ErrorType, Result, RetryType};
 use pingora_proxy::Session;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,14 @@ impl Attempts {
 
     pub(super) fn count(&self) -> u32 {
         self.count
+    }
+
+    pub(super) fn response_begun(&self) -> bool {
+        self.response_begun
+    }
+
+    pub(super) fn last_endpoint(&self) -> Option<SocketAddr> {
+        self.tried.last().map(|endpoint| endpoint.address)
     }
 
     pub(super) fn endpoint(&self) -> Option<&EndpointState> {
@@ -85,8 +95,15 @@ impl Gateway {
         };
         let patience = ctx.deadline.map_or(self.limits.resolve, |at| remaining(at).min(self.limits.resolve));
         let Some(picked) = backend.pick(session_of, &ctx.attempts.tried, patience).await else {
+            backend.metrics.not_connected(ConnectFailure::NoEndpoint);
             return Err(ctx.fail(Fault::no_endpoint()));
         };
+        if ctx.attempts.count > 0
+            && let Some(routed) = &ctx.routed
+        {
+            routed.rule.metrics.retried();
+        }
+        ctx.observation.attempt(&backend.metrics);
         let endpoint = picked.endpoint().clone();
         ctx.attempts.count += 1;
         ctx.attempts.tried.push(endpoint.clone());
@@ -172,6 +189,13 @@ impl RequestContext {
 
     /// No connection came about, so no endpoint has seen the request: it can always be tried again.
     pub(super) fn not_connected(&mut self, mut error: Box<Error>) -> Box<Error> {
+        if let Some(forward) = &self.forward {
+            forward.backend.metrics.not_connected(match error.etype() {
+                ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => ConnectFailure::Timeout,
+                ErrorType::InvalidCert | ErrorType::TLSHandshakeFailure => ConnectFailure::Tls,
+                _ => ConnectFailure::Connect,
+            });
+        }
         let more = match &self.attempts.policy {
             Some(_) => self.attempts.has_more(),
             None => self.attempts.count <= UNSEEN_RETRIES,
@@ -190,7 +214,8 @@ impl RequestContext {
         }
         let safe = session.req_header().method.is_idempotent();
         // A kept connection that the endpoint had already closed: it has not seen the request.
-        let stale = reused && safe && self.attempts.count <= UNSEEN_RETRIES && reused_only;
+        let allowed = self.attempts.policy.as_ref().is_none_or(|policy| policy.attempts > 0);
+        let stale = reused && safe && allowed && self.attempts.count <= UNSEEN_RETRIES && reused_only;
         let more = *error.esource() == ErrorSource::Upstream
             && !self.attempts.response_begun
             && self.fault.is_none()
@@ -201,7 +226,7 @@ impl RequestContext {
         error
     }
 
-    fn is_late(&self) -> bool {
+    pub(super) fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| remaining(deadline).is_zero())
     }
 

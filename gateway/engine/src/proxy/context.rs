@@ -3,12 +3,14 @@
 use super::attempt::Attempts;
 use super::fault::Fault;
 use super::mirror::Copies;
+use super::observe::Observation;
 use super::session::SessionState;
 use crate::connection::Connection;
 use crate::connection::{Current, drop_at};
+use crate::observe::Observe;
 use crate::runtime::{Destination, ListenerState, RuleState};
 use crate::upstream::BackendCell;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use lychgate_filters::{ChainState, RequestHead, RequestView, ResponseHead, Scheme, Verdict};
 use lychgate_ir::MatchedPath;
 use pingora_error::{Error, ErrorType};
@@ -29,6 +31,7 @@ pub(crate) struct RequestContext {
     pub(super) deadline: Option<Instant>,
     /// What went wrong, if a phase knows better than Pingora's error.
     pub(super) fault: Option<Fault>,
+    pub(super) observation: Observation,
 }
 
 /// The rule that answers, and what its filters remember.
@@ -48,7 +51,7 @@ pub(super) struct Forwarding {
 }
 
 impl RequestContext {
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(observe: Arc<Observe>) -> Self {
         let connection = Current::connection();
         if let Some(connection) = &connection {
             connection.busy.store(true, Ordering::Relaxed);
@@ -63,6 +66,7 @@ impl RequestContext {
             copies: Copies::default(),
             deadline: None,
             fault: None,
+            observation: Observation::new(observe),
         }
     }
 
@@ -123,8 +127,9 @@ impl RequestContext {
     }
 
     /// The request is over: what it holds is given back.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish(&mut self, status: Option<StatusCode>, received: usize, sent: usize) {
         drop_at(None, None);
+        self.observed(status, received as u64, sent as u64);
         self.attempts.finish();
         tracing::debug!(
             rule = self.routed.as_ref().map(|routed| tracing::field::display(&routed.rule.id)),

@@ -220,6 +220,7 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
     let rule = ctx.routed.as_ref().map(|routed| &routed.rule.id);
     let backend = ctx.forward.as_ref().map(|forward| &forward.backend.id);
     fault.log(rule, backend, ctx.id.as_ref());
+    ctx.observation.failed(fault.reason, &fault.detail);
     if fault.blame == Blame::Client && fault.status == StatusCode::BAD_REQUEST {
         session.set_keepalive(None);
     }

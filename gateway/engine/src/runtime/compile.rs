@@ -13,6 +13,7 @@ use lychgate_ir::{
     Protocol, Refusal, RefusalReason, Route, RuleId, Snapshot, StreamRoute, UpstreamTls,
 };
 use lychgate_router::{Listeners, RouteTable, Unusable};
+use lychgate_telemetry::Metrics;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -27,18 +28,19 @@ pub(crate) struct Rejected {
 pub(crate) struct Compiler<'a> {
     snapshot: &'a Arc<Snapshot>,
     previous: &'a Runtime,
+    metrics: &'a Metrics,
     rejected: Vec<Rejected>,
 }
 
 impl<'a> Compiler<'a> {
-    pub(crate) fn new(snapshot: &'a Arc<Snapshot>, previous: &'a Runtime) -> Self {
-        Self { snapshot, previous, rejected: Vec::new() }
+    pub(crate) fn new(snapshot: &'a Arc<Snapshot>, previous: &'a Runtime, metrics: &'a Metrics) -> Self {
+        Self { snapshot, previous, metrics, rejected: Vec::new() }
     }
 
     pub(crate) fn compile(mut self) -> (Runtime, Vec<Rejected>) {
         let backends = self.backends();
         let listeners = self.listeners(&backends);
-        let ports = ports(listeners);
+        let ports = ports(listeners, self.metrics);
         let runtime = Runtime { snapshot: self.snapshot.clone(), ports, backends };
         (runtime, self.rejected)
     }
@@ -70,7 +72,7 @@ impl<'a> Compiler<'a> {
                     cell.set_state(state);
                     cell.clone()
                 }
-                None => Arc::new(BackendCell::new(id.clone(), state)),
+                None => Arc::new(BackendCell::new(id.clone(), state, self.metrics.backend(id))),
             };
             (id.clone(), cell)
         };
@@ -154,10 +156,10 @@ impl<'a> Compiler<'a> {
             .flat_map(|port| port.listeners.iter())
             .map(|(_, listener)| (&listener.spec.id, listener))
             .collect();
-        let snapshot = self.snapshot;
+        let (snapshot, metrics) = (self.snapshot, self.metrics);
         let compile = |(id, spec): (&ListenerId, &Arc<Listener>)| {
             let previous = previous.get(id).copied();
-            let mut make = |rule: &Arc<lychgate_ir::Rule>| Arc::new(RuleState::compile(rule, backends));
+            let mut make = |rule: &Arc<lychgate_ir::Rule>| Arc::new(RuleState::compile(rule, backends, metrics));
             let routes = attached.remove(id).unwrap_or_default();
             let (routes, unusable) =
                 RouteTable::build(id, routes, previous.map(|previous| &previous.routes), &mut make);
@@ -165,7 +167,14 @@ impl<'a> Compiler<'a> {
             self.rejected.extend(unusable.into_iter().map(rejected));
             let tls = spec.tls.as_ref().map(|tls| self.listener_tls(spec, tls, previous));
             let streams = StreamTable::build(id, streams.remove(id).unwrap_or_default(), backends);
-            Arc::new(ListenerState { spec: spec.clone(), tls, routes, streams })
+            Arc::new(ListenerState {
+                metrics: metrics.listener(id),
+                stream_metrics: metrics.stream(id),
+                spec: spec.clone(),
+                tls,
+                routes,
+                streams,
+            })
         };
         snapshot.listeners.iter().map(compile).collect()
     }
@@ -206,7 +215,7 @@ fn broken(message: String) -> Refusal {
     Refusal::internal(RefusalReason::InvalidPolicy, message)
 }
 
-fn ports(listeners: Vec<Arc<ListenerState>>) -> HashMap<Bind, Arc<Port>> {
+fn ports(listeners: Vec<Arc<ListenerState>>, metrics: &Metrics) -> HashMap<Bind, Arc<Port>> {
     let mut by_bind: BTreeMap<Bind, Vec<Arc<ListenerState>>> = BTreeMap::new();
     for listener in listeners {
         for bind in Bind::of(&listener.spec) {
@@ -221,7 +230,7 @@ fn ports(listeners: Vec<Arc<ListenerState>>) -> HashMap<Bind, Arc<Port>> {
             // Translation leaves such listeners out, with a condition.
             tracing::error!(%bind, %hostname, listener = %listener.spec.id, "another listener has this host already");
         }
-        Some((bind, Arc::new(Port { speaks, listeners })))
+        Some((bind, Arc::new(Port { speaks, metrics: metrics.socket(&bind.to_string()), listeners })))
     };
     by_bind.into_iter().filter_map(port).collect()
 }

@@ -5,11 +5,14 @@ use crate::stream::StreamTable;
 use crate::tls::server::ServerTls;
 use lychgate_ir::{Certificate, Listener, Protocol, Refusal};
 use lychgate_router::{Listeners, RouteTable};
+use lychgate_telemetry::{ListenerMetrics, SocketMetrics, StreamMetrics};
 use std::sync::Arc;
 
 /// A listener with its routes.
 pub(crate) struct ListenerState {
     pub(crate) spec: Arc<Listener>,
+    pub(crate) metrics: Arc<ListenerMetrics>,
+    pub(crate) stream_metrics: Arc<StreamMetrics>,
     /// For HTTPS. A broken setting refuses every handshake.
     pub(crate) tls: Option<Result<Arc<ListenerTlsState>, Refusal>>,
     pub(crate) routes: RouteTable<Arc<RuleState>>,
@@ -27,6 +30,7 @@ pub(crate) struct ListenerTlsState {
 /// All listeners on one socket; they speak what can be told apart there.
 pub(crate) struct Port {
     pub(crate) speaks: Speaks,
+    pub(crate) metrics: Arc<SocketMetrics>,
     pub(crate) listeners: Listeners<Arc<ListenerState>>,
 }
 

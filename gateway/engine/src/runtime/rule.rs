@@ -7,13 +7,14 @@ use lychgate_ir::{
     BackendId, Filter, Forward, Refusal, RefusalReason, Retry, Rule, RuleId, SessionPersistence, Target, Timeouts,
     WeightedBackend,
 };
+use lychgate_telemetry::{Metrics, RuleMetrics};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A rule, ready to run.
-#[derive(Debug)]
 pub(crate) struct RuleState {
     pub(crate) id: RuleId,
+    pub(crate) metrics: Arc<RuleMetrics>,
     pub(crate) chain: Chain,
     pub(crate) mirrors: Vec<MirrorState>,
     pub(crate) forward: Result<ForwardState, Refusal>,
@@ -46,10 +47,11 @@ pub(crate) struct MirrorState {
 type Cells = HashMap<BackendId, Arc<BackendCell>>;
 
 impl RuleState {
-    pub(crate) fn compile(rule: &Rule, cells: &Cells) -> Self {
+    pub(crate) fn compile(rule: &Rule, cells: &Cells, metrics: &Metrics) -> Self {
         let Rule { id, matches: _, filters, forward } = rule;
         Self {
             id: id.clone(),
+            metrics: metrics.rule(id),
             chain: Chain::compile(filters),
             mirrors: mirrors(filters, cells),
             forward: forward.as_ref().map(|forward| ForwardState::compile(forward, cells)).map_err(Clone::clone),

@@ -1,5 +1,6 @@
 //! Bytes both ways until both ends have said enough, or nobody has said anything for too long.
 
+use lychgate_telemetry::{Direction, StreamMetrics};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,10 +26,11 @@ pub(super) async fn relay(
     client: impl AsyncRead + AsyncWrite + Unpin,
     upstream: impl AsyncRead + AsyncWrite + Unpin,
     idle: Duration,
+    metrics: &StreamMetrics,
 ) -> io::Result<Carried> {
     let reads = Arc::new(AtomicU64::new(0));
-    let mut client = Watched { io: client, reads: reads.clone() };
-    let mut upstream = Watched { io: upstream, reads: reads.clone() };
+    let mut client = Watched { io: client, reads: reads.clone(), metrics, direction: Direction::Up };
+    let mut upstream = Watched { io: upstream, reads: reads.clone(), metrics, direction: Direction::Down };
     let copy = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
     tokio::select! {
         copied = copy => copied.map(|(up, down)| Carried { up, down }),
@@ -49,22 +51,26 @@ async fn silence(reads: &AtomicU64, idle: Duration) {
 }
 
 /// Counts reads.
-struct Watched<T> {
+struct Watched<'a, T> {
     io: T,
     reads: Arc<AtomicU64>,
+    metrics: &'a StreamMetrics,
+    direction: Direction,
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         if read.is_ready() {
             self.reads.fetch_add(1, Ordering::Relaxed);
+            self.metrics.carried(self.direction, (buf.filled().len() - before) as u64);
         }
         read
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<'_, T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
@@ -84,11 +90,18 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
+    fn metrics() -> Arc<StreamMetrics> {
+        let gateway = lychgate_ir::GatewayId(lychgate_ir::ObjectName::new("ns", "gw"));
+        let owner = lychgate_ir::ListenerOwner::Gateway;
+        let id = lychgate_ir::ListenerId { gateway, owner, section: "tcp".into() };
+        lychgate_telemetry::Metrics::new(Default::default()).unwrap().stream(&id)
+    }
+
     #[tokio::test]
     async fn a_half_that_is_closed_leaves_the_other_open() {
         let (mut client, ours) = duplex(16);
         let (theirs, mut upstream) = duplex(16);
-        let carried = tokio::spawn(relay(ours, theirs, Duration::from_secs(60)));
+        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(60), &metrics()).await });
         client.write_all(b"question").await.unwrap();
         client.shutdown().await.unwrap();
         let mut question = Vec::new();
@@ -106,7 +119,7 @@ mod tests {
         let (mut client, ours) = duplex(16);
         let (theirs, _upstream) = duplex(16);
         let begun = tokio::time::Instant::now();
-        let carried = tokio::spawn(relay(ours, theirs, Duration::from_secs(10)));
+        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(10), &metrics()).await });
         for _ in 0..5 {
             tokio::time::sleep(Duration::from_secs(8)).await;
             client.write_all(b"x").await.unwrap();

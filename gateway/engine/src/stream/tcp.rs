@@ -5,6 +5,7 @@ use super::relay::{Carried, relay};
 use crate::limits::Limits;
 use crate::upstream::{BackendCell, EndpointState, Picked, Reach, connect};
 use lychgate_ir::CertificateId;
+use lychgate_telemetry::StreamMetrics;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ const TRIES: usize = 3;
 /// What a stream needs to know.
 pub(crate) struct Streams<'a> {
     pub(crate) limits: &'a Limits,
+    pub(crate) metrics: &'a StreamMetrics,
     /// What the Gateway presents to backends.
     pub(crate) identity: Option<&'a CertificateId>,
     pub(crate) peer: SocketAddr,
@@ -27,7 +29,10 @@ pub(crate) struct Streams<'a> {
 impl Streams<'_> {
     /// Carries a client's connection to a backend of the route, until it ends.
     pub(crate) async fn carry(&self, client: impl AsyncRead + AsyncWrite + Unpin, route: &StreamState) {
-        match self.try_carry(client, route).await {
+        self.metrics.opened();
+        let carried = self.try_carry(client, route).await;
+        self.metrics.closed();
+        match carried {
             Ok(Carried { up, down }) => tracing::debug!(rule = %route.id, peer = %self.peer, up, down, "stream done"),
             Err(error) => tracing::debug!(rule = %route.id, peer = %self.peer, %error, "stream ended"),
         }
@@ -35,11 +40,12 @@ impl Streams<'_> {
 
     async fn try_carry(&self, client: impl AsyncRead + AsyncWrite + Unpin, route: &StreamState) -> io::Result<Carried> {
         let backend = route.backend().map_err(|refusal| {
+            self.metrics.refused();
             tracing::warn!(rule = %route.id, reason = %refusal.reason, detail = %refusal.message, "stream refused");
             io::Error::other(refusal.message.to_string())
         })?;
-        let (upstream, picked) = self.connect(&backend).await?;
-        let carried = relay(client, upstream, self.limits.stream_idle).await;
+        let (upstream, picked) = self.connect(&backend).await.inspect_err(|_| self.metrics.refused())?;
+        let carried = relay(client, upstream, self.limits.stream_idle, self.metrics).await;
         drop(picked);
         carried
     }

@@ -5,6 +5,7 @@ use super::StreamState;
 use crate::limits::Limits;
 use crate::upstream::Picked;
 use lychgate_ir::Refusal;
+use lychgate_telemetry::{Direction, StreamMetrics};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -34,6 +35,7 @@ struct Flow {
     upstream: UdpSocket,
     /// Datagrams both ways, to tell talk from silence.
     datagrams: AtomicU64,
+    metrics: Arc<StreamMetrics>,
     _picked: Picked,
 }
 
@@ -41,7 +43,7 @@ struct Flow {
 pub(crate) async fn serve(
     socket: Arc<UdpSocket>,
     limits: Limits,
-    route: impl Fn() -> Option<Arc<StreamState>>,
+    route: impl Fn() -> Option<(Arc<StreamState>, Arc<StreamMetrics>)>,
     mut drain: watch::Receiver<bool>,
 ) {
     let flows: Flows = Flows::default();
@@ -78,14 +80,15 @@ pub(crate) async fn serve(
         if known(&flows, client, datagram) || !accepting {
             continue;
         }
-        let Some(route) = route() else { continue };
+        let Some((route, metrics)) = route() else { continue };
         if !begin(&flows, limits.flows, client, datagram) {
+            metrics.refused();
             tracing::debug!(rule = %route.id, %client, "too many flows: the datagram is dropped");
             continue;
         }
         let (socket, flows, limits) = (socket.clone(), flows.clone(), limits.clone());
         tokio::spawn(async move {
-            if let Err(error) = run(socket, client, &route, &flows, &limits).await {
+            if let Err(error) = run(socket, client, &route, &metrics, &flows, &limits).await {
                 tracing::debug!(rule = %route.id, %client, %error, "flow ended");
             }
         });
@@ -124,6 +127,7 @@ fn begin(flows: &Flows, most: usize, client: SocketAddr, datagram: &[u8]) -> boo
 impl Flow {
     fn send(&self, datagram: &[u8]) {
         self.datagrams.fetch_add(1, Ordering::Relaxed);
+        self.metrics.carried(Direction::Up, datagram.len() as u64);
         // A datagram that the kernel does not take now is lost, as datagrams are.
         let _ = self.upstream.try_send(datagram);
     }
@@ -134,14 +138,20 @@ async fn run(
     socket: Arc<UdpSocket>,
     client: SocketAddr,
     route: &StreamState,
+    metrics: &Arc<StreamMetrics>,
     flows: &Flows,
     limits: &Limits,
 ) -> io::Result<()> {
-    let _gone = Gone { flows: flows.clone(), client };
-    let refused = |refusal: Refusal| io::Error::other(refusal.message.to_string());
-    let backend = route.backend().map_err(refused)?;
-    let picked = backend.pick(None, &[], limits.resolve).await;
-    let picked = picked.ok_or_else(|| io::Error::other(format!("{} has no ready endpoint", backend.id)))?;
+    metrics.opened();
+    let _gone = Gone { flows: flows.clone(), client, metrics: metrics.clone() };
+    let backend = route.backend().map_err(|refusal: Refusal| {
+        metrics.refused();
+        io::Error::other(refusal.message.to_string())
+    })?;
+    let picked = backend.pick(None, &[], limits.resolve).await.ok_or_else(|| {
+        metrics.refused();
+        io::Error::other(format!("{} has no ready endpoint", backend.id))
+    })?;
     let address = picked.endpoint().address;
     let local: SocketAddr =
         if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
@@ -149,7 +159,7 @@ async fn run(
     upstream.connect(address).await?;
     // Until the first event says so, the socket does not count as one that takes anything.
     upstream.writable().await?;
-    let flow = Arc::new(Flow { upstream, datagrams: AtomicU64::new(0), _picked: picked });
+    let flow = Arc::new(Flow { upstream, datagrams: AtomicU64::new(0), metrics: metrics.clone(), _picked: picked });
     if let Some(Slot::Opening(waiting)) = locked(flows).insert(client, Slot::Open(flow.clone())) {
         waiting.iter().for_each(|datagram| flow.send(datagram));
     }
@@ -164,7 +174,7 @@ async fn answer(socket: &UdpSocket, client: SocketAddr, flow: &Flow, idle: Durat
             Ok(readable) => {
                 readable?;
                 flow.datagrams.fetch_add(1, Ordering::Relaxed);
-                pass(&flow.upstream, socket, client)?;
+                pass(flow, socket, client)?;
             }
             Err(_) => {
                 let now = flow.datagrams.load(Ordering::Relaxed);
@@ -178,13 +188,14 @@ async fn answer(socket: &UdpSocket, client: SocketAddr, flow: &Flow, idle: Durat
 }
 
 /// Passes one datagram on, if one is there. The buffer is the thread's: flows are many, and most of them are silent.
-fn pass(upstream: &UdpSocket, socket: &UdpSocket, client: SocketAddr) -> io::Result<()> {
+fn pass(flow: &Flow, socket: &UdpSocket, client: SocketAddr) -> io::Result<()> {
     thread_local! {
         static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
     }
-    BUFFER.with_borrow_mut(|buffer| match upstream.try_recv(buffer) {
+    BUFFER.with_borrow_mut(|buffer| match flow.upstream.try_recv(buffer) {
         Ok(length) => {
             if let Some(datagram) = buffer.get(..length) {
+                flow.metrics.carried(Direction::Down, length as u64);
                 // A datagram that the kernel does not take now is lost, as datagrams are.
                 let _ = socket.try_send_to(datagram, client);
             }
@@ -199,10 +210,12 @@ fn pass(upstream: &UdpSocket, socket: &UdpSocket, client: SocketAddr) -> io::Res
 struct Gone {
     flows: Flows,
     client: SocketAddr,
+    metrics: Arc<StreamMetrics>,
 }
 
 impl Drop for Gone {
     fn drop(&mut self) {
         locked(&self.flows).remove(&self.client);
+        self.metrics.closed();
     }
 }

@@ -8,7 +8,9 @@ use super::persistence::Session;
 use crate::live::Live;
 use crate::tls::client::ClientTls;
 use lychgate_ir::{Backend, BackendId, BackendTls, CertificateId, ClientIdentity, Refusal};
+use lychgate_telemetry::BackendMetrics;
 use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,9 +48,9 @@ impl BackendState {
 }
 
 /// The backend itself.
-#[derive(Debug)]
 pub(crate) struct BackendCell {
     pub(crate) id: BackendId,
+    pub(crate) metrics: Arc<BackendMetrics>,
     state: Live<BackendState>,
     endpoints: Live<EndpointList>,
     turn: Turn,
@@ -56,10 +58,17 @@ pub(crate) struct BackendCell {
     known: watch::Sender<bool>,
 }
 
+impl fmt::Debug for BackendCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackendCell").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 impl BackendCell {
-    pub(crate) fn new(id: BackendId, state: BackendState) -> Self {
+    pub(crate) fn new(id: BackendId, state: BackendState, metrics: Arc<BackendMetrics>) -> Self {
         Self {
             id,
+            metrics,
             state: Live::new(Arc::new(state)),
             endpoints: Live::new(Arc::default()),
             turn: Turn::new(),
@@ -80,6 +89,7 @@ impl BackendCell {
         let list = Arc::new(EndpointList::rebuild(&self.endpoints.pin(), ready, terminating));
         let addresses: std::collections::HashSet<SocketAddr> = list.all().map(|endpoint| endpoint.address).collect();
         self.state.pin().negotiated.retain(|address| addresses.contains(&address));
+        self.metrics.endpoints(list.ready.len());
         self.endpoints.set(list);
         self.known.send_replace(true);
     }

@@ -104,6 +104,6 @@ async fn a_rule_s_name_is_shown_wherever_the_rule_is() {
         query: None,
         headers: HeaderMap::new(),
     };
-    let answer = Explainer::new(&site.report().snapshot).ask(&question).to_string();
+    let answer = Explainer::new(&site.report().snapshot).unwrap().ask(&question).to_string();
     assert!(answer.contains("HTTPRoute/default/shop#0(cart)"), "{answer}");
 }

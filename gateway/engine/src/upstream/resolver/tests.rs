@@ -9,6 +9,7 @@ use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::rdata::A;
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use lychgate_ir::{Backend, BackendKind, BackendTls, Balance, ObjectName, Resolution, UpstreamProtocol};
+use lychgate_telemetry::{Metrics, MetricsLimits};
 use std::net::Ipv4Addr;
 use std::time::Instant;
 use tokio::net::UdpSocket;
@@ -111,7 +112,8 @@ fn cell() -> Arc<BackendCell> {
         balance: Balance::RoundRobin,
         persistence: None,
     };
-    Arc::new(BackendCell::new(id, BackendState::new(Arc::new(spec), HashMap::new())))
+    let metrics = Metrics::new(MetricsLimits::default()).unwrap().backend(&id);
+    Arc::new(BackendCell::new(id, BackendState::new(Arc::new(spec), HashMap::new()), metrics))
 }
 
 fn names(names: &[&str]) -> Names {

@@ -1,0 +1,187 @@
+//! What is counted and logged of a request, whatever becomes of it: also of one that is dropped at its deadline.
+
+use super::RequestContext;
+use super::head::authority;
+use crate::observe::Observe;
+use http::{StatusCode, Version};
+use lychgate_telemetry::{AccessEntry, BackendMetrics, ListenerMetrics, Timing};
+use pingora_http::RequestHeader;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+/// What has been seen of a request so far.
+pub(super) struct Observation {
+    observe: Arc<Observe>,
+    listener: Option<Arc<ListenerMetrics>>,
+    attempt: Option<Running>,
+    connected: Option<Instant>,
+    first_byte: Option<Instant>,
+    /// As the client sent it, if there is a log to write it to.
+    asked: Option<Box<Asked>>,
+    failed: Option<(&'static str, String)>,
+    done: bool,
+}
+
+/// A request before anything was changed.
+struct Asked {
+    time: SystemTime,
+    method: String,
+    host: String,
+    path: String,
+    protocol: &'static str,
+    user_agent: Option<String>,
+}
+
+/// An attempt that is counted as running until this is dropped.
+struct Running {
+    metrics: Arc<BackendMetrics>,
+    since: Instant,
+    status: Option<StatusCode>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.metrics.ended(self.status, self.since.elapsed());
+    }
+}
+
+impl Observation {
+    pub(super) fn new(observe: Arc<Observe>) -> Self {
+        Self {
+            observe,
+            listener: None,
+            attempt: None,
+            connected: None,
+            first_byte: None,
+            asked: None,
+            failed: None,
+            done: false,
+        }
+    }
+
+    /// A request, before anything is changed in it.
+    pub(super) fn asked(&mut self, request: &RequestHeader) {
+        if self.observe.access_log.is_none() {
+            return;
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.asked = Some(Box::new(Asked {
+            time: SystemTime::now(),
+            method: request.method.to_string(),
+            host: authority(request).unwrap_or_default().to_owned(),
+            path: text(request.raw_path()),
+            protocol: match request.version {
+                Version::HTTP_10 => "HTTP/1.0",
+                Version::HTTP_2 => "HTTP/2.0",
+                _ => "HTTP/1.1",
+            },
+            user_agent: request.headers.get(http::header::USER_AGENT).map(|agent| text(agent.as_bytes())),
+        }));
+    }
+
+    /// A listener takes it.
+    pub(super) fn taken(&mut self, listener: &Arc<ListenerMetrics>) {
+        listener.begun();
+        self.listener = Some(listener.clone());
+    }
+
+    /// An attempt begins; the one before is over.
+    pub(super) fn attempt(&mut self, metrics: &Arc<BackendMetrics>) {
+        self.attempt = None;
+        metrics.begun();
+        self.attempt = Some(Running { metrics: metrics.clone(), since: Instant::now(), status: None });
+    }
+
+    /// The attempt has a connection.
+    pub(super) fn connected(&mut self, reused: bool) {
+        self.connected = Some(Instant::now());
+        if let Some(attempt) = &self.attempt {
+            attempt.metrics.connected(reused);
+        }
+    }
+
+    /// The attempt has an answer.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.first_byte = Some(Instant::now());
+        if let Some(attempt) = &mut self.attempt {
+            attempt.status = Some(status);
+        }
+    }
+
+    /// It was refused, or failed.
+    pub(super) fn failed(&mut self, reason: &'static str, detail: &str) {
+        self.observe.metrics.refused(reason);
+        if self.asked.is_some() {
+            self.failed = Some((reason, detail.to_owned()));
+        }
+    }
+}
+
+impl RequestContext {
+    /// It is over: counts and logs it, once.
+    pub(super) fn observed(&mut self, status: Option<StatusCode>, received: u64, sent: u64) {
+        if std::mem::replace(&mut self.observation.done, true) {
+            return;
+        }
+        let total = self.started.elapsed();
+        self.observation.attempt = None;
+        if let Some(listener) = self.observation.listener.take() {
+            listener.ended(status, total, received, sent);
+        }
+        if let Some(routed) = &self.routed {
+            routed.rule.metrics.ended(status, total);
+        }
+        if let Some(entry) = self.entry(status, received, sent)
+            && let Some(log) = &self.observation.observe.access_log
+        {
+            log.write(entry);
+        }
+    }
+
+    fn entry(&mut self, status: Option<StatusCode>, received: u64, sent: u64) -> Option<Box<AccessEntry>> {
+        let Asked { time, method, host, path, protocol, user_agent } = *self.observation.asked.take()?;
+        let connection = self.connection.as_ref()?;
+        let since = |moment: Instant| moment.saturating_duration_since(self.started);
+        let (reason, detail) = self.observation.failed.take().unzip();
+        Some(Box::new(AccessEntry {
+            time,
+            request_id: self.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned(),
+            client: connection.peer,
+            method,
+            scheme: self.scheme().as_str(),
+            host,
+            path,
+            protocol,
+            status: status.map(|status| status.as_u16()),
+            reason: reason.or_else(|| status.is_none().then_some("aborted")),
+            detail,
+            listener: self.routed.as_ref().map(|routed| routed.listener.spec.id.to_string()),
+            rule: self.routed.as_ref().map(|routed| routed.rule.id.to_string()),
+            backend: self.forward.as_ref().map(|forward| forward.backend.id.to_string()),
+            endpoint: self.attempts.last_endpoint(),
+            attempts: self.attempts.count(),
+            received,
+            sent,
+            user_agent,
+            timing: Timing {
+                connect: self.observation.connected.map(since),
+                first_byte: self.observation.first_byte.map(since),
+                total: self.started.elapsed(),
+            },
+        }))
+    }
+}
+
+/// Dropped before its end: at its deadline, or because the client went away.
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        if self.observation.done {
+            return;
+        }
+        let unanswered_in_time = self.is_late() && !self.attempts.response_begun();
+        if unanswered_in_time {
+            self.observation.failed("timeout", "the rule's timeout has passed");
+        }
+        self.observed(unanswered_in_time.then_some(StatusCode::GATEWAY_TIMEOUT), 0, 0);
+    }
+}

@@ -1,0 +1,204 @@
+//! Access logs: a line for each request, written by a thread of its own. A request hands its entry over and goes on; when
+//! writing is too slow, lines are dropped and counted, and no request waits.
+
+mod entry;
+mod writer;
+
+pub use entry::{AccessEntry, AccessFormat, Timing};
+pub use writer::AccessTarget;
+
+use crate::Metrics;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use writer::Writer;
+
+/// How access logs are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLogOptions {
+    /// Where to.
+    pub target: AccessTarget,
+    /// In which form.
+    pub format: AccessFormat,
+    /// The fields, in order; empty for all.
+    pub fields: Vec<String>,
+    /// Entries that may wait. Default: 8192.
+    pub queue: usize,
+}
+
+impl AccessLogOptions {
+    /// All fields, to this target.
+    pub fn new(target: AccessTarget, format: AccessFormat) -> Self {
+        Self { target, format, fields: Vec::new(), queue: 8192 }
+    }
+}
+
+/// A running access log.
+pub struct AccessLog {
+    entries: SyncSender<Message>,
+    metrics: Arc<Metrics>,
+}
+
+enum Message {
+    Entry(Box<AccessEntry>),
+    /// The file may have been moved away: open it anew.
+    Reopen,
+}
+
+impl AccessLog {
+    /// Starts the writing thread.
+    ///
+    /// # Errors
+    /// A file that cannot be opened, a field that does not exist, a thread that cannot be started.
+    pub fn start(options: AccessLogOptions, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let AccessLogOptions { target, format, fields, queue } = options;
+        if let Some(unknown) = fields.iter().find(|field| !AccessEntry::FIELDS.contains(&field.as_str())) {
+            let known = AccessEntry::FIELDS.join(", ");
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("the access log has no field `{unknown}`; it has {known}"),
+            ));
+        }
+        let mut writer = Writer::open(target, format, fields)?;
+        let (entries, waiting) = sync_channel(queue.max(1));
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            // Ends when the last sender is gone.
+            while let Ok(first) = waiting.recv() {
+                writer.take(first);
+                while let Ok(next) = waiting.try_recv() {
+                    writer.take(next);
+                }
+                writer.flush();
+            }
+        })?;
+        Ok(Self { entries, metrics })
+    }
+
+    /// Hands an entry over.
+    pub fn write(&self, entry: Box<AccessEntry>) {
+        match self.entries.try_send(Message::Entry(entry)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.metrics.access_log_dropped(),
+        }
+    }
+
+    /// Opens the file anew, after it was moved away.
+    pub fn reopen(&self) {
+        // Rare, and worth waiting for a place in the queue; without a writer there is nothing to reopen.
+        let _ = self.entries.send(Message::Reopen);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::MetricsLimits;
+    use std::path::Path;
+    use std::time::{Duration, Instant, SystemTime};
+
+    fn entry(id: &str) -> Box<AccessEntry> {
+        Box::new(AccessEntry {
+            time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+            request_id: id.to_owned(),
+            client: "192.0.2.1:4000".parse().unwrap(),
+            method: "GET".to_owned(),
+            scheme: "https",
+            host: "a.example".to_owned(),
+            path: "/x y\n".to_owned(),
+            protocol: "HTTP/2.0",
+            status: Some(503),
+            reason: Some("no_endpoint"),
+            detail: Some("the backend has no ready endpoint".to_owned()),
+            listener: Some("Gateway/ns/gw/https".to_owned()),
+            rule: Some("HTTPRoute/ns/a#0@3".to_owned()),
+            backend: Some("Service/ns/b:80".to_owned()),
+            endpoint: None,
+            attempts: 0,
+            received: 0,
+            sent: 70,
+            user_agent: Some("curl \"x\"".to_owned()),
+            timing: Timing { connect: None, first_byte: None, total: Duration::from_micros(1500) },
+        })
+    }
+
+    fn lines(path: &Path, count: usize) -> Vec<String> {
+        let begun = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            if lines.len() >= count {
+                return lines;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{text}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn start(path: &Path, format: AccessFormat, fields: &[&str]) -> AccessLog {
+        let mut options = AccessLogOptions::new(AccessTarget::File(path.to_owned()), format);
+        options.fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        AccessLog::start(options, Metrics::new(MetricsLimits::default()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn json_has_every_field_and_text_is_one_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("access.log");
+        let log = start(&path, AccessFormat::Json, &[]);
+        log.write(entry("1"));
+        let value: serde_json::Value = serde_json::from_str(&lines(&path, 1)[0]).unwrap();
+        let mut fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.sort_unstable();
+        let mut known = AccessEntry::FIELDS.to_vec();
+        known.sort_unstable();
+        assert_eq!(fields, known);
+        assert_eq!(value["rule"], "HTTPRoute/ns/a#0@3");
+        assert_eq!(value["time"], "2023-11-14T22:13:20.123Z");
+
+        let path = dir.path().join("text.log");
+        let log = start(&path, AccessFormat::Text, &["status", "path", "endpoint", "reason", "user_agent"]);
+        log.write(entry("1"));
+        assert_eq!(
+            lines(&path, 1)[0],
+            r#"status=503 path="/x y\n" endpoint=- reason=no_endpoint user_agent="curl \"x\"""#
+        );
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_opened_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("access.log"), dir.path().join("access.log.1"));
+        let log = start(&path, AccessFormat::Json, &["request_id"]);
+        log.write(entry("before"));
+        lines(&path, 1);
+        std::fs::rename(&path, &old).unwrap();
+        log.reopen();
+        log.write(entry("after"));
+        assert_eq!(lines(&path, 1), [r#"{"request_id":"after"}"#]);
+        assert_eq!(lines(&old, 1), [r#"{"request_id":"before"}"#]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_said_at_the_start() {
+        let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let mut options = AccessLogOptions::new(AccessTarget::Stdout, AccessFormat::Json);
+        options.fields = vec!["statsu".to_owned()];
+        let error = AccessLog::start(options, metrics.clone()).err().expect("no such field");
+        assert!(error.to_string().contains("statsu"), "{error}");
+        let nowhere = AccessTarget::File("/nowhere/at/all/access.log".into());
+        assert!(AccessLog::start(AccessLogOptions::new(nowhere, AccessFormat::Json), metrics).is_err());
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts() {
+        let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let (entries, waiting) = sync_channel(1);
+        let log = AccessLog { entries, metrics: metrics.clone() };
+        log.write(entry("1"));
+        log.write(entry("2"));
+        drop(waiting);
+        log.write(entry("3"));
+        assert!(metrics.render().contains("lychgate_access_log_dropped_total 2"), "{}", metrics.render());
+    }
+}

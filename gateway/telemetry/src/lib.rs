@@ -1,0 +1,14 @@
+//! What operators see of requests: metrics and access logs.
+//!
+//! This crate owns the names and labels of metrics, how many series there may be, and how lines of access logs get to
+//! where they are read. It refuses to know when something happens: the engine counts and logs by the handles that it is
+//! given here, which are resolved when config is compiled, so that a request looks no label up.
+
+mod access_log;
+mod metrics;
+
+pub use access_log::{AccessEntry, AccessFormat, AccessLog, AccessLogOptions, AccessTarget, Timing};
+pub use metrics::{
+    BackendMetrics, ConnectFailure, Direction, ListenerMetrics, MetricDoc, Metrics, MetricsError, MetricsLimits,
+    RuleMetrics, SocketMetrics, StreamMetrics,
+};

@@ -1,0 +1,274 @@
+//! Metrics, in the form that Prometheus reads.
+//!
+//! Each scope (a listener, a rule, a backend) has a handle with everything that is counted there. Handles are shared
+//! between generations of config, and the series go when the last holder of a handle does. There are only so many scopes
+//! of a kind with series of their own; the rest shares one, labelled `_other`.
+
+mod docs;
+mod families;
+mod scopes;
+
+pub use docs::MetricDoc;
+pub use families::{
+    BackendMetrics, ConnectFailure, Direction, ListenerMetrics, RuleMetrics, SocketMetrics, StreamMetrics,
+};
+
+use families::{BackendFamilies, ListenerFamilies, ProcessFamilies, RuleFamilies, SocketFamilies, StreamFamilies};
+use lychgate_ir::{BackendId, ListenerId, RuleId};
+use prometheus::{Encoder, Registry, TextEncoder};
+use scopes::Scopes;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The label of those that share series because there are too many.
+const OTHER: &str = "_other";
+
+/// How many scopes have series of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricsLimits {
+    /// Listeners, and sockets. Default: 100.
+    pub listeners: usize,
+    /// Rules. Default: 100.
+    pub rules: usize,
+    /// Backends. Default: 100.
+    pub backends: usize,
+}
+
+impl Default for MetricsLimits {
+    fn default() -> Self {
+        Self { listeners: 100, rules: 100, backends: 100 }
+    }
+}
+
+/// Why metrics cannot be set up.
+#[derive(Debug)]
+pub struct MetricsError(prometheus::Error);
+
+impl fmt::Display for MetricsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "metrics cannot be set up: {}", self.0)
+    }
+}
+
+impl std::error::Error for MetricsError {}
+
+impl From<prometheus::Error> for MetricsError {
+    fn from(error: prometheus::Error) -> Self {
+        Self(error)
+    }
+}
+
+/// All metrics of one data plane.
+pub struct Metrics {
+    registry: Registry,
+    sockets: Scopes<SocketFamilies>,
+    listeners: Scopes<ListenerFamilies>,
+    streams: Scopes<StreamFamilies>,
+    rules: Scopes<RuleFamilies>,
+    backends: Scopes<BackendFamilies>,
+    process: ProcessFamilies,
+}
+
+impl Metrics {
+    /// Registers every family.
+    ///
+    /// # Errors
+    /// None that we know of: names are fixed and different.
+    pub fn new(limits: MetricsLimits) -> Result<Arc<Self>, MetricsError> {
+        let registry = Registry::new();
+        Ok(Arc::new(Self {
+            sockets: Scopes::new(SocketFamilies::register(&registry)?, limits.listeners),
+            listeners: Scopes::new(ListenerFamilies::register(&registry)?, limits.listeners),
+            streams: Scopes::new(StreamFamilies::register(&registry)?, limits.listeners),
+            rules: Scopes::new(RuleFamilies::register(&registry)?, limits.rules),
+            backends: Scopes::new(BackendFamilies::register(&registry)?, limits.backends),
+            process: ProcessFamilies::register(&registry)?,
+            registry,
+        }))
+    }
+
+    /// The handle of a socket, by its address.
+    pub fn socket(&self, address: &str) -> Arc<SocketMetrics> {
+        self.sockets.get(&[address.to_owned()])
+    }
+
+    /// The handle of a listener.
+    pub fn listener(&self, id: &ListenerId) -> Arc<ListenerMetrics> {
+        self.listeners.get(&[id.gateway.0.to_string(), id.section.to_string()])
+    }
+
+    /// The handle of a listener that carries streams or datagrams.
+    pub fn stream(&self, id: &ListenerId) -> Arc<StreamMetrics> {
+        self.streams.get(&[id.gateway.0.to_string(), id.section.to_string()])
+    }
+
+    /// The handle of a rule. Its generation is no label: a change of a route does not start new series.
+    pub fn rule(&self, id: &RuleId) -> Arc<RuleMetrics> {
+        let rule = id.name.as_ref().map_or_else(|| id.index.to_string(), ToString::to_string);
+        self.rules.get(&[id.route.to_string(), rule])
+    }
+
+    /// The handle of a backend.
+    pub fn backend(&self, id: &BackendId) -> Arc<BackendMetrics> {
+        self.backends.get(&[id.to_string()])
+    }
+
+    /// Counts a request or connection that was refused, by the word that logs and clients have for it.
+    pub fn refused(&self, reason: &'static str) {
+        self.process.refused.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts lines of the access log that nobody will read, because writing was too slow.
+    pub fn access_log_dropped(&self) {
+        self.process.log_dropped.inc();
+    }
+
+    /// Counts a reading of the config, and remembers when the last one was applied.
+    pub fn reloaded(&self, result: Result<(), ()>) {
+        let label = if result.is_ok() { "applied" } else { "failed" };
+        self.process.reloads.with_label_values(&[label]).inc();
+        if result.is_ok() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            self.process.last_reload.set(i64::try_from(now).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Sets how many objects are served as written, and how many are not.
+    pub fn objects(&self, good: usize, bad: usize) {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.process.objects.with_label_values(&["served"]).set(count(good));
+        self.process.objects.with_label_values(&["problem"]).set(count(bad));
+    }
+
+    /// Sets when certificates expire, in seconds since 1970, and forgets those that are not used any more.
+    pub fn certificates(&self, expiry: impl IntoIterator<Item = (String, i64)>) {
+        self.process.certificates.reset();
+        for (name, expiry) in expiry {
+            self.process.certificates.with_label_values(&[name.as_str()]).set(expiry);
+        }
+    }
+
+    /// Everything as text (Prometheus exposition format 0.0.4).
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        // Families are ours and well-formed, and a Vec takes everything.
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "metrics cannot be written");
+        }
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// What there is, for the reference.
+    pub fn docs() -> Vec<MetricDoc> {
+        docs::all()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use lychgate_ir::{ObjectName, RouteId, RouteKind};
+    use std::time::Duration;
+
+    fn rule(name: &str, generation: i64) -> RuleId {
+        let route = RouteId { kind: RouteKind::Http, name: ObjectName::new("ns", name) };
+        RuleId { route, generation, index: 0, name: None }
+    }
+
+    #[test]
+    fn series_live_as_long_as_somebody_counts() {
+        let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let old = metrics.rule(&rule("a", 1));
+        old.done(StatusCode::OK, Duration::from_millis(3));
+        let new = metrics.rule(&rule("a", 2));
+        drop(old);
+        new.done(StatusCode::NOT_FOUND, Duration::from_millis(3));
+        let text = metrics.render();
+        assert!(
+            text.contains("lychgate_rule_requests_total{code=\"2xx\",route=\"HTTPRoute/ns/a\",rule=\"0\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("lychgate_rule_requests_total{code=\"4xx\",route=\"HTTPRoute/ns/a\",rule=\"0\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("lychgate_rule_request_duration_seconds_count{route=\"HTTPRoute/ns/a\",rule=\"0\"} 2"),
+            "{text}"
+        );
+        drop(new);
+        assert!(!metrics.render().contains("HTTPRoute/ns/a"), "{}", metrics.render());
+    }
+
+    #[test]
+    fn too_many_share() {
+        let metrics = Metrics::new(MetricsLimits { rules: 2, ..MetricsLimits::default() }).unwrap();
+        let handles: Vec<_> = ["a", "b", "c", "d"].map(|name| metrics.rule(&rule(name, 1))).into();
+        for handle in &handles {
+            handle.done(StatusCode::OK, Duration::ZERO);
+        }
+        let text = metrics.render();
+        assert!(
+            text.contains("lychgate_rule_requests_total{code=\"2xx\",route=\"HTTPRoute/ns/b\",rule=\"0\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("lychgate_rule_requests_total{code=\"2xx\",route=\"_other\",rule=\"_other\"} 2"),
+            "{text}"
+        );
+        assert!(!text.contains("ns/c"), "{text}");
+    }
+
+    #[test]
+    fn a_place_that_is_given_up_is_free_again() {
+        let metrics = Metrics::new(MetricsLimits { rules: 1, ..MetricsLimits::default() }).unwrap();
+        drop(metrics.rule(&rule("a", 1)));
+        metrics.rule(&rule("b", 1)).done(StatusCode::OK, Duration::ZERO);
+        let _held = metrics.rule(&rule("b", 1));
+        assert!(!metrics.render().contains(OTHER));
+    }
+
+    #[test]
+    fn every_metric_is_documented() {
+        let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let id = lychgate_ir::ListenerId {
+            gateway: lychgate_ir::GatewayId(ObjectName::new("ns", "gw")),
+            owner: lychgate_ir::ListenerOwner::Gateway,
+            section: "http".into(),
+        };
+        let (listener, stream) = (metrics.listener(&id), metrics.stream(&id));
+        let socket = metrics.socket("127.0.0.1:80");
+        socket.connected();
+        let (rule, backend) = (
+            metrics.rule(&rule("a", 1)),
+            metrics.backend(&lychgate_ir::BackendId {
+                kind: lychgate_ir::BackendKind::Service,
+                name: ObjectName::new("ns", "svc"),
+                port: 80,
+            }),
+        );
+        listener.done(StatusCode::OK, Duration::ZERO);
+        rule.done(StatusCode::OK, Duration::ZERO);
+        rule.retried();
+        backend.done(StatusCode::OK, Duration::ZERO);
+        backend.not_connected(ConnectFailure::Tls);
+        stream.refused();
+        metrics.refused("no_route");
+        metrics.reloaded(Ok(()));
+        metrics.objects(1, 0);
+        metrics.certificates([("Secret/ns/a".to_owned(), 1)]);
+        let documented: std::collections::BTreeSet<String> = Metrics::docs().into_iter().map(|doc| doc.name).collect();
+        let registered: std::collections::BTreeSet<String> =
+            metrics.registry.gather().iter().map(|family| family.name().to_owned()).collect();
+        assert_eq!(registered, documented);
+    }
+}

@@ -1,0 +1,172 @@
+//! What each metric means: the texts of `/metrics` and of the reference are the same.
+
+/// A metric, for the reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricDoc {
+    /// Its name.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: Vec<&'static str>,
+    /// What it says.
+    pub help: &'static str,
+}
+
+/// The kinds of metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+pub(super) struct Doc {
+    pub(super) name: &'static str,
+    pub(super) labels: Vec<&'static str>,
+    pub(super) help: &'static str,
+}
+
+const LISTENER: &[&str] = &["gateway", "listener"];
+const RULE: &[&str] = &["route", "rule"];
+const BACKEND: &[&str] = &["backend"];
+
+/// Name, kind, labels, meaning.
+const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
+    use Kind::{Counter, Gauge, Histogram};
+    &[
+        (
+            "lychgate_listener_requests_total",
+            Counter,
+            &[LISTENER, &["code"]],
+            "Requests, by class of the status that the client got; `none` got no answer.",
+        ),
+        (
+            "lychgate_listener_request_duration_seconds",
+            Histogram,
+            &[LISTENER],
+            "From the end of the request's head to the end of the response.",
+        ),
+        ("lychgate_listener_requests_in_flight", Gauge, &[LISTENER], "Requests that are being served."),
+        ("lychgate_connections_total", Counter, &[&["socket"]], "Connections that were accepted."),
+        ("lychgate_connections_open", Gauge, &[&["socket"]], "Connections that are open."),
+        ("lychgate_tls_handshakes_failed_total", Counter, &[&["socket"]], "TLS handshakes that failed."),
+        ("lychgate_listener_received_bytes_total", Counter, &[LISTENER], "Bytes of request bodies."),
+        ("lychgate_listener_sent_bytes_total", Counter, &[LISTENER], "Bytes of response bodies."),
+        (
+            "lychgate_rule_requests_total",
+            Counter,
+            &[RULE, &["code"]],
+            "Requests that the rule answered, by class of the status that the client got.",
+        ),
+        (
+            "lychgate_rule_request_duration_seconds",
+            Histogram,
+            &[RULE],
+            "From the end of the request's head to the end of the response.",
+        ),
+        ("lychgate_rule_retries_total", Counter, &[RULE], "Tries after the first."),
+        (
+            "lychgate_backend_requests_total",
+            Counter,
+            &[BACKEND, &["code"]],
+            "Attempts, by class of the backend's status; `none` broke off.",
+        ),
+        (
+            "lychgate_backend_request_duration_seconds",
+            Histogram,
+            &[BACKEND],
+            "From picking an endpoint to the end of the attempt.",
+        ),
+        ("lychgate_backend_requests_in_flight", Gauge, &[BACKEND], "Attempts that are running."),
+        (
+            "lychgate_backend_connect_failures_total",
+            Counter,
+            &[BACKEND, &["kind"]],
+            "Attempts that did not get a connection: connect, tls, timeout or no_endpoint.",
+        ),
+        ("lychgate_backend_endpoints", Gauge, &[BACKEND], "Endpoints that take requests."),
+        (
+            "lychgate_backend_connections_total",
+            Counter,
+            &[BACKEND, &["kind"]],
+            "Connections that attempts used: new ones, and reused ones of the pool.",
+        ),
+        (
+            "lychgate_streams_total",
+            Counter,
+            &[LISTENER],
+            "Connections of TLSRoutes and TCPRoutes, and flows of UDPRoutes.",
+        ),
+        ("lychgate_streams_open", Gauge, &[LISTENER], "Those that are open."),
+        (
+            "lychgate_streams_refused_total",
+            Counter,
+            &[LISTENER],
+            "Those that could not be carried: no route, no backend, no endpoint.",
+        ),
+        (
+            "lychgate_stream_bytes_total",
+            Counter,
+            &[LISTENER, &["direction"]],
+            "Bytes carried, up from clients and down to them.",
+        ),
+        (
+            "lychgate_refused_total",
+            Counter,
+            &[&["reason"]],
+            "Requests and connections that were refused or failed, by reason.",
+        ),
+        (
+            "lychgate_access_log_dropped_total",
+            Counter,
+            &[],
+            "Lines of the access log that were dropped because writing was too slow.",
+        ),
+        (
+            "lychgate_config_reloads_total",
+            Counter,
+            &[&["result"]],
+            "Readings of the config that were applied, and that failed.",
+        ),
+        (
+            "lychgate_config_last_applied_timestamp_seconds",
+            Gauge,
+            &[],
+            "When config was applied last, in seconds since 1970.",
+        ),
+        (
+            "lychgate_config_objects",
+            Gauge,
+            &[&["state"]],
+            "Objects that are served as written, and those with a problem.",
+        ),
+        (
+            "lychgate_certificate_expiry_timestamp_seconds",
+            Gauge,
+            &[&["secret"]],
+            "When a certificate expires, in seconds since 1970.",
+        ),
+    ]
+};
+
+pub(super) fn of(name: &'static str, kind: Kind) -> Doc {
+    let found = ALL.iter().find(|(known, ..)| *known == name);
+    debug_assert!(found.is_some_and(|(_, known, ..)| *known == kind), "{name} is not documented");
+    let (labels, help) = found.map_or((Vec::new(), name), |(_, _, labels, help)| (labels.concat(), *help));
+    Doc { name, labels, help }
+}
+
+pub(super) fn all() -> Vec<MetricDoc> {
+    let doc = |(name, kind, labels, help): &(&str, Kind, &[&[&'static str]], &'static str)| MetricDoc {
+        name: (*name).to_owned(),
+        kind: match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        },
+        labels: labels.concat(),
+        help,
+    };
+    ALL.iter().map(doc).collect()
+}
