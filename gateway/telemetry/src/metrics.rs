@@ -254,6 +254,7 @@ mod tests {
                 kind: lychgate_ir::BackendKind::Service,
                 name: ObjectName::new("ns", "svc"),
                 port: 80,
+                transport: lychgate_ir::Transport::Tcp,
             }),
         );
         listener.done(StatusCode::OK, Duration::ZERO);
