@@ -43,9 +43,13 @@ enum Command {
     Certs(certs::CertsArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
-    /// Print the reference of all commands as Markdown.
+    /// Print a reference as Markdown.
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// Of what.
+        #[arg(value_enum, default_value_t)]
+        of: reference::Of,
+    },
 }
 
 fn main() -> ExitCode {
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
         Command::Certs(args) => {
             certs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
-        Command::Reference => reference::print(),
+        Command::Reference { of } => reference::print(of),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
     };

@@ -1,15 +1,47 @@
-//! The reference of all commands as Markdown, made from the arguments themselves: `docs/reference/cli.md`.
+//! References as Markdown, made from the program itself: `docs/reference/cli.md`, `docs/reference/metrics.md`.
 
 use crate::Cli;
 use clap::builder::StyledStr;
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory, ValueEnum};
+use lychgate_gateway::{MetricDoc, Metrics};
 use std::fmt::Write;
 use std::process::ExitCode;
 
+/// What there is a reference of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Of {
+    /// The commands.
+    #[default]
+    Commands,
+    /// The metrics.
+    Metrics,
+}
+
 /// Prints it.
-pub(crate) fn print() -> anyhow::Result<ExitCode> {
-    crate::terminal::print(&markdown())?;
+pub(crate) fn print(of: Of) -> anyhow::Result<ExitCode> {
+    crate::terminal::print(&match of {
+        Of::Commands => markdown(),
+        Of::Metrics => metrics(),
+    })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The texts are those of `/metrics` itself.
+fn metrics() -> String {
+    let mut text = String::from(
+        "# Metrics\n\n\
+         <!-- Made by `lychgate reference metrics`; a test holds it to the program. To write it anew:\n     \
+         cargo run -p lychgate-cli -- reference metrics > docs/reference/metrics.md -->\n\n\
+         Served on the admin port under `/metrics`, in the text format of Prometheus. Series go with what they count. So \
+         many listeners, rules and backends (`--metrics-scopes`, 100 of each) have series of their own; the rest of each \
+         kind shares one, labelled `_other`.\n\n\
+         | metric | kind | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for MetricDoc { name, kind, labels, help } in Metrics::docs() {
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let _ = writeln!(text, "| `{name}` | {kind} | {} | {help} |", labels.join(" "));
+    }
+    text
 }
 
 fn markdown() -> String {

@@ -22,6 +22,15 @@ fn the_reference_of_commands_is_current() {
 }
 
 #[test]
+fn the_reference_of_metrics_is_current() {
+    assert_eq!(
+        read("docs/reference/metrics.md"),
+        run_to(0, &["reference", "metrics"]).stdout,
+        "write it anew: cargo run -p lychgate-cli -- reference metrics > docs/reference/metrics.md"
+    );
+}
+
+#[test]
 fn every_dependency_has_a_reason() {
     let manifest = read("Cargo.toml");
     let (_, from) = manifest.split_once("[workspace.dependencies]\n").unwrap();
@@ -35,7 +44,7 @@ fn every_dependency_has_a_reason() {
         .collect();
     assert!(names.len() > 40, "{names:?}");
     let members = ["gateway", "gateway/ir", "gateway/router", "gateway/filters", "gateway/engine", "control/api"];
-    let more = ["control/admission", "control/translate", "cli", "cli/echo", "cli/testkit"];
+    let more = ["gateway/telemetry", "control/admission", "control/translate", "cli", "cli/echo", "cli/testkit"];
     let manifests: String = members.iter().chain(&more).map(|member| read(format!("{member}/Cargo.toml"))).collect();
     let used = |name: &str| {
         let uses = [format!("\n{name}.workspace"), format!("\n{name} = {{ workspace")];
