@@ -95,7 +95,6 @@ impl Sockets {
                     let _ = accepting.await;
                 }
                 drain.send_replace(true);
-                // Datagrams have no socket of their own for each flow, so theirs stays open until the flows are silent.
                 tracing::info!(%bind, "not listening any more; its connections drain");
             }
         }

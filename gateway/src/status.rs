@@ -108,3 +108,31 @@ impl Paint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lychgate_admission::read_text;
+    use lychgate_api::Time;
+    use lychgate_translate::{Options, translate};
+
+    const GATEWAY: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: d}
+spec:
+  gatewayClassName: lychgate
+  listeners: [{name: a, protocol: HTTP, port: 8081}]
+";
+
+    #[test]
+    fn times_are_shown_where_they_are_known() {
+        let objects: Objects = read_text("f.yaml", GATEWAY).objects.into_iter().map(|each| each.object).collect();
+        let translation = translate(&objects, &Options { standalone: true, ..Options::default() }, None);
+        let untimed = as_objects(&objects, &translation.statuses).to_string();
+        assert!(!untimed.contains("lastTransitionTime"), "{untimed}");
+        let timed = translation.statuses.with_times(None, Time::from_unix_seconds(1_800_000_000));
+        let timed = as_objects(&objects, &timed).to_string();
+        assert!(timed.contains("\"lastTransitionTime\":\"2027-01-15T08:00:00Z\""), "{timed}");
+    }
+}

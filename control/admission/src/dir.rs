@@ -1,10 +1,15 @@
 //! A directory's files.
 
+mod stamp;
+
+pub(crate) use stamp::Stamp;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::Severity;
 use crate::read::Piece;
@@ -38,15 +43,16 @@ pub enum ReadError {
     Empty(PathBuf),
 }
 
-/// The texts of a directory's files, and what is to be told about files that have none.
-pub(crate) fn pieces(dir: &Path) -> Result<Vec<Piece>, ReadError> {
+/// The texts of a directory's files, and what is to be told about files that have none. Files that are known with the
+/// stamp that they have are not opened.
+pub(crate) fn pieces(dir: &Path, is_known: &dyn Fn(&str, &Stamp) -> bool) -> Result<Vec<Piece>, ReadError> {
     match fs::metadata(dir) {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => return Err(ReadError::NotADirectory(dir.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ReadError::Missing(dir.to_owned())),
         Err(error) => return Err(ReadError::Unreadable { path: dir.to_owned(), error }),
     }
-    let mut walk = Walk::default();
+    let mut walk = Walk { pieces: Vec::new(), seen: HashMap::new(), reached: 0, now: SystemTime::now(), is_known };
     walk.dir(dir, 0).map_err(|error| ReadError::Unreadable { path: dir.to_owned(), error })?;
     if walk.reached == 0 {
         return Err(ReadError::Empty(dir.to_owned()));
@@ -54,18 +60,19 @@ pub(crate) fn pieces(dir: &Path) -> Result<Vec<Piece>, ReadError> {
     Ok(walk.pieces)
 }
 
-#[derive(Default)]
-struct Walk {
+struct Walk<'a> {
     pieces: Vec<Piece>,
-    /// Real paths that were read, with the path by which they were reached.
-    real: HashMap<PathBuf, Arc<str>>,
+    /// Files and folders that were reached, with the path that led there first.
+    seen: HashMap<(u64, u64), Arc<str>>,
     /// Files that we would read, whether or not we could.
     reached: usize,
+    now: SystemTime,
+    is_known: &'a dyn Fn(&str, &Stamp) -> bool,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn dir(&mut self, dir: &Path, depth: usize) -> io::Result<()> {
-        if self.is_known(dir) {
+        if self.was_seen(&Stamp::of(&fs::metadata(dir)?), dir) {
             return Ok(());
         }
         let mut paths: Vec<PathBuf> =
@@ -93,8 +100,9 @@ impl Walk {
             Ok(_) if !is_ours(path) => {}
             Ok(metadata) if metadata.is_file() => {
                 self.reached += 1;
-                if !self.is_known(path) {
-                    self.file(path, &name);
+                let stamp = Stamp::of(&metadata);
+                if !self.was_seen(&stamp, path) {
+                    self.file(path, &name, stamp);
                 }
             }
             // Reading a pipe or a device might never end.
@@ -110,10 +118,15 @@ impl Walk {
         }
     }
 
-    fn file(&mut self, path: &Path, name: &Arc<str>) {
+    fn file(&mut self, path: &Path, name: &Arc<str>, stamp: Stamp) {
+        if (self.is_known)(name, &stamp) {
+            return self.pieces.push(Piece::Same { file: Arc::clone(name) });
+        }
+        // The stamp is older than the text, so that what is written between shows next time.
+        let stamp = Some(stamp).filter(|stamp| stamp.is_settled(self.now));
         match read_file(path) {
             Ok(Some(bytes)) => match String::from_utf8(bytes) {
-                Ok(text) => self.pieces.push(Piece::Text { file: Arc::clone(name), text }),
+                Ok(text) => self.pieces.push(Piece::Text { file: Arc::clone(name), text, stamp }),
                 Err(error) => {
                     let message = format!("is not UTF-8 text, at byte {}", error.utf8_error().valid_up_to() + 1);
                     self.tell(Severity::Error, name, message, Some("save it as UTF-8"));
@@ -135,17 +148,15 @@ impl Walk {
         self.pieces.push(Piece::Tell { file: Arc::clone(file), severity, message, hint });
     }
 
-    /// Whether the real path was reached before; if so, says by which path.
-    fn is_known(&mut self, path: &Path) -> bool {
-        // What cannot be resolved cannot be read either, which is told elsewhere.
-        let Ok(real) = fs::canonicalize(path) else { return false };
+    /// Whether it was reached before; if so, says by which path.
+    fn was_seen(&mut self, stamp: &Stamp, path: &Path) -> bool {
         let name: Arc<str> = Arc::from(path.to_string_lossy());
-        if let Some(first) = self.real.get(&real) {
+        if let Some(first) = self.seen.get(&stamp.identity()) {
             let message = format!("is the same as {first}, passed over");
             self.tell(Severity::Note, &name, message, None);
             return true;
         }
-        self.real.insert(real, name);
+        self.seen.insert(stamp.identity(), name);
         false
     }
 }

@@ -11,7 +11,8 @@ use lychgate_api::{Kind, Object, ObjectKey, ObjectRef};
 
 use crate::yaml::Mark;
 use crate::{Diagnostic, Position, ReadError, Severity, dir};
-use found::{Found, Outcome, Tell, Text};
+use dir::Stamp;
+use found::{Found, Outcome, Tell};
 use memory::Memory;
 
 /// What was read.
@@ -67,7 +68,7 @@ pub struct Unread {
 /// Never fails: what cannot be read or is not valid is in the diagnostics, and the rest is admitted.
 #[must_use]
 pub fn read_text(file: &str, text: &str) -> Admitted {
-    let piece = Piece::Text { file: Arc::from(file), text: text.to_owned() };
+    let piece = Piece::Text { file: Arc::from(file), text: text.to_owned(), stamp: None };
     merge(&[piece], &mut Memory::default())
 }
 
@@ -88,6 +89,13 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// A reader that gives objects that say no generation their first, as an API server does when they are created. Who
+    /// counts on from there need not copy what did not change.
+    #[must_use]
+    pub fn numbered() -> Self {
+        Self { memory: Memory::numbered() }
+    }
+
     /// Reads every `.yaml`, `.yml` and `.json` file of a directory and of the folders below it, sorted by path.
     ///
     /// Symbolic links are followed, as mounted ConfigMaps need it. Files and folders whose names begin with a dot are
@@ -97,45 +105,46 @@ impl Reader {
     /// # Errors
     /// Where the directory itself cannot be read, or holds nothing to read.
     pub fn read_dir(&mut self, dir: &Path) -> Result<Admitted, ReadError> {
-        Ok(merge(&dir::pieces(dir)?, &mut self.memory))
+        let pieces = dir::pieces(dir, &|file, stamp| self.memory.is_known(file, stamp))?;
+        Ok(merge(&pieces, &mut self.memory))
     }
 }
 
 /// A file's text, or what is to be told about a file.
 pub(crate) enum Piece {
-    Text { file: Arc<str>, text: String },
-    Tell { file: Arc<str>, severity: Severity, message: String, hint: Option<String> },
+    /// With a stamp, if a file that has the same one later on has the same text.
+    Text {
+        file: Arc<str>,
+        text: String,
+        stamp: Option<Stamp>,
+    },
+    /// A file that has the stamp that is known of it.
+    Same {
+        file: Arc<str>,
+    },
+    Tell {
+        file: Arc<str>,
+        severity: Severity,
+        message: String,
+        hint: Option<String>,
+    },
 }
 
 /// Puts together what all files have. Of objects of one name, the first stays.
 fn merge(pieces: &[Piece], memory: &mut Memory) -> Admitted {
-    let mut documents = Vec::new();
-    for piece in pieces {
-        if let Piece::Text { file, text } = piece {
-            documents.extend(split(file, text).into_iter().map(|(text, _)| text));
-        }
-    }
-    let mut found = memory.find(&documents).into_iter();
     let mut merge = Merge::default();
-    for piece in pieces {
+    for (piece, documents) in pieces.iter().zip(memory.find(pieces)) {
         match piece {
             Piece::Tell { file, severity, message, hint } => merge.tell(file, *severity, message, hint.as_deref()),
-            Piece::Text { file, text } => {
-                for ((_, lines_before), found) in split(file, text).into_iter().zip(&mut found) {
-                    found.iter().for_each(|each| merge.found(&Place { file, lines_before }, each));
+            Piece::Text { file, .. } | Piece::Same { file } => {
+                for document in documents.iter() {
+                    let place = Place { file, lines_before: document.lines_before };
+                    document.found.iter().for_each(|each| merge.found(&place, each));
                 }
             }
         }
     }
     merge.admitted
-}
-
-/// A file's documents, and how many lines come before each.
-fn split<'a>(file: &str, text: &'a str) -> Vec<(Text<'a>, u32)> {
-    if Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-        return vec![(Text::Json(text), 0)];
-    }
-    crate::yaml::split(text).into_iter().map(|document| (Text::Yaml(document.text), document.lines_before)).collect()
 }
 
 #[derive(Default)]

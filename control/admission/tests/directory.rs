@@ -138,3 +138,67 @@ fn what_did_not_change_is_not_read_again() {
     let line = |admitted: &Admitted| admitted.objects[9].position.line;
     assert_eq!(line(&second), line(&first) + 2);
 }
+
+#[test]
+fn a_numbering_reader_gives_the_first_generation_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "new.yaml", &namespace("new"));
+    put(dir.path(), "saved.yaml", &namespace("saved").replace("{name", "{generation: 7, name"));
+    let generations = |reader: &mut Reader| -> Vec<i64> {
+        let admitted = reader.read_dir(dir.path()).unwrap();
+        admitted.objects.iter().map(|each| each.object.metadata().generation).collect()
+    };
+    let mut numbered = Reader::numbered();
+    assert_eq!(generations(&mut numbered), [1, 7]);
+    assert_eq!(generations(&mut numbered), [1, 7]);
+    assert_eq!(generations(&mut Reader::default()), [0, 7]);
+}
+
+/// Whatever is done to files between reads, a reader that remembers says what one that does not says.
+#[test]
+fn remembering_files_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let aged = |name: &str| {
+        // Files that are known to be settled are not opened again.
+        let file = fs::File::options().write(true).open(path(name)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1)).unwrap();
+    };
+    for name in ["a.yaml", "b.yaml", "c.json"] {
+        let text = if name.ends_with("json") {
+            r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "c"}}"#.to_owned()
+        } else {
+            namespace(&name[..1])
+        };
+        put(dir.path(), name, &text);
+        aged(name);
+    }
+    let mut reader = Reader::default();
+    let mut same = |what: &str| {
+        let admitted = reader.read_dir(dir.path()).unwrap();
+        assert_eq!(admitted, read_dir(dir.path()).unwrap(), "{what}");
+        (names(&admitted).join(" "), admitted)
+    };
+    assert_eq!(same("at first").0, "a b c");
+    let settled = std::time::Instant::now() + std::time::Duration::from_millis(120);
+    while std::time::Instant::now() < settled {
+        std::thread::yield_now();
+    }
+    let (_, one) = same("settled");
+    let (_, two) = same("not opened");
+    for (one, two) in one.objects.iter().zip(&two.objects) {
+        assert!(one.object.is_same(&two.object));
+    }
+    // The same size, the same time of modification.
+    put(dir.path(), "a.yaml", &namespace("x"));
+    aged("a.yaml");
+    assert_eq!(same("changed in place").0, "x b c");
+    fs::rename(path("b.yaml"), path("0.yaml")).unwrap();
+    assert_eq!(same("renamed").0, "b x c");
+    fs::remove_file(path("a.yaml")).unwrap();
+    assert_eq!(same("removed").0, "b c");
+    put(dir.path(), "d.yaml", "a: [");
+    assert_eq!(same("broken").1.unread.len(), 1);
+    fs::hard_link(path("0.yaml"), path("e.yaml")).unwrap();
+    assert!(same("linked").1.diagnostics.iter().any(|each| each.message.contains("is the same as")));
+}

@@ -41,7 +41,7 @@ impl Directory {
         Self {
             dir,
             engine,
-            reader: Reader::default(),
+            reader: Reader::numbered(),
             store: Store::default(),
             translation: None,
             rejected: Vec::new(),
@@ -52,10 +52,12 @@ impl Directory {
     pub(super) fn load(&mut self, writing: Writing) -> Result<Loaded, ReadError> {
         let now = Instant::now();
         let admitted = self.reader.read_dir(&self.dir)?;
+        let read = now.elapsed();
         let mut diagnostics = admitted.diagnostics.clone();
         let updated = self.store.update(admitted, now, &OnDisk(writing));
         diagnostics.retain(|diagnostic| !updated.was_half(&diagnostic.position.file));
         let changed = updated.changed;
+        tracing::debug!(?read, store = ?now.elapsed().saturating_sub(read), changed, "directory read");
         let translation = match &self.translation {
             Some(translation) if !changed => translation.clone(),
             Some(_) | None => self.apply(),
@@ -73,8 +75,10 @@ impl Directory {
 
     fn apply(&mut self) -> Translation {
         let options = Options { standalone: true, ..Options::default() };
+        let begun = Instant::now();
         let before = self.translation.as_ref();
         let translation = translate(self.store.objects(), &options, before);
+        let translated = begun.elapsed();
         let Translation { snapshot, endpoints, .. } = &translation;
         if before.is_some_and(|before| Arc::ptr_eq(&before.snapshot, snapshot)) {
             self.engine.apply_endpoints(endpoints);
@@ -82,6 +86,7 @@ impl Directory {
             let Applied { rejected } = self.engine.apply(snapshot, endpoints);
             self.rejected = rejected;
         }
+        tracing::debug!(?translated, compiled = ?begun.elapsed().saturating_sub(translated), "snapshot applied");
         translation
     }
 }

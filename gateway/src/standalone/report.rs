@@ -3,7 +3,7 @@
 use super::Kept;
 use crate::status::as_objects;
 use lychgate_admission::{Diagnostic, Severity};
-use lychgate_api::{ObjectRef, Objects};
+use lychgate_api::{Kind, ObjectRef, Objects};
 use lychgate_engine::Bind;
 use lychgate_ir::{CertificateId, RuleId, Snapshot};
 use lychgate_translate::{Finding, Statuses};
@@ -121,7 +121,9 @@ impl Report {
         for (bind, why) in self.unbound.iter().filter(|(bind, why)| !was_unbound(bind, why)) {
             tracing::error!(%bind, %why, "cannot listen; end what uses the port, or change the listener");
         }
-        if before.is_none_or(|before| before.objects != self.objects) {
+        // Comparing thousands of objects would cost more than all the rest.
+        let is_same = |before: &Self| Kind::ALL.iter().all(|kind| before.objects.shares(&self.objects, *kind));
+        if !before.is_some_and(is_same) {
             let (reload, took, routes) = (self.reload, self.took, self.snapshot.routes.len());
             tracing::info!(reload, ?took, routes, listeners = self.snapshot.listeners.len(), "config applied");
         }

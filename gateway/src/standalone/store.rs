@@ -213,13 +213,25 @@ impl Store {
         let written = read.metadata().generation.max(1);
         let Some(before) = self.objects.get(reference.kind, &reference.key) else {
             let created = self.creation(read);
-            return Some(read.clone().with_creation(created).with_generation(written));
+            return Some(with(read, created, written));
         };
         let generation = before.metadata().generation;
         let created = read.metadata().creation_timestamp.or(before.metadata().creation_timestamp);
-        let same = read.clone().with_creation(created).with_generation(generation);
+        let same = with(read, created, generation);
         (same != before).then(|| same.with_generation(written.max(generation + 1)))
     }
+}
+
+/// The object with these, and the very same one if it has them already: most objects never change, and need no copy.
+fn with(object: &Object, created: Option<Time>, generation: i64) -> Object {
+    let mut object = object.clone();
+    if object.metadata().creation_timestamp != created {
+        object = object.with_creation(created);
+    }
+    if object.metadata().generation != generation {
+        object = object.with_generation(generation);
+    }
+    object
 }
 
 #[cfg(test)]

@@ -20,6 +20,19 @@ pub(super) struct Found {
     pub(super) tells: Vec<Tell>,
 }
 
+impl Found {
+    /// Gives the object its first generation if it says none.
+    pub(super) fn number(&mut self) {
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::PassedOver);
+        self.outcome = match outcome {
+            Outcome::Admitted(object) if object.metadata().generation == 0 => {
+                Outcome::Admitted(object.with_generation(1))
+            }
+            Outcome::Admitted(_) | Outcome::Refused(..) | Outcome::Unread | Outcome::PassedOver => outcome,
+        };
+    }
+}
+
 /// What became of it.
 #[derive(Debug)]
 pub(super) enum Outcome {

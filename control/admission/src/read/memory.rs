@@ -4,47 +4,113 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use super::Piece;
 use super::found::{Found, Text, find};
+use crate::dir::Stamp;
 
 /// Below this many new documents, threads cost more than they save.
 const WORTH_A_THREAD: usize = 64;
 /// Reading is short, and other work goes on meanwhile.
 const MAX_THREADS: usize = 8;
 
-/// Results by the hash of their text: 128 bits under keys that nobody knows, so that texts, which may have secrets, need
-/// not be kept, and no two can be made to collide.
+/// What became of files and of their documents.
+///
+/// Documents are known by the hash of their text: 128 bits under keys that nobody knows, so that texts, which may have
+/// secrets, need not be kept, and no two can be made to collide. Files are known by their stamp, and need not even be
+/// opened.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     hashers: [RandomState; 2],
-    known: HashMap<Hash, Arc<[Found]>>,
+    documents: HashMap<Hash, Arc<[Found]>>,
+    files: HashMap<Arc<str>, (Stamp, Arc<[Document]>)>,
+    numbered: bool,
 }
 
 type Hash = [u64; 2];
 
+/// A document of a file.
+#[derive(Debug)]
+pub(super) struct Document {
+    hash: Hash,
+    /// How many lines of the file come before it.
+    pub(super) lines_before: u32,
+    pub(super) found: Arc<[Found]>,
+}
+
 impl Memory {
-    /// What is in each of these documents. Remembers these, and forgets all others.
-    pub(super) fn find(&mut self, documents: &[Text<'_>]) -> Vec<Arc<[Found]>> {
-        let [first, second] = &self.hashers;
-        let hashes: Vec<Hash> = documents.iter().map(|text| [first.hash_one(text), second.hash_one(text)]).collect();
+    /// Gives objects that say no generation their first.
+    pub(super) fn numbered() -> Self {
+        Self { numbered: true, ..Self::default() }
+    }
+
+    /// Whether the file needs no look.
+    pub(super) fn is_known(&self, file: &str, stamp: &Stamp) -> bool {
+        self.files.get(file).is_some_and(|(known, _)| known == stamp)
+    }
+
+    /// What is in each of these pieces; nothing in those that only tell. Remembers these, and forgets all others.
+    pub(super) fn find(&mut self, pieces: &[Piece]) -> Vec<Arc<[Document]>> {
+        let texts: Vec<Vec<(Hash, Text<'_>, u32)>> = pieces.iter().map(|piece| self.split(piece)).collect();
         let mut new: HashMap<Hash, Text<'_>> = HashMap::new();
-        for (hash, text) in hashes.iter().zip(documents) {
-            if !self.known.contains_key(hash) {
+        for (hash, text, _) in texts.iter().flatten() {
+            if !self.documents.contains_key(hash) {
                 new.insert(*hash, *text);
             }
         }
         let new: Vec<_> = new.into_iter().collect();
-        self.known.extend(find_all(&new));
-        let results: Vec<_> = hashes.iter().filter_map(|hash| self.known.get(hash).cloned()).collect();
-        self.known = hashes.into_iter().zip(results.iter().cloned()).collect();
-        results
+        self.documents.extend(find_all(&new, self.numbered));
+        let (mut documents, mut files) = (HashMap::new(), HashMap::new());
+        let of = |(piece, texts): (&Piece, Vec<(Hash, Text<'_>, u32)>)| {
+            let document = |(hash, _, lines_before): (Hash, Text<'_>, u32)| {
+                let found = self.documents.get(&hash)?.clone();
+                Some(Document { hash, lines_before, found })
+            };
+            let found: Arc<[Document]> = match piece {
+                Piece::Tell { .. } => Arc::default(),
+                Piece::Text { file, text: _, stamp } => {
+                    let found: Arc<[Document]> = texts.into_iter().filter_map(document).collect();
+                    files.extend(stamp.map(|stamp| (file.clone(), (stamp, found.clone()))));
+                    found
+                }
+                Piece::Same { file } => {
+                    let known = self.files.get(file).cloned();
+                    files.extend(known.clone().map(|known| (file.clone(), known)));
+                    known.map(|(_, found)| found).unwrap_or_default()
+                }
+            };
+            documents.extend(found.iter().map(|document| (document.hash, document.found.clone())));
+            found
+        };
+        let found = pieces.iter().zip(texts).map(of).collect();
+        (self.documents, self.files) = (documents, files);
+        found
+    }
+
+    /// The documents of a piece, hashed.
+    fn split<'a>(&self, piece: &'a Piece) -> Vec<(Hash, Text<'a>, u32)> {
+        let Piece::Text { file, text, stamp: _ } = piece else { return Vec::new() };
+        let [first, second] = &self.hashers;
+        let hashed = |text: Text<'a>, lines_before| ([first.hash_one(text), second.hash_one(text)], text, lines_before);
+        if Path::new(&**file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            return vec![hashed(Text::Json(text), 0)];
+        }
+        let documents = crate::yaml::split(text).into_iter();
+        documents.map(|document| hashed(Text::Yaml(document.text), document.lines_before)).collect()
     }
 }
 
-fn find_all(new: &[(Hash, Text<'_>)]) -> Vec<(Hash, Arc<[Found]>)> {
-    let of = |(hash, text): &(Hash, Text<'_>)| (*hash, Arc::from(find(*text)));
+fn find_all(new: &[(Hash, Text<'_>)], numbered: bool) -> Vec<(Hash, Arc<[Found]>)> {
+    let of = |(hash, text): &(Hash, Text<'_>)| {
+        let mut found = find(*text);
+        if numbered {
+            found.iter_mut().for_each(Found::number);
+        }
+        (*hash, Arc::from(found))
+    };
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
     if new.len() < WORTH_A_THREAD || cores == 1 {
         return new.iter().map(of).collect();
