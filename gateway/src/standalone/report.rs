@@ -124,7 +124,8 @@ impl Report {
         // Comparing thousands of objects would cost more than all the rest.
         let is_same = |before: &Self| Kind::ALL.iter().all(|kind| before.objects.shares(&self.objects, *kind));
         if !before.is_some_and(is_same) {
-            let (reload, took, routes) = (self.reload, self.took, self.snapshot.routes.len());
+            let (reload, took, routes) =
+                (self.reload, self.took, self.snapshot.routes.len() + self.snapshot.stream_routes.len());
             tracing::info!(reload, ?took, routes, listeners = self.snapshot.listeners.len(), "config applied");
         }
     }
