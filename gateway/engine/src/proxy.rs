@@ -58,6 +58,9 @@ impl ProxyHttp for Gateway {
         session.set_read_timeout(Some(self.limits.client_idle));
         session.set_write_timeout(Some(self.limits.client_idle));
         session.as_downstream_mut().set_total_drain_timeout(Some(self.limits.linger));
+        // RFC 9110 section 15.2.
+        let is_old = session.req_header().version < Version::HTTP_11;
+        session.as_downstream_mut().set_ignore_info_resp(is_old);
         match self.admit(session, ctx) {
             Ok(admission::Admitted::Forward) => {
                 ctx.watch(session);

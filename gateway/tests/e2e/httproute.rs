@@ -20,6 +20,7 @@ mod retries;
 mod retry_limits;
 mod rewrite;
 mod session;
+mod targets;
 mod timeouts;
 mod uploads;
 mod websocket;

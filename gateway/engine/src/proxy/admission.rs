@@ -35,6 +35,7 @@ impl Gateway {
         ctx.observation.asked(request);
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
+        head::to_origin_form(request).map_err(|_| Fault::bad_request("a target that is no path"))?;
         normalize(request)?;
         head::ignore_upgrades(request);
         let connection = ctx.connection.clone().ok_or_else(|| Fault::bug("a request without a connection"))?;

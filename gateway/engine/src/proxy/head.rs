@@ -2,7 +2,7 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Parts, PathAndQuery, Uri};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use lychgate_filters::{RequestHead, ResponseHead, TooLong};
 use pingora_http::{RequestHeader, ResponseHeader};
 
@@ -46,6 +46,23 @@ pub(super) fn end_connection(response: &mut ResponseHeader, has_trailers: bool) 
     if !has_trailers {
         response.remove_header(&TRAILER);
     }
+}
+
+/// A target in absolute form is a path and the host that it belongs to (RFC 9112 section 3.2.2): that is how rules see it
+/// and how backends have to get it. Pingora has seen to it that the host is that of the header, if there is one.
+pub(super) fn to_origin_form(request: &mut RequestHeader) -> pingora_error::Result<()> {
+    let target = request.raw_path();
+    if request.version == Version::HTTP_2 || matches!(target, [] | [b'/' | b'?' | b'*', ..]) {
+        return Ok(());
+    }
+    if !request.headers.contains_key(HOST) {
+        let target = String::from_utf8_lossy(target);
+        let after_scheme = target.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+        let host = after_scheme.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
+        request.insert_header(HOST, host)?;
+    }
+    request.set_uri(request.uri.clone());
+    Ok(())
 }
 
 /// Clients may ask for any protocol (RFC 9110 section 7.8). Those that we do not carry are not heard, so that the request

@@ -170,13 +170,14 @@ async fn all_tries_and_pauses_end_at_the_request_timeout() {
     );
     let (_site, at) = serve(&(services + &routes)).await;
     for (url, least, tries) in [
-        ("http://tries.example/?hold=never", Duration::from_millis(500), 3),
-        ("http://pauses.example/?status=503", Duration::from_millis(300), 4),
+        ("http://tries.example/?hold=never", Duration::from_millis(500), 2..=3),
+        ("http://pauses.example/?status=503", Duration::from_millis(300), 1..=1),
     ] {
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), it.counts().requests);
         assert_eq!(send(at, "GET", url, &[]).await.status, 504, "{url}");
         let took = begun.elapsed();
         assert!(took >= least && took < Duration::from_secs(5), "{url}: {took:?}");
-        assert_eq!(it.counts().requests, tries, "{url}");
+        let tried = it.counts().requests - before;
+        assert!(tries.contains(&tried), "{url}: {tried}");
     }
 }

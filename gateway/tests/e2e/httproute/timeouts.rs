@@ -1,11 +1,11 @@
 //! Timeouts: 504 before the response begins, a cut after it.
 
 use super::bed::{pod, send, serve};
-use crate::support::{echo, http_route, service_speaking};
+use crate::support::{Site, echo, gateway, http_route, service_speaking};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt;
-use lychgate_testkit::{ClientError, Dial, Payload, RawConnection};
+use lychgate_testkit::{Authority, ClientError, ClientTls, Dial, Ending, Payload, RawConnection, free_addr};
 use std::time::{Duration, Instant};
 
 /// Far longer than a timeout of these tests takes on a busy machine.
@@ -183,4 +183,32 @@ async fn a_timeout_covers_connecting() {
     let begun = Instant::now();
     assert_eq!(send(at, "GET", "http://a.example/", &[]).await.status, 504);
     assert!(begun.elapsed() < SOON);
+}
+
+#[tokio::test]
+async fn over_tls_a_slow_upload_is_504_at_the_timeout_too() {
+    let (it, address) = echo("it").await;
+    let authority = Authority::new("test");
+    let at = free_addr();
+    let listener = format!(
+        "    - {{name: https, protocol: HTTPS, port: {}, tls: {{certificateRefs: [{{name: cert}}]}}}}\n",
+        at.port()
+    );
+    let secret = authority.server(&["a.example"]).secret("default", "cert");
+    let services = service_speaking("it", None, &[address]);
+    let files = gateway(&listener) + &secret + "---\n" + &services + &http_route("it", "[]", &rule("request: 300ms"));
+    let _site = Site::serve(&[("all.yaml", &files)]).await;
+    let dial = Dial::tls(at, &ClientTls::trusting(&authority).alpn(&["http/1.1"]));
+    let mut connection = RawConnection::open(&dial, "a.example").await.unwrap();
+    connection
+        .send("POST / HTTP/1.1\r\nHost: a.example\r\nAccept: application/json\r\nX-Request-Id: my-id\r\nContent-Length: 8\r\n\r\nhalf")
+        .await
+        .unwrap();
+    it.wait_for(|counts| counts.requests == 1).await;
+    let reply = connection.response().await.unwrap();
+    assert_eq!((reply.status, reply.header("connection")), (504, Some("close")));
+    assert_eq!(reply.header("x-request-id"), Some("my-id"));
+    assert!(reply.text().contains("\"reason\":\"timeout\"") && reply.text().contains("my-id"), "{}", reply.text());
+    let (rest, ending) = connection.to_end().await.unwrap();
+    assert_eq!((rest.len(), ending), (0, Ending::Closed));
 }

@@ -9,8 +9,12 @@ use std::net::SocketAddr;
 /// Who answered how many of so many requests.
 async fn shares(at: SocketAddr, requests: u32) -> BTreeMap<String, u32> {
     let mut shares = BTreeMap::new();
+    let mut connection = Dial::http1(at).connect("a.example").await.unwrap();
     for _ in 0..requests {
-        let reply = Dial::http1(at).get("http://a.example/").await.unwrap();
+        let reply = connection.get("http://a.example/").await.unwrap();
+        if reply.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+            connection = Dial::http1(at).connect("a.example").await.unwrap();
+        }
         *shares.entry(by(&reply)).or_default() += 1;
     }
     shares
