@@ -14,6 +14,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use lychgate_filters::Reply;
 use lychgate_ir::{BackendId, Refusal, RuleId};
+use pingora_core::protocols::http::server::Session as HttpSession;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -290,11 +291,19 @@ async fn send(session: &mut Session, ctx: &mut RequestContext, mut head: Respons
     // This is the last word.
     drop_at(None, None);
     ctx.edit_response(&mut PingoraResponse(&mut head));
-    session.write_response_header(Box::new(head), body.is_empty()).await?;
-    if !body.is_empty() {
-        session.write_response_body(Some(Bytes::from(body)), true).await?;
-    }
+    write(session, head, body).await?;
     linger(session).await
+}
+
+/// Pingora's own session ends a stream of HTTP/2 with a piece of body, be it empty. Calls must end with their head, where
+/// the status is (gRPC over HTTP/2, "Responses": Trailers-Only).
+async fn write(session: &mut Session, head: ResponseHeader, body: String) -> Result<()> {
+    match session.as_downstream_mut() {
+        HttpSession::H2(stream) if body.is_empty() => return stream.write_response_header(Box::new(head), true),
+        HttpSession::H1(_) | HttpSession::H2(_) | HttpSession::Subrequest(_) | HttpSession::Custom(_) => {}
+    }
+    session.write_response_header(Box::new(head), body.is_empty()).await?;
+    if body.is_empty() { Ok(()) } else { session.write_response_body(Some(Bytes::from(body)), true).await }
 }
 
 /// Reads what a client still sends that was answered before the end of its request. To close on it would take the answer

@@ -26,13 +26,21 @@ pub(crate) struct Streams<'a> {
     pub(crate) sealed: bool,
 }
 
+/// Counts a connection for as long as it lives, however it ends.
+struct Counted<'a>(&'a StreamMetrics);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
+
 impl Streams<'_> {
     /// Carries a client's connection to a backend of the route, until it ends.
     pub(crate) async fn carry(&self, client: impl AsyncRead + AsyncWrite + Unpin, route: &StreamState) {
         self.metrics.opened();
-        let carried = self.try_carry(client, route).await;
-        self.metrics.closed();
-        match carried {
+        let _counted = Counted(self.metrics);
+        match self.try_carry(client, route).await {
             Ok(Carried { up, down }) => tracing::debug!(rule = %route.id, peer = %self.peer, up, down, "stream done"),
             Err(error) => tracing::debug!(rule = %route.id, peer = %self.peer, %error, "stream ended"),
         }

@@ -1,70 +1,53 @@
 //! Datagrams of a UDPRoute. The datagrams of one client are a flow: they go to one endpoint, and what that endpoint
 //! sends goes back to the client, until neither has said anything for a while.
 
+mod flow;
+mod flows;
+
 use super::StreamState;
 use crate::limits::Limits;
-use crate::upstream::Picked;
-use lychgate_ir::Refusal;
-use lychgate_telemetry::{Direction, StreamMetrics};
-use std::cell::RefCell;
-use std::collections::HashMap;
+use flow::Opening;
+use flows::{Begun, Flows};
+use lychgate_telemetry::StreamMetrics;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// No datagram is larger.
 const MAX_DATAGRAM: usize = 65_535;
 
-/// Datagrams of one client that may wait for its flow: DNS may take a moment.
-const WAITING: usize = 16;
+/// When a socket has to go, its flows are over once nobody has said anything for so long: most of them are questions that
+/// were answered long ago.
+const PARTING: Duration = Duration::from_secs(1);
 
-/// The flows of one socket, by client.
-type Flows = Arc<Mutex<HashMap<SocketAddr, Slot>>>;
-
-enum Slot {
-    /// It has no endpoint yet; what came so far waits.
-    Opening(Vec<Vec<u8>>),
-    Open(Arc<Flow>),
-}
-
-struct Flow {
-    upstream: UdpSocket,
-    /// Datagrams both ways, to tell talk from silence.
-    datagrams: AtomicU64,
-    metrics: Arc<StreamMetrics>,
-    _picked: Picked,
-}
-
-/// Serves a socket until told to drain; flows that are running go on until they are silent.
+/// Serves a socket until told to drain; then flows go on that somebody still uses.
 pub(crate) async fn serve(
     socket: Arc<UdpSocket>,
     limits: Limits,
     route: impl Fn() -> Option<(Arc<StreamState>, Arc<StreamMetrics>)>,
     mut drain: watch::Receiver<bool>,
 ) {
-    let flows: Flows = Flows::default();
+    let flows = Flows::default();
     let mut datagram = vec![0; MAX_DATAGRAM];
-    let mut accepting = true;
+    // Dropping it ends all flows, and with the last of them the socket.
+    let mut tasks = JoinSet::new();
+    let mut parting: Option<Parting> = None;
     loop {
         let received = tokio::select! {
             received = socket.recv_from(&mut datagram) => received,
-            _ = drain.wait_for(|drain| *drain), if accepting => {
-                accepting = false;
-                if is_empty(&flows) {
-                    return;
-                }
+            Some(_) = tasks.join_next() => continue,
+            _ = drain.wait_for(|drain| *drain), if parting.is_none() => {
+                parting = Some(Parting::begin(&flows));
                 continue;
             }
-            () = tokio::time::sleep(limits.datagram_idle), if !accepting => {
-                if is_empty(&flows) {
-                    return;
-                }
-                continue;
-            }
+            () = Parting::moment(&parting) => match parting.as_mut().is_none_or(|parting| parting.is_over(&flows)) {
+                true => return,
+                false => continue,
+            },
         };
         let (length, client) = match received {
             Ok(received) => received,
@@ -77,145 +60,52 @@ pub(crate) async fn serve(
             }
         };
         let Some(datagram) = datagram.get(..length) else { continue };
-        if known(&flows, client, datagram) || !accepting {
+        if flows.pass(client, datagram) || parting.is_some() {
             continue;
         }
         let Some((route, metrics)) = route() else { continue };
-        if !begin(&flows, limits.flows, client, datagram) {
+        if flows.begin(limits.flows, client, datagram) == Begun::Full {
             metrics.refused();
             tracing::debug!(rule = %route.id, %client, "too many flows: the datagram is dropped");
             continue;
         }
         let (socket, flows, limits) = (socket.clone(), flows.clone(), limits.clone());
-        tokio::spawn(async move {
-            if let Err(error) = run(socket, client, &route, &metrics, &flows, &limits).await {
+        tasks.spawn(async move {
+            let opening = Opening { socket: &socket, client, route: &route, metrics: &metrics, limits: &limits };
+            if let Err(error) = opening.run(&flows).await {
                 tracing::debug!(rule = %route.id, %client, %error, "flow ended");
             }
         });
     }
 }
 
-fn locked(flows: &Flows) -> MutexGuard<'_, HashMap<SocketAddr, Slot>> {
-    flows.lock().unwrap_or_else(PoisonError::into_inner)
+/// A socket that has to go.
+struct Parting {
+    /// When to look again.
+    at: Instant,
+    /// What had been carried when it was looked last.
+    carried: u64,
 }
 
-fn is_empty(flows: &Flows) -> bool {
-    locked(flows).is_empty()
-}
-
-/// Passes a datagram on to the client's flow, if there is one.
-fn known(flows: &Flows, client: SocketAddr, datagram: &[u8]) -> bool {
-    match locked(flows).get_mut(&client) {
-        Some(Slot::Open(flow)) => flow.send(datagram),
-        Some(Slot::Opening(waiting)) if waiting.len() < WAITING => waiting.push(datagram.to_vec()),
-        Some(Slot::Opening(_)) => {}
-        None => return false,
+impl Parting {
+    fn begin(flows: &Flows) -> Self {
+        let wait = if flows.is_empty() { Duration::ZERO } else { PARTING };
+        Self { at: Instant::now() + wait, carried: flows.carried() }
     }
-    true
-}
 
-/// Makes room for a flow, if there is any.
-fn begin(flows: &Flows, most: usize, client: SocketAddr, datagram: &[u8]) -> bool {
-    let mut flows = locked(flows);
-    let room = flows.len() < most;
-    if room {
-        flows.insert(client, Slot::Opening(vec![datagram.to_vec()]));
-    }
-    room
-}
-
-impl Flow {
-    fn send(&self, datagram: &[u8]) {
-        self.datagrams.fetch_add(1, Ordering::Relaxed);
-        self.metrics.carried(Direction::Up, datagram.len() as u64);
-        // A datagram that the kernel does not take now is lost, as datagrams are.
-        let _ = self.upstream.try_send(datagram);
-    }
-}
-
-/// Opens a flow and carries its answers.
-async fn run(
-    socket: Arc<UdpSocket>,
-    client: SocketAddr,
-    route: &StreamState,
-    metrics: &Arc<StreamMetrics>,
-    flows: &Flows,
-    limits: &Limits,
-) -> io::Result<()> {
-    metrics.opened();
-    let _gone = Gone { flows: flows.clone(), client, metrics: metrics.clone() };
-    let backend = route.backend().map_err(|refusal: Refusal| {
-        metrics.refused();
-        io::Error::other(refusal.message.to_string())
-    })?;
-    let picked = backend.pick(None, &[], limits.resolve).await.ok_or_else(|| {
-        metrics.refused();
-        io::Error::other(format!("{} has no ready endpoint", backend.id))
-    })?;
-    let address = picked.endpoint().address;
-    let local: SocketAddr =
-        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let upstream = UdpSocket::bind(local).await?;
-    upstream.connect(address).await?;
-    // Until the first event says so, the socket does not count as one that takes anything.
-    upstream.writable().await?;
-    let flow = Arc::new(Flow { upstream, datagrams: AtomicU64::new(0), metrics: metrics.clone(), _picked: picked });
-    if let Some(Slot::Opening(waiting)) = locked(flows).insert(client, Slot::Open(flow.clone())) {
-        waiting.iter().for_each(|datagram| flow.send(datagram));
-    }
-    answer(&socket, client, &flow, limits.datagram_idle).await
-}
-
-/// Carries answers until there is silence.
-async fn answer(socket: &UdpSocket, client: SocketAddr, flow: &Flow, idle: Duration) -> io::Result<()> {
-    let mut seen = flow.datagrams.load(Ordering::Relaxed);
-    loop {
-        match tokio::time::timeout(idle, flow.upstream.readable()).await {
-            Ok(readable) => {
-                readable?;
-                flow.datagrams.fetch_add(1, Ordering::Relaxed);
-                pass(flow, socket, client)?;
-            }
-            Err(_) => {
-                let now = flow.datagrams.load(Ordering::Relaxed);
-                if now == seen {
-                    return Ok(());
-                }
-                seen = now;
-            }
+    /// The next moment to look; never, if there is no parting.
+    async fn moment(parting: &Option<Self>) {
+        match parting {
+            Some(parting) => tokio::time::sleep_until(parting.at).await,
+            None => std::future::pending().await,
         }
     }
-}
 
-/// Passes one datagram on, if one is there. The buffer is the thread's: flows are many, and most of them are silent.
-fn pass(flow: &Flow, socket: &UdpSocket, client: SocketAddr) -> io::Result<()> {
-    thread_local! {
-        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
-    }
-    BUFFER.with_borrow_mut(|buffer| match flow.upstream.try_recv(buffer) {
-        Ok(length) => {
-            if let Some(datagram) = buffer.get(..length) {
-                flow.metrics.carried(Direction::Down, length as u64);
-                // A datagram that the kernel does not take now is lost, as datagrams are.
-                let _ = socket.try_send_to(datagram, client);
-            }
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        Err(error) => Err(error),
-    })
-}
-
-/// Takes a flow out of the table when its task ends, however it ends.
-struct Gone {
-    flows: Flows,
-    client: SocketAddr,
-    metrics: Arc<StreamMetrics>,
-}
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        locked(&self.flows).remove(&self.client);
-        self.metrics.closed();
+    /// Whether nobody has said anything since the last look. A flow that ends takes its own count with it, which is no
+    /// silence; the next look will tell.
+    fn is_over(&mut self, flows: &Flows) -> bool {
+        let before = std::mem::replace(&mut self.carried, flows.carried());
+        self.at = Instant::now() + PARTING;
+        before == self.carried
     }
 }

@@ -1,0 +1,178 @@
+//! One flow: the datagrams of one client, and the answers of one endpoint.
+
+use super::flows::Flows;
+use super::{MAX_DATAGRAM, StreamState};
+use crate::limits::Limits;
+use crate::upstream::{BackendCell, EndpointState, Picked};
+use lychgate_telemetry::{Direction, StreamMetrics};
+use std::cell::RefCell;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+
+/// Endpoints that are tried for one flow, if the system says that nobody is there.
+const TRIES: usize = 3;
+
+/// The first datagram is kept for the next endpoint if it is no larger: those that are questions are small.
+const KEPT: usize = 2048;
+
+/// A flow with its endpoint.
+pub(super) struct Flow {
+    upstream: UdpSocket,
+    /// Datagrams both ways, to tell talk from silence.
+    carried: AtomicU64,
+    answers: AtomicU64,
+    /// The system said that nobody is there.
+    refused: Notify,
+    metrics: Arc<StreamMetrics>,
+    _picked: Picked,
+}
+
+/// What a flow is opened with.
+pub(super) struct Opening<'a> {
+    /// The socket that clients send to.
+    pub(super) socket: &'a UdpSocket,
+    pub(super) client: SocketAddr,
+    pub(super) route: &'a StreamState,
+    pub(super) metrics: &'a Arc<StreamMetrics>,
+    pub(super) limits: &'a Limits,
+}
+
+impl Flow {
+    pub(super) fn send(&self, datagram: &[u8]) {
+        self.carried.fetch_add(1, Ordering::Relaxed);
+        self.metrics.carried(Direction::Up, datagram.len() as u64);
+        match self.upstream.try_send(datagram) {
+            // It is said of an earlier datagram, and said once: to whoever uses the socket next.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.refused.notify_one(),
+            // A datagram that the kernel does not take now is lost, as datagrams are.
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    pub(super) fn carried(&self) -> u64 {
+        self.carried.load(Ordering::Relaxed)
+    }
+
+    /// Carries answers until there is silence, or nobody there.
+    async fn answer(&self, socket: &UdpSocket, client: SocketAddr, idle: Duration) -> io::Result<()> {
+        let mut seen = self.carried();
+        loop {
+            let talk = async {
+                tokio::select! {
+                    // A refusal makes a socket neither readable nor writable.
+                    ready = self.upstream.ready(Interest::READABLE | Interest::ERROR) => ready,
+                    () = self.refused.notified() => Err(io::ErrorKind::ConnectionRefused.into()),
+                }
+            };
+            match tokio::time::timeout(idle, talk).await {
+                Ok(ready) => {
+                    if ready?.is_error() {
+                        self.check()?;
+                    }
+                    self.pass(socket, client)?;
+                }
+                Err(_) if self.carried() == seen => return Ok(()),
+                Err(_) => seen = self.carried(),
+            }
+        }
+    }
+
+    /// What is wrong with the endpoint's socket, if something still is.
+    fn check(&self) -> io::Result<()> {
+        if let Some(error) = self.upstream.take_error()? {
+            return Err(error);
+        }
+        // Somebody else has been told. This makes it wait for the next error.
+        let nothing = self.upstream.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        nothing.or_else(|error| if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) })
+    }
+
+    /// Passes one datagram on, if one is there. The buffer is the thread's: flows are many, and most of them are silent.
+    fn pass(&self, socket: &UdpSocket, client: SocketAddr) -> io::Result<()> {
+        thread_local! {
+            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
+        }
+        BUFFER.with_borrow_mut(|buffer| match self.upstream.try_recv(buffer) {
+            Ok(length) => {
+                self.carried.fetch_add(1, Ordering::Relaxed);
+                self.answers.fetch_add(1, Ordering::Relaxed);
+                self.metrics.carried(Direction::Down, length as u64);
+                if let Some(datagram) = buffer.get(..length) {
+                    // A datagram that the kernel does not take now is lost, as datagrams are.
+                    let _ = socket.try_send_to(datagram, client);
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+}
+
+/// Counts a flow for as long as it lives, however it ends.
+struct Counted<'a>(&'a StreamMetrics);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
+
+impl Opening<'_> {
+    /// Opens the flow, and carries it to its end. Where the system says that nobody is there before anybody has answered,
+    /// the next endpoint is asked instead.
+    pub(super) async fn run(&self, flows: &Flows) -> io::Result<()> {
+        let place = flows.place(self.client);
+        self.metrics.opened();
+        let _counted = Counted(self.metrics);
+        let backend = self.route.backend().map_err(|refusal| {
+            self.metrics.refused();
+            io::Error::other(refusal.message.to_string())
+        })?;
+        let mut tried: Vec<Arc<EndpointState>> = Vec::new();
+        let mut first: Option<Vec<u8>> = None;
+        loop {
+            let flow = self.connect(&backend, &mut tried).await.inspect_err(|_| self.metrics.refused())?;
+            let waited = place.open(&flow);
+            match &first {
+                Some(datagram) => flow.send(datagram),
+                None => first = waited.into_iter().next().filter(|datagram| datagram.len() <= KEPT),
+            }
+            let ended = flow.answer(self.socket, self.client, self.limits.datagram_idle).await;
+            let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+            if ended.as_ref().is_err_and(refused) && flow.answers.load(Ordering::Relaxed) == 0 && tried.len() < TRIES {
+                tracing::debug!(backend = %backend.id, client = %self.client, "nobody is there: the next endpoint is asked");
+                continue;
+            }
+            return ended;
+        }
+    }
+
+    async fn connect(&self, backend: &BackendCell, tried: &mut Vec<Arc<EndpointState>>) -> io::Result<Arc<Flow>> {
+        let picked = backend.pick(None, tried, self.limits.resolve).await;
+        let picked = picked.filter(|picked| tried.iter().all(|old| old.address != picked.endpoint().address));
+        let picked = picked.ok_or_else(|| io::Error::other(format!("{} has no ready endpoint", backend.id)))?;
+        tried.push(picked.endpoint().clone());
+        let address = picked.endpoint().address;
+        let local: SocketAddr =
+            if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let upstream = UdpSocket::bind(local).await?;
+        upstream.connect(address).await?;
+        // Until the first event says so, the socket does not count as one that takes anything.
+        upstream.writable().await?;
+        Ok(Arc::new(Flow {
+            upstream,
+            carried: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            refused: Notify::new(),
+            metrics: self.metrics.clone(),
+            _picked: picked,
+        }))
+    }
+}
