@@ -196,3 +196,38 @@ fn problems_are_what_does_not_work() {
     let ObjectStatus::Gateway(status) = &**status else { panic!("not a Gateway's status") };
     assert_eq!(status.listeners[0].attached_routes, 2);
 }
+
+/// A route of another kind whose hosts and backend are as those of [`route`].
+fn grpc_route(name: &str, hostname: &str, created: &str) -> Object {
+    object(
+        Kind::GrpcRoute,
+        json!({
+            "metadata": {"name": name, "namespace": "shop", "creationTimestamp": created},
+            "spec": {
+                "parentRefs": [{"name": "edge"}],
+                "hostnames": [hostname],
+                "rules": [{"backendRefs": [{"name": "one", "port": 80}]}],
+            },
+        }),
+    )
+}
+
+#[test]
+fn a_rival_costs_those_whom_it_meets() {
+    let before = translate(&objects(), &options(), None);
+    let with_rival = objects().insert(grpc_route("calls", "*.example", "2026-01-01T00:00:00Z"));
+    let after = next(&with_rival, &before);
+    // Neither has an age, so that the GRPCRoute is senior to both.
+    assert!(after.snapshot.routes.keys().all(|id| id.kind == RouteKind::Grpc), "{:?}", after.snapshot.routes.keys());
+    let gone = next(&objects(), &after);
+    assert!(gone == before);
+
+    let apart = objects().insert(grpc_route("calls", "one.example", "2026-01-01T00:00:00Z"));
+    let after = next(&apart, &before);
+    assert!(!after.snapshot.routes.contains_key(&route_id("one")));
+    assert!(shares_route(&before, &after, "two"));
+    // Who lost once and has not changed is not translated again.
+    let later = next(&apart.clone().insert(service("three", None)), &after);
+    let status = reference(Kind::HttpRoute, "one");
+    assert!(Arc::ptr_eq(after.statuses.get(&status).unwrap(), later.statuses.get(&status).unwrap()));
+}

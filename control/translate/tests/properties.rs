@@ -65,14 +65,17 @@ const PARENTS: &[(&str, &str)] =
 fn listener() -> impl Strategy<Value = Value> {
     let protocol = one_of(&["HTTP", "HTTPS", "TLS", "TCP", "UDP", "x.io/odd"]);
     let from = one_of(&["All", "Same", "Selector", "None"]);
-    let kinds = prop::collection::vec(one_of(&["HTTPRoute", "TLSRoute"]), 0..2);
+    let kinds = prop::collection::vec(one_of(&["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"]), 0..2);
+    let mode = one_of(&["Terminate", "Passthrough"]);
     let option = prop::option::of(one_of(&["1.2", "1.3", "1.1"]));
     let certificates = prop::collection::vec(reference(SECRETS), 0..3);
-    (one_of(&["one", "two"]), host(), 80..83_u16, protocol, from, kinds, certificates, option).prop_map(
-        |(name, hostname, port, protocol, from, kinds, certificates, option)| {
+    (one_of(&["one", "two"]), host(), 80..83_u16, protocol, from, kinds, certificates, (option, mode)).prop_map(
+        |(name, hostname, port, protocol, from, kinds, certificates, (option, mode))| {
             let options = option.map_or_else(|| json!({}), |value| json!({"lychgate.dev/min-tls-version": value}));
             let kinds: Vec<_> = kinds.iter().map(|kind| json!({"kind": kind})).collect();
-            let tls = (protocol == "HTTPS").then(|| json!({"certificateRefs": certificates, "options": options}));
+            let tls = ["HTTPS", "TLS"]
+                .contains(&&*protocol)
+                .then(|| json!({"mode": mode, "certificateRefs": certificates, "options": options}));
             without_null(json!({
                 "name": name, "hostname": hostname, "port": port, "protocol": protocol, "tls": tls,
                 "allowedRoutes": {
@@ -161,10 +164,39 @@ fn rule() -> impl Strategy<Value = Value> {
     })
 }
 
-fn http_route() -> impl Strategy<Value = Value> {
+/// A rule of a GRPCRoute. Its filters and backends are as an HTTPRoute has them, types and all.
+fn grpc_rule() -> impl Strategy<Value = Value> {
+    let name = || prop::option::of(one_of(&["a.b", "", "a/b", "(", "a|b"]));
+    let method = (one_of(&["Exact", "RegularExpression"]), name(), name());
+    let headers = prop::collection::vec(one_of(&["x-a", "bad name"]), 0..2);
+    (rule(), prop::collection::vec((method, headers), 0..3)).prop_map(|(mut rule, matches)| {
+        let matches: Vec<_> = matches
+            .iter()
+            .map(|((kind, service, method), headers)| {
+                let headers: Vec<_> = headers.iter().map(|name| json!({"name": name, "value": "v"})).collect();
+                let method = without_null(json!({"type": kind, "service": service, "method": method}));
+                json!({"method": method, "headers": headers})
+            })
+            .collect();
+        rule["matches"] = json!(matches);
+        rule
+    })
+}
+
+fn stream_rule() -> impl Strategy<Value = Value> {
+    prop::collection::vec((backend_ref(), 0..3_u32), 0..3).prop_map(|backends| {
+        let weighted = |(mut backend, weight): (Value, u32)| {
+            backend["weight"] = json!(weight);
+            backend
+        };
+        json!({"backendRefs": backends.into_iter().map(weighted).collect::<Vec<_>>()})
+    })
+}
+
+fn route(rule: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
     let parent = (reference(PARENTS), prop::option::of(one_of(&["one", "two"])), prop::option::of(80..83_u16));
     let parents = prop::collection::vec(parent, 0..3);
-    let rules = prop::collection::vec(rule(), 0..3);
+    let rules = prop::collection::vec(rule, 0..3);
     (metadata(), parents, prop::collection::vec(host(), 0..3), rules, any::<bool>()).prop_map(
         |(metadata, parents, hosts, rules, default)| {
             let parents: Vec<_> = parents
@@ -255,7 +287,12 @@ fn policy() -> impl Strategy<Value = Value> {
 }
 
 fn grant() -> impl Strategy<Value = Value> {
-    (metadata(), one_of(&["HTTPRoute", "Gateway", "ListenerSet"]), namespace(), select(&["Service", "Secret"][..]))
+    (
+        metadata(),
+        one_of(&["HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "Gateway", "ListenerSet"]),
+        namespace(),
+        select(&["Service", "Secret"][..]),
+    )
         .prop_map(|(metadata, from, namespace, to)| {
             json!({"metadata": metadata, "spec": {
                 "from": [{"group": "gateway.networking.k8s.io", "kind": from, "namespace": namespace}],
@@ -269,7 +306,11 @@ fn any_object() -> impl Strategy<Value = Object> {
     prop_oneof![
         3 => gateway().prop_map(of(Kind::Gateway)),
         2 => listener_set().prop_map(of(Kind::ListenerSet)),
-        4 => http_route().prop_map(of(Kind::HttpRoute)),
+        4 => route(rule()).prop_map(of(Kind::HttpRoute)),
+        3 => route(grpc_rule()).prop_map(of(Kind::GrpcRoute)),
+        2 => route(stream_rule()).prop_map(of(Kind::TlsRoute)),
+        2 => route(stream_rule()).prop_map(of(Kind::TcpRoute)),
+        2 => route(stream_rule()).prop_map(of(Kind::UdpRoute)),
         3 => service().prop_map(of(Kind::Service)),
         2 => slice().prop_map(of(Kind::EndpointSlice)),
         2 => xbackend().prop_map(of(Kind::XBackend)),
