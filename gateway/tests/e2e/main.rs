@@ -5,9 +5,11 @@
 mod admin;
 mod churn;
 mod gateway;
+mod grpcroute;
 mod httproute;
 mod reload;
 mod smoke;
+mod streams;
 mod support;
 mod telemetry;
 mod tls;
