@@ -17,31 +17,35 @@ pub(crate) fn authority(request: &RequestHeader) -> Option<&str> {
     }
 }
 
-/// Headers that belong to one connection besides those that `Connection` names (RFC 9110 section 7.6.1).
+/// Headers that belong to one connection (RFC 9110 section 7.6.1).
 const OF_THE_CONNECTION: [HeaderName; 4] =
     [CONNECTION, UPGRADE, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
 
 /// The headers that `Connection` names, without those that frame the message: they are never an option of it.
-pub(crate) fn of_the_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    let names = lines.flat_map(|line| line.split(',')).filter_map(|name| HeaderName::try_from(name.trim()).ok());
-    let mut names: Vec<HeaderName> =
-        names.filter(|name| ![CONTENT_LENGTH, TRANSFER_ENCODING, HOST].contains(name)).collect();
-    names.extend(OF_THE_CONNECTION);
+    let options = lines.flat_map(|line| line.split(',')).map(str::trim);
+    // What nearly every message says costs nothing.
+    let names =
+        options.filter(|option| !["close", "keep-alive"].iter().any(|usual| option.eq_ignore_ascii_case(usual)));
     names
+        .filter_map(|name| HeaderName::try_from(name).ok())
+        .filter(|name| ![CONTENT_LENGTH, TRANSFER_ENCODING, HOST].contains(name))
+        .collect()
+}
+
+/// Removes from a request what belongs to the client's connection.
+pub(super) fn leave_connection(request: &mut RequestHeader) {
+    for name in named_by_connection(&request.headers).iter().chain(&OF_THE_CONNECTION) {
+        request.remove_header(name);
+    }
 }
 
 /// Removes from a backend's response what belongs to the backend's connection. Trailers are announced only if they can
 /// come.
 pub(super) fn end_connection(response: &mut ResponseHeader, has_trailers: bool) {
-    if response.headers.contains_key(CONNECTION) {
-        for name in of_the_connection(&response.headers) {
-            response.remove_header(&name);
-        }
-    } else {
-        for name in &OF_THE_CONNECTION {
-            response.remove_header(name);
-        }
+    for name in named_by_connection(&response.headers).iter().chain(&OF_THE_CONNECTION) {
+        response.remove_header(name);
     }
     if !has_trailers {
         response.remove_header(&TRAILER);
@@ -73,7 +77,7 @@ pub(super) fn ignore_upgrades(request: &mut RequestHeader) {
     let is_websocket = upgrades.next().is_none()
         && upgrade.as_bytes().eq_ignore_ascii_case(b"websocket")
         && request.method == Method::GET
-        && of_the_connection(&request.headers).iter().filter(|name| **name == UPGRADE).count() > 1;
+        && named_by_connection(&request.headers).contains(&UPGRADE);
     if !is_websocket {
         request.remove_header(&UPGRADE);
     }

@@ -6,7 +6,7 @@
 mod backlog;
 
 use super::RequestContext;
-use super::head::of_the_connection;
+use super::head::leave_connection;
 use crate::limits::Limits;
 use crate::runtime::MirrorState;
 use crate::upstream::{Offer, peer};
@@ -183,9 +183,7 @@ fn too_fast() -> Box<Error> {
 /// Makes the head of a request that of its copy: hop-by-hop headers belong to the client's connection.
 fn frame(mut head: RequestHeader, upstream: &HttpSession, has_body: bool) -> Result<RequestHeader> {
     const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-    for name in of_the_connection(&head.headers) {
-        head.remove_header(&name);
-    }
+    leave_connection(&mut head);
     for name in [&TRANSFER_ENCODING, &TE, &TRAILER, &EXPECT, &PROXY_AUTHORIZATION, &HTTP2_SETTINGS] {
         head.remove_header(name);
     }

@@ -47,7 +47,7 @@ async fn other_requests_to_a_websocket_backend_are_http1() {
 async fn a_websocket_stays_open_across_reloads_and_beyond_timeouts() {
     let (_it, address) = echo("it").await;
     let (_other, other) = echo("other").await;
-    let rule = "    - timeouts: {request: 200ms, backendRequest: 100ms}\n      backendRefs: [{name: it, port: 80}]\n";
+    let rule = "    - timeouts: {request: 700ms, backendRequest: 600ms}\n      backendRefs: [{name: it, port: 80}]\n";
     let (site, at) = serve(&(service("it", &[address]) + &http_route("it", "[]", rule))).await;
     let mut socket = WebSocket::open(&Dial::http1(at), "ws://a.example/").await.unwrap();
     assert_eq!(socket.ask("before").await.unwrap(), "before");
