@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use lychgate_api::{Kind, Object, ObjectKey, ObjectRef};
+use lychgate_api::{Kind, Object, ObjectKey};
 
 use crate::yaml::Mark;
 use crate::{Diagnostic, Position, ReadError, Severity, dir};
@@ -132,14 +132,18 @@ pub(crate) enum Piece {
 
 /// Puts together what all files have. Of objects of one name, the first stays.
 fn merge(pieces: &[Piece], memory: &mut Memory) -> Admitted {
+    let documents = memory.find(pieces);
     let mut merge = Merge::default();
-    for (piece, documents) in pieces.iter().zip(memory.find(pieces)) {
+    let count = documents.iter().map(|documents| documents.len()).sum();
+    merge.seen.reserve(count);
+    merge.admitted.objects.reserve(count);
+    for (piece, documents) in pieces.iter().zip(&documents) {
         match piece {
             Piece::Tell { file, severity, message, hint } => merge.tell(file, *severity, message, hint.as_deref()),
             Piece::Text { file, .. } | Piece::Same { file } => {
                 for document in documents.iter() {
                     let place = Place { file, lines_before: document.lines_before };
-                    document.found.iter().for_each(|each| merge.found(&place, each));
+                    document.found.iter().for_each(|each| merge.found(place, each));
                 }
             }
         }
@@ -148,25 +152,28 @@ fn merge(pieces: &[Piece], memory: &mut Memory) -> Admitted {
 }
 
 #[derive(Default)]
-struct Merge {
+struct Merge<'a> {
     admitted: Admitted,
-    seen: HashMap<ObjectRef, Position>,
+    /// Kind, namespace and name, and where they were first. Borrowed: most of what is read was read before, and copying
+    /// the names of thousands would take longer than all the rest.
+    seen: HashMap<(Kind, &'a str, &'a str), (Place<'a>, Mark)>,
 }
 
 /// Where a document stands.
+#[derive(Clone, Copy)]
 struct Place<'a> {
     file: &'a Arc<str>,
     lines_before: u32,
 }
 
 impl Place<'_> {
-    fn position(&self, mark: Mark) -> Position {
+    fn position(self, mark: Mark) -> Position {
         let line = mark.line.saturating_add(self.lines_before);
         Position { file: Arc::clone(self.file), line, column: mark.column }
     }
 }
 
-impl Merge {
+impl<'a> Merge<'a> {
     fn tell(&mut self, file: &Arc<str>, severity: Severity, message: &str, hint: Option<&str>) {
         let position = Position { file: Arc::clone(file), line: 0, column: 0 };
         if severity == Severity::Error {
@@ -176,16 +183,20 @@ impl Merge {
         self.admitted.diagnostics.push(Diagnostic { severity, position, object: None, path: None, message, hint });
     }
 
-    fn found(&mut self, place: &Place<'_>, found: &Found) {
+    fn found(&mut self, place: Place<'a>, found: &'a Found) {
         let Found { mark, name, outcome, tells } = found;
         let position = place.position(*mark);
         let reference = match outcome {
-            Outcome::Admitted(object) => Some(object.reference()),
-            Outcome::Refused(kind, key) => Some(ObjectRef { kind: *kind, key: key.clone() }),
+            Outcome::Admitted(object) => {
+                let metadata = object.metadata();
+                Some((object.kind(), metadata.namespace.as_str(), metadata.name.as_str()))
+            }
+            Outcome::Refused(kind, key) => Some((*kind, key.namespace.as_str(), key.name.as_str())),
             Outcome::Unread | Outcome::PassedOver => None,
         };
         if let Some(reference) = reference {
-            if let Some(first) = self.seen.get(&reference) {
+            if let Some((first, mark)) = self.seen.get(&reference) {
+                let first = first.position(*mark);
                 let message = format!("the object is already there, at {first}");
                 let hint = Some("the first stays; remove or rename one of them".to_owned());
                 let severity = Severity::Error;
@@ -193,7 +204,7 @@ impl Merge {
                 let told = Diagnostic { severity, position, object, path: None, message, hint };
                 return self.admitted.diagnostics.push(told);
             }
-            self.seen.insert(reference, position.clone());
+            self.seen.insert(reference, (place, *mark));
         }
         for Tell { severity, mark, path, message, hint } in tells {
             self.admitted.diagnostics.push(Diagnostic {

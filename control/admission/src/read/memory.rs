@@ -25,12 +25,19 @@ const MAX_THREADS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     hashers: [RandomState; 2],
-    documents: HashMap<Hash, Arc<[Found]>>,
-    files: HashMap<Arc<str>, (Stamp, Arc<[Document]>)>,
+    files: HashMap<Arc<str>, File>,
     numbered: bool,
 }
 
 type Hash = [u64; 2];
+
+/// A file as it was read last.
+#[derive(Debug, Clone)]
+struct File {
+    /// None where another text may bear the same.
+    stamp: Option<Stamp>,
+    documents: Arc<[Document]>,
+}
 
 /// A document of a file.
 #[derive(Debug)]
@@ -49,45 +56,52 @@ impl Memory {
 
     /// Whether the file needs no look.
     pub(super) fn is_known(&self, file: &str, stamp: &Stamp) -> bool {
-        self.files.get(file).is_some_and(|(known, _)| known == stamp)
+        self.files.get(file).is_some_and(|file| file.stamp.as_ref() == Some(stamp))
     }
 
     /// What is in each of these pieces; nothing in those that only tell. Remembers these, and forgets all others.
     pub(super) fn find(&mut self, pieces: &[Piece]) -> Vec<Arc<[Document]>> {
         let texts: Vec<Vec<(Hash, Text<'_>, u32)>> = pieces.iter().map(|piece| self.split(piece)).collect();
-        let mut new: HashMap<Hash, Text<'_>> = HashMap::new();
-        for (hash, text, _) in texts.iter().flatten() {
-            if !self.documents.contains_key(hash) {
-                new.insert(*hash, *text);
-            }
-        }
-        let new: Vec<_> = new.into_iter().collect();
-        self.documents.extend(find_all(&new, self.numbered));
-        let (mut documents, mut files) = (HashMap::new(), HashMap::new());
+        let known = self.know(texts.iter().flatten());
+        let mut files = HashMap::new();
         let of = |(piece, texts): (&Piece, Vec<(Hash, Text<'_>, u32)>)| {
             let document = |(hash, _, lines_before): (Hash, Text<'_>, u32)| {
-                let found = self.documents.get(&hash)?.clone();
-                Some(Document { hash, lines_before, found })
+                Some(Document { hash, lines_before, found: known.get(&hash)?.clone() })
             };
-            let found: Arc<[Document]> = match piece {
-                Piece::Tell { .. } => Arc::default(),
+            let (file, read) = match piece {
+                Piece::Tell { .. } => return Arc::default(),
                 Piece::Text { file, text: _, stamp } => {
-                    let found: Arc<[Document]> = texts.into_iter().filter_map(document).collect();
-                    files.extend(stamp.map(|stamp| (file.clone(), (stamp, found.clone()))));
-                    found
+                    (file, File { stamp: *stamp, documents: texts.into_iter().filter_map(document).collect() })
                 }
-                Piece::Same { file } => {
-                    let known = self.files.get(file).cloned();
-                    files.extend(known.clone().map(|known| (file.clone(), known)));
-                    known.map(|(_, found)| found).unwrap_or_default()
-                }
+                Piece::Same { file } => match self.files.get(file) {
+                    Some(same) => (file, same.clone()),
+                    None => return Arc::default(),
+                },
             };
-            documents.extend(found.iter().map(|document| (document.hash, document.found.clone())));
-            found
+            let documents = read.documents.clone();
+            files.insert(file.clone(), read);
+            documents
         };
         let found = pieces.iter().zip(texts).map(of).collect();
-        (self.documents, self.files) = (documents, files);
+        self.files = files;
         found
+    }
+
+    /// What is in each of these documents. Those that were in any file before are not looked at again.
+    fn know<'a>(&self, texts: impl Iterator<Item = &'a (Hash, Text<'a>, u32)>) -> HashMap<Hash, Arc<[Found]>> {
+        let mut wanted: HashMap<Hash, Text<'a>> = texts.map(|(hash, text, _)| (*hash, *text)).collect();
+        let mut known = HashMap::with_capacity(wanted.len());
+        for document in self.files.values().flat_map(|file| file.documents.iter()) {
+            if wanted.is_empty() {
+                break;
+            }
+            if wanted.remove(&document.hash).is_some() {
+                known.insert(document.hash, document.found.clone());
+            }
+        }
+        let new: Vec<_> = wanted.into_iter().collect();
+        known.extend(find_all(&new, self.numbered));
+        known
     }
 
     /// The documents of a piece, hashed.
