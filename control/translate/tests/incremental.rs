@@ -227,7 +227,7 @@ fn a_rival_costs_those_whom_it_meets() {
     assert!(!after.snapshot.routes.contains_key(&route_id("one")));
     assert!(shares_route(&before, &after, "two"));
     // Who lost once and has not changed is not translated again.
-    let later = next(&apart.clone().insert(service("three", None)), &after);
+    let later = next(&apart.insert(service("three", None)), &after);
     let status = reference(Kind::HttpRoute, "one");
     assert!(Arc::ptr_eq(after.statuses.get(&status).unwrap(), later.statuses.get(&status).unwrap()));
 }
