@@ -19,7 +19,8 @@ async fn calls_go_by_service_method_and_headers() {
     let bed = Bed::serve(&grpc_route("grpc", "[]", &rules)).await;
     assert!(bed.site.report().is_clean(), "{:#}", bed.site.report().to_value());
     let mut seen = (0, 0);
-    let steps: [(&str, &[(&str, &str)], bool); 6] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let steps: [(&str, Headers<'_>, bool); 6] = [
         (&format!("{CONFORMANCE}/Echo"), &[], true),
         (&format!("{CONFORMANCE}/EchoTwo"), &[], false),
         (UNARY, &[], true),
