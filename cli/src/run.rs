@@ -45,6 +45,10 @@ pub(crate) struct RunArgs {
     /// How long requests may go on when the process is asked to end, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// How long the process still accepts when it is asked to end, in seconds, while /readyz says 503 already: as long as
+    /// load balancers take to notice.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    drain_delay: u64,
     /// How many threads serve requests; by default one for each processor.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -58,7 +62,11 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(threads) = args.threads {
         runtime.worker_threads(threads.into());
     }
-    runtime.build().context("no threads can be started")?.block_on(serve(args))
+    let runtime = runtime.build().context("no threads can be started")?;
+    let ended = runtime.block_on(serve(args));
+    // Whatever still runs is not waited for, be it a directory that is being read.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Runs echo servers until the process is asked to end.
@@ -73,7 +81,7 @@ pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let RunArgs { config, admin, poll, drain, threads: _, telemetry } = args;
+    let RunArgs { config, admin, poll, drain, drain_delay, threads: _, telemetry } = args;
     let mut rotate = signal(SignalKind::user_defined1())?;
     let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (config, quickstart) = match config {
@@ -88,11 +96,16 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         admin: Some(admin),
         poll: Duration::from_millis(poll),
         drain: Duration::from_secs(drain),
+        drain_delay: Duration::from_secs(drain_delay),
         limits: Limits::default(),
         metrics: telemetry.metrics(),
         access_log: telemetry.access_log(),
     };
-    let standalone = match Standalone::start(options).await {
+    let started = tokio::select! {
+        started = Standalone::start(options) => started,
+        () = end(&mut ends) => return Ok(ExitCode::SUCCESS),
+    };
+    let standalone = match started {
         Ok(standalone) => standalone,
         Err(StartError::Nothing { config, report }) => {
             complain(&as_text(&report.statuses, Paint::Plain));
@@ -118,7 +131,8 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     tokio::select! {
         left = standalone.stop() => {
             if left > 0 {
-                complain(&format!("lychgate: {left} connections were cut at the deadline\n"));
+                let were = if left == 1 { "connection was" } else { "connections were" };
+                complain(&format!("lychgate: {left} {were} cut at the deadline\n"));
             }
         }
         () = end(&mut ends) => {}

@@ -105,8 +105,8 @@ impl Sockets {
         self.open.keys()
     }
 
-    /// Stops accepting, and waits until all connections have ended, but no longer than allowed. Tells how many were
-    /// left.
+    /// Stops accepting, and waits until all connections have ended, but no longer than allowed. Tells how many did not
+    /// end by themselves.
     pub async fn drain(mut self) -> usize {
         let connections = self.connections.clone();
         self.close_others(&BTreeMap::new()).await;
@@ -174,8 +174,9 @@ impl Door {
                 }
             }
         }
-        // Those that wait to be accepted would be reset when the socket is closed.
-        while let Some(Ok((tcp, peer))) = waiting(&listener).await {
+        // Those that wait to be accepted would be reset when the socket is closed. No more of them can have been waiting.
+        for _ in 0..BACKLOG {
+            let Some(Ok((tcp, peer))) = waiting(&listener).await else { break };
             self.serve(tcp, peer, patience);
         }
     }
@@ -185,20 +186,19 @@ impl Door {
         let too_late = too_late(self.draining.clone(), patience);
         let counted = self.connections.enter();
         tokio::spawn(async move {
-            let _counted = counted;
             tokio::select! {
-                () = serve => {}
-                () = too_late => {}
+                () = serve => drop(counted),
+                () = too_late => counted.cut(),
             }
         });
     }
 
     /// Carries datagrams. All flows of the socket count as one connection.
     async fn carry(self, socket: UdpSocket, patience: Duration) {
-        let _counted = self.connections.enter();
+        let counted = self.connections.enter();
         tokio::select! {
-            () = self.engine.clone().serve_datagrams(self.bind, socket, self.draining.clone()) => {}
-            () = too_late(self.draining.clone(), patience) => {}
+            () = self.engine.clone().serve_datagrams(self.bind, socket, self.draining.clone()) => drop(counted),
+            () = too_late(self.draining.clone(), patience) => counted.cut(),
         }
     }
 }

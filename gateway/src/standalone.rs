@@ -36,6 +36,8 @@ pub struct Options {
     pub poll: Duration,
     /// How long connections may go on when the process ends.
     pub drain: Duration,
+    /// How long the process still accepts, though it says that it is not ready, before it begins to end.
+    pub drain_delay: Duration,
     /// Limits on what comes from outside.
     pub limits: Limits,
     /// How many listeners, rules and backends are counted on their own.
@@ -45,13 +47,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// Defaults: admin on 127.0.0.1:9900, a look every second, 30 s to drain.
+    /// Defaults: admin on 127.0.0.1:9900, a look every second, 30 s to drain, without delay.
     pub fn new(config: PathBuf) -> Self {
         Self {
             config,
             admin: Some(([127, 0, 0, 1], 9900).into()),
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
             limits: Limits::default(),
             metrics: MetricsLimits::default(),
             access_log: None,
@@ -147,8 +150,13 @@ impl Standalone {
         ready.store(true, Ordering::Release);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
+            let stopped = async {
+                // An error means that nobody can ask for anything any more.
+                let _ = stopped.await;
+                ready.store(false, Ordering::Release);
+                tokio::time::sleep(options.drain_delay).await;
+            };
             loader.follow(again, &publish, stopped).await;
-            ready.store(false, Ordering::Release);
             let left = loader.drain().await;
             drop(admin);
             left
@@ -173,7 +181,8 @@ impl Standalone {
         }
     }
 
-    /// Stops accepting, lets requests finish, and ends. Tells how many connections were cut at the deadline.
+    /// Says that it is not ready, stops accepting after the delay, lets requests finish, and ends. Tells how many
+    /// connections were cut at the deadline.
     pub async fn stop(self) -> usize {
         // An error means that it has ended already.
         let _ = self.stop.send(());

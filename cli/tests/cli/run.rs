@@ -1,9 +1,10 @@
 //! `lychgate run`
 
 use crate::support::{Running, dir, free_ports, get, run, run_to, text, until};
-use crate::yaml::{gateway, route};
+use crate::yaml::{backed, gateway, route};
 use serde_json::Value;
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 
 fn site(port: u16) -> String {
     gateway("gw", &[("http", "HTTP", port)]) + &route("moved", "gw")
@@ -131,4 +132,57 @@ fn without_a_directory_the_quickstart_is_served() {
     let ended = gateway.end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert!(!dir.exists(), "it is removed at the end");
+}
+
+/// A site with a backend that takes connections and never answers.
+fn hanging() -> (tempfile::TempDir, u16, TcpListener) {
+    let [port] = free_ports();
+    let backend = TcpListener::bind("127.0.0.1:0").unwrap();
+    let yaml = gateway("gw", &[("http", "HTTP", port)]) + &backed("hangs", "gw", backend.local_addr().unwrap().port());
+    (dir(&[("site.yaml", &yaml)]), port, backend)
+}
+
+/// Asks, and waits until the backend has been asked.
+fn hang(port: u16, backend: &TcpListener) -> (TcpStream, TcpStream) {
+    let mut client = TcpStream::connect(address(port)).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
+    (client, backend.accept().unwrap().0)
+}
+
+#[test]
+fn what_does_not_end_is_cut_at_the_deadline_and_told() {
+    let (dir, port, backend) = hanging();
+    let gateway = Running::gateway(dir.path(), &["--drain", "1"]);
+    let _hanging = hang(port, &backend);
+    let ended = gateway.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.stderr.contains("1 connection was cut at the deadline"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let (dir, port, backend) = hanging();
+    let gateway = Running::gateway(dir.path(), &["--drain", "3600"]);
+    let _hanging = hang(port, &backend);
+    gateway.signal();
+    until("it drains", || gateway.ask("/readyz").0 == 503);
+    until("nobody listens", || TcpStream::connect(address(port)).is_err());
+    let ended = gateway.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.stderr.contains("once more to end at once"), "{}", ended.stderr);
+}
+
+#[test]
+fn load_balancers_get_time_to_notice() {
+    let [port] = free_ports();
+    let dir = dir(&[("site.yaml", &site(port))]);
+    let gateway = Running::gateway(dir.path(), &["--drain-delay", "3600"]);
+    gateway.signal();
+    until("it says so", || gateway.ask("/readyz").0 == 503);
+    assert_eq!(get(address(port), "/old").0, 302, "it serves meanwhile");
+    let file = dir.path().join("site.yaml");
+    std::fs::write(&file, site(port).replace("/old", "/older")).unwrap();
+    until("a change is live", || get(address(port), "/older").0 == 302);
+    assert_eq!(gateway.ask("/readyz").0, 503);
+    assert_eq!(gateway.end().code, Some(0));
 }

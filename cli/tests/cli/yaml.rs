@@ -26,3 +26,15 @@ pub(crate) fn route(name: &str, parent: &str) -> String {
          {{type: ReplaceFullPath, replaceFullPath: /new}}}}}}]\n---\n"
     )
 }
+
+/// A Service of this name with one endpoint on loopback, and an HTTPRoute of the same name that sends everything to it.
+pub(crate) fn backed(name: &str, parent: &str, port: u16) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\nspec: {{ports: [{{name: http, port: \
+         80}}]}}\n---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {name}-1, namespace: default, \
+         labels: {{kubernetes.io/service-name: {name}}}}}\naddressType: IPv4\nendpoints: [{{addresses: \
+         [127.0.0.1]}}]\nports: [{{name: http, port: {port}}}]\n---\napiVersion: gateway.networking.k8s.io/v1\nkind: \
+         HTTPRoute\nmetadata: {{name: {name}, namespace: default}}\nspec:\n  parentRefs: [{{name: {parent}}}]\n  rules: \
+         [{{backendRefs: [{{name: {name}, port: 80}}]}}]\n---\n"
+    )
+}

@@ -130,9 +130,19 @@ impl Running {
         get(self.admin(), path)
     }
 
-    /// Asks it to end, and waits until it has.
-    pub(crate) fn end(mut self) -> Ended {
+    /// Asks it to end.
+    pub(crate) fn signal(&self) {
         signal(&self.child);
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(self) -> Ended {
+        self.signal();
+        self.ended()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) -> Ended {
         let code = self.child.wait().unwrap().code();
         let stdout = self.stdout.take().unwrap().join().unwrap();
         let stderr = self.stderr.take().unwrap().join().unwrap();

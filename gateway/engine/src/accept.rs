@@ -9,22 +9,15 @@ use lychgate_telemetry::SocketMetrics;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
-use std::time::Duration;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
-
-/// How long a connection that nobody uses is kept when it has to end: a request may be on its way.
-const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// What a ClientHello led to.
 enum Opened {
@@ -176,28 +169,16 @@ impl Engine {
             app.connection.http2.store(true, Ordering::Relaxed);
         }
         let stream = Box::new(Reclaimable::new(stream, app.connection.clone()));
-        let mut served = pin!(app.process_new(stream, &drain));
-        let mut draining = drain.clone();
-        let mut drained = pin!(async move {
-            // An error means that whoever could say so is gone.
-            let _ = draining.wait_for(|drain| *drain).await;
-            // What was sent before anyone could know is on its way.
-            tokio::time::sleep(ON_ITS_WAY).await;
-        });
-        let mut is_draining = false;
-        std::future::poll_fn(|cx| {
-            if served.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
+        let quiet = async {
+            app.connection.parting.quiet(drain.clone()).await;
+            // HTTP/2 has been told to go, and ends with its last stream.
+            if app.connection.http2.load(Ordering::Relaxed) {
+                std::future::pending().await
             }
-            is_draining = is_draining || drained.as_mut().poll(cx).is_ready();
-            // HTTP/2 says GOAWAY by itself; between two requests of HTTP/1 nobody is waiting for anything.
-            let is_idle =
-                || !app.connection.http2.load(Ordering::Relaxed) && !app.connection.busy.load(Ordering::Relaxed);
-            if is_draining && is_idle() {
-                return Poll::Ready(());
-            }
-            Poll::Pending
-        })
-        .await;
+        };
+        tokio::select! {
+            _ = app.process_new(stream, &drain) => {}
+            () = quiet => {}
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod current;
+mod parting;
 mod peeked;
 mod reclaim;
 mod stream;
@@ -15,6 +16,7 @@ pub(crate) use stream::TlsIo;
 pub(crate) use tls_facts::TlsFacts;
 
 use crate::runtime::Bind;
+use parting::Parting;
 use reclaim::Left;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
@@ -28,8 +30,8 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     /// Present if TLS was ended here.
     pub(crate) tls: Option<TlsFacts>,
-    /// Whether a request is being served (HTTP/1 only; HTTP/2 keeps its own count).
-    pub(crate) busy: AtomicBool,
+    /// How it ends when its socket has to go.
+    pub(crate) parting: Parting,
     /// Whether it turned out to speak HTTP/2: over TLS that is agreed on, in clear text it shows with the first request.
     pub(crate) http2: AtomicBool,
     /// The stream itself, after its request was dropped.
@@ -38,6 +40,6 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(bind: Bind, peer: SocketAddr, tls: Option<TlsFacts>) -> Self {
-        Self { bind, peer, tls, busy: false.into(), http2: false.into(), left: Left::default() }
+        Self { bind, peer, tls, parting: Parting::new(), http2: false.into(), left: Left::default() }
     }
 }

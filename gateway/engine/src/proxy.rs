@@ -141,6 +141,7 @@ impl ProxyHttp for Gateway {
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
             let has_trailers = response.version == Version::HTTP_2 && session.is_http2();
             head::end_connection(response, has_trailers);
+            ctx.last_on_its_connection(session);
         }
         if session.req_header().version < Version::HTTP_11 {
             // Chunks are unknown there (RFC 9112 section 7.1): the end of the connection is the end of the body.

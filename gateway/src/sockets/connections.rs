@@ -9,6 +9,8 @@ use tokio::sync::watch;
 #[derive(Clone, Default)]
 pub(super) struct Connections {
     count: Arc<AtomicUsize>,
+    /// How many had to be cut since the process began.
+    cut: Arc<AtomicUsize>,
     /// Told when none is left.
     none: Arc<watch::Sender<()>>,
 }
@@ -22,14 +24,22 @@ impl Connections {
         Counted(self.clone())
     }
 
-    /// Waits until all have ended, but no longer than `patience`. Tells how many were left.
+    /// Waits until all have ended, but no longer than `patience`. Tells how many were cut meanwhile, or are left.
     pub(super) async fn ended(&self, patience: Duration) -> usize {
+        let before = self.cut.load(Ordering::Relaxed);
         // Subscribed before the count is read, so that no end is missed.
         let mut none = self.none.subscribe();
         let ended = async { while self.count.load(Ordering::Relaxed) > 0 && none.changed().await.is_ok() {} };
         // Too late is said by the count.
         let _ = tokio::time::timeout(patience, ended).await;
-        self.count.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed) + self.cut.load(Ordering::Relaxed) - before
+    }
+}
+
+impl Counted {
+    /// It did not end in time.
+    pub(super) fn cut(self) {
+        self.0.cut.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -13,7 +13,7 @@ use lychgate_translate::{Overlay, SocketTrouble, Statuses};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{oneshot, watch as latest};
+use tokio::sync::watch as latest;
 
 /// Turns what the directory says into what is served.
 pub(super) struct Loader {
@@ -71,14 +71,14 @@ impl Loader {
         &mut self,
         mut again: Option<Duration>,
         publish: &latest::Sender<Arc<Report>>,
-        stopped: oneshot::Receiver<()>,
+        stopped: impl Future<Output = ()>,
     ) {
         let mut stopped = std::pin::pin!(stopped);
         loop {
             // A socket that could not be opened may be free by now.
             let is_unbound = self.last.as_ref().is_some_and(|last| !last.report.unbound.is_empty());
             tokio::select! {
-                _ = &mut stopped => return,
+                () = &mut stopped => return,
                 () = self.changes.next(again) => again = self.reload(publish).await,
                 () = tokio::time::sleep(self.poll), if is_unbound => self.retry_sockets(publish).await,
             }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod churn;
+mod drain;
 mod gateway;
 mod grpcroute;
 mod httproute;

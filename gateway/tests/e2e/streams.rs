@@ -6,6 +6,8 @@ mod tls;
 mod udp;
 mod udp_limits;
 
+pub(crate) use udp::{ask as ask_udp, client as udp_client};
+
 use lychgate_echo::{EchoConfig, EchoIdentity, EchoServer, RawMode};
 use lychgate_testkit::{ClientError, Dial, RawConnection};
 use serde_json::Value;
@@ -41,7 +43,7 @@ async fn pod(address: SocketAddr) -> Option<String> {
 }
 
 /// A route of Gateway `gw` to backendRefs (YAML, without the brackets).
-fn route(kind: &str, name: &str, section: &str, hostnames: &str, backends: &str) -> String {
+pub(crate) fn route(kind: &str, name: &str, section: &str, hostnames: &str, backends: &str) -> String {
     let hostnames = if hostnames.is_empty() { String::new() } else { format!("  hostnames: [{hostnames}]\n") };
     format!(
         "apiVersion: gateway.networking.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: default}}\nspec:\n  \
@@ -50,7 +52,7 @@ fn route(kind: &str, name: &str, section: &str, hostnames: &str, backends: &str)
 }
 
 /// A Service with a UDP port 53, and an EndpointSlice for each endpoint.
-fn udp_service(name: &str, endpoints: &[SocketAddr]) -> String {
+pub(crate) fn udp_service(name: &str, endpoints: &[SocketAddr]) -> String {
     let mut yaml = format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\nspec:\n  ports: [{{name: dns, \
          port: 53, protocol: UDP}}]\n---\n"

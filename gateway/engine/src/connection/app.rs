@@ -42,7 +42,7 @@ impl HttpServerApp for ConnectionApp {
                 None
             }
         };
-        self.connection.busy.store(false, Ordering::Relaxed);
+        self.connection.parting.idle();
         reused
     }
 

@@ -14,8 +14,8 @@ use http::{HeaderValue, StatusCode};
 use lychgate_filters::{ChainState, RequestHead, RequestView, ResponseHead, Scheme, Verdict};
 use lychgate_ir::MatchedPath;
 use pingora_error::{Error, ErrorType};
+use pingora_proxy::Session;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// One request.
@@ -54,7 +54,7 @@ impl RequestContext {
     pub(super) fn begin(observe: Arc<Observe>) -> Self {
         let connection = Current::connection();
         if let Some(connection) = &connection {
-            connection.busy.store(true, Ordering::Relaxed);
+            connection.parting.busy();
         }
         Self {
             connection,
@@ -94,6 +94,13 @@ impl RequestContext {
             // Those that answer were asked before an endpoint was picked.
             Verdict::Reply(reply) => Err(Fault::replied(reply.status)),
             Verdict::Refuse(refusal) => Err(Fault::refused(&refusal)),
+        }
+    }
+
+    /// A response that begins while the connection has to end says that it is the last one (`Connection: close`).
+    pub(super) fn last_on_its_connection(&self, session: &mut Session) {
+        if self.connection.as_ref().is_some_and(|connection| connection.parting.has_begun()) {
+            session.set_keepalive(None);
         }
     }
 

@@ -290,6 +290,7 @@ async fn send(session: &mut Session, ctx: &mut RequestContext, mut head: Respons
     }
     // This is the last word.
     drop_at(None, None);
+    ctx.last_on_its_connection(session);
     ctx.edit_response(&mut PingoraResponse(&mut head));
     write(session, head, body).await?;
     linger(session).await

@@ -15,14 +15,14 @@ pub(super) fn listener(port: u16) -> String {
 }
 
 /// A client of a gateway.
-pub(super) async fn client(gateway: SocketAddr) -> UdpSocket {
+pub(crate) async fn client(gateway: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind(loopback()).await.unwrap();
     socket.connect(gateway).await.unwrap();
     socket
 }
 
 /// Sends a datagram until it is answered: datagrams may be lost anywhere.
-pub(super) async fn ask(socket: &UdpSocket, question: &str) -> String {
+pub(crate) async fn ask(socket: &UdpSocket, question: &str) -> String {
     let mut buffer = vec![0; 65_535];
     let asking = async {
         loop {
