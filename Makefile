@@ -26,6 +26,14 @@ run: prepare ## Build, and serve examples/quickstart with echo servers behind it
 test: ## Run all tests
 	cargo test --workspace --locked
 
+# Those that bring targets. `make test` runs each of them for a second.
+FUZZED := lychgate-admission lychgate-router lychgate-engine
+SECONDS := 60
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for SECONDS=60
+	BOLERO_RANDOM_TEST_TIME_MS=$(SECONDS)000 cargo test --locked $(FUZZED:%=--package %) -- fuzz
+
 .PHONY: check
 check: ## The fast answer while writing: does everything compile
 	cargo check --workspace --all-targets --locked

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 
 /// A TCP connection that remembers what was read of it for as long as nobody has decided what to do with it.
 #[derive(Debug)]
-pub(crate) struct Peeked {
-    io: TcpStream,
+pub(crate) struct Peeked<IO = TcpStream> {
+    io: IO,
     seen: Seen,
 }
 
@@ -21,9 +21,9 @@ enum Seen {
     Forgotten,
 }
 
-impl Peeked {
+impl<IO> Peeked<IO> {
     /// Remembers from now on.
-    pub(crate) fn new(io: TcpStream) -> Self {
+    pub(crate) fn new(io: IO) -> Self {
         Self { io, seen: Seen::Recording(BytesMut::new()) }
     }
 
@@ -40,12 +40,12 @@ impl Peeked {
     }
 
     /// The connection itself.
-    pub(crate) fn tcp(&self) -> &TcpStream {
+    pub(crate) fn tcp(&self) -> &IO {
         &self.io
     }
 }
 
-impl AsyncRead for Peeked {
+impl<IO: AsyncRead + Unpin> AsyncRead for Peeked<IO> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         match &mut this.seen {
@@ -71,7 +71,7 @@ impl AsyncRead for Peeked {
     }
 }
 
-impl AsyncWrite for Peeked {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Peeked<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
@@ -96,6 +96,9 @@ impl AsyncWrite for Peeked {
         self.io.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod fuzz;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

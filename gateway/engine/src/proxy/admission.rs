@@ -2,7 +2,7 @@
 
 use super::context::{Forwarding, Routed};
 use super::fault::Fault;
-use super::head::{self, PingoraRequest, authority};
+use super::head::{self, NoPath, PingoraRequest, authority};
 use super::session::SessionState;
 use super::{Gateway, RequestContext, forwarded, request_id};
 use crate::connection::TlsFacts;
@@ -35,7 +35,7 @@ impl Gateway {
         ctx.observation.asked(request);
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
-        head::to_origin_form(request).map_err(|_| Fault::bad_request("a target that is no path"))?;
+        head::to_origin_form(request).map_err(|NoPath| Fault::bad_request("a target that is no path"))?;
         normalize(request)?;
         head::ignore_upgrades(request);
         let connection = ctx.connection.clone().ok_or_else(|| Fault::bug("a request without a connection"))?;
@@ -187,3 +187,6 @@ fn choose(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Admit
     ctx.forward = Some(Forwarding { destination, backend, state: ChainState::default(), session });
     Ok(Admitted::Forward)
 }
+
+#[cfg(test)]
+mod fuzz;

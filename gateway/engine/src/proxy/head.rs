@@ -2,7 +2,7 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Parts, PathAndQuery, Uri};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use lychgate_filters::{RequestHead, ResponseHead, TooLong};
 use pingora_http::{RequestHeader, ResponseHeader};
 
@@ -52,18 +52,28 @@ pub(super) fn end_connection(response: &mut ResponseHeader, has_trailers: bool) 
     }
 }
 
+/// A target that is neither a path nor the address of one.
+#[derive(Debug)]
+pub(super) struct NoPath;
+
 /// A target in absolute form is a path and the host that it belongs to (RFC 9112 section 3.2.2): that is how rules see it
 /// and how backends have to get it. Pingora has seen to it that the host is that of the header, if there is one.
-pub(super) fn to_origin_form(request: &mut RequestHeader) -> pingora_error::Result<()> {
+///
+/// Anything else that is no path is refused (section 3.2): rules would see the path `/`, backends what was written.
+pub(super) fn to_origin_form(request: &mut RequestHeader) -> Result<(), NoPath> {
     let target = request.raw_path();
-    if request.version == Version::HTTP_2 || matches!(target, [] | [b'/' | b'?' | b'*', ..]) {
+    // Nothing before a fragment comes out as the path `/`, and goes in as no path.
+    if !request.uri.path().is_empty() && (target.starts_with(b"/") || target == b"*") {
         return Ok(());
     }
+    let target = String::from_utf8_lossy(target);
+    let (scheme, after_scheme) = target.split_once("://").ok_or(NoPath)?;
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err(NoPath);
+    }
     if !request.headers.contains_key(HOST) {
-        let target = String::from_utf8_lossy(target);
-        let after_scheme = target.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
         let host = after_scheme.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
-        request.insert_header(HOST, host)?;
+        request.insert_header(HOST, host).map_err(|_| NoPath)?;
     }
     request.set_uri(request.uri.clone());
     Ok(())

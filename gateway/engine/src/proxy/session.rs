@@ -77,3 +77,6 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find_map(|(key, value)| (key == name).then(|| value.trim_matches('"')))
 }
+
+#[cfg(test)]
+mod fuzz;

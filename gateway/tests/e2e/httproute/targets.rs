@@ -31,6 +31,18 @@ async fn a_target_that_contradicts_its_host_header_is_not_routed_by_the_wrong_on
 }
 
 #[tokio::test]
+async fn a_target_without_a_path_is_refused_and_never_taken_for_the_root() {
+    let (it, services) = pod("it").await;
+    let (_site, at) = serve(&(services + &http_route("it", "[]", RULE))).await;
+    for target in ["*/admin", "?q", "#x", "admin", "ftp://a.example/admin", "a.example:80", "//a.example\\admin"] {
+        let mut connection = RawConnection::open(&Dial::http1(at), "a.example").await.unwrap();
+        connection.send(format!("GET {target} HTTP/1.1\r\nHost: a.example\r\n\r\n")).await.unwrap();
+        assert_eq!(connection.response().await.unwrap().status, 400, "{target}");
+    }
+    assert_eq!(it.counts().requests, 0);
+}
+
+#[tokio::test]
 async fn options_of_the_whole_server_goes_where_the_root_goes() {
     let (it, services) = pod("it").await;
     let (_site, at) = serve(&(services + &http_route("it", "[]", RULE))).await;
