@@ -49,6 +49,10 @@ pub(crate) struct RunArgs {
     /// load balancers take to notice.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     drain_delay: u64,
+    /// Take the listening sockets over from the process that was started with the same path, if one runs, and be found there
+    /// by the next: an upgrade without a lost connection attempt. A socket of this name is made.
+    #[arg(long, value_name = "PATH", requires = "config")]
+    handover: Option<PathBuf>,
     /// How many threads serve requests; by default one for each processor.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -81,7 +85,7 @@ pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let RunArgs { config, admin, poll, drain, drain_delay, threads: _, telemetry } = args;
+    let RunArgs { config, admin, poll, drain, drain_delay, handover, threads: _, telemetry } = args;
     let mut rotate = signal(SignalKind::user_defined1())?;
     let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (config, quickstart) = match config {
@@ -97,6 +101,7 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         poll: Duration::from_millis(poll),
         drain: Duration::from_secs(drain),
         drain_delay: Duration::from_secs(drain_delay),
+        handover,
         limits: Limits::default(),
         metrics: telemetry.metrics(),
         access_log: telemetry.access_log(),
@@ -114,6 +119,10 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
             }
             anyhow::bail!("nothing in {} can be served; the reasons are above", config.display());
         }
+        Err(StartError::Unfit { report }) => {
+            report.diagnostics.iter().for_each(|each| complain(&format!("{}: {each}\n", each.severity)));
+            anyhow::bail!("{}; mend what is named above, then start again", StartError::Unfit { report });
+        }
         Err(error) => return Err(error.into()),
     };
     if let Some(quickstart) = &quickstart {
@@ -121,13 +130,14 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     let serving = summary(&standalone.reports().borrow(), standalone.admin());
     print(&serving)?;
-    loop {
+    let why = loop {
         tokio::select! {
-            () = end(&mut ends) => break,
+            () = end(&mut ends) => break "once more to end at once",
+            () = standalone.handed_over() => break "another process has taken over",
             Some(()) = rotate.recv() => standalone.reopen_access_log(),
         }
-    }
-    complain("lychgate: letting requests finish; once more to end at once\n");
+    };
+    complain(&format!("lychgate: letting requests finish; {why}\n"));
     tokio::select! {
         left = standalone.stop() => {
             if left > 0 {

@@ -11,5 +11,7 @@ mod explain;
 mod run;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/upgrade.rs"]
+mod upgrade;
 #[path = "cli/yaml.rs"]
 mod yaml;

@@ -18,11 +18,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
+use socket2::Socket;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// A client of the admin port has to be quick.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,15 +46,32 @@ pub trait Source: Send + Sync + 'static {
 
 /// A bound admin port.
 pub struct Admin {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     address: SocketAddr,
+    source: Arc<dyn Source>,
+    /// Accepting ends when the set is dropped.
+    accepting: JoinSet<()>,
+    /// Turns true when connections have to end.
+    over: watch::Sender<bool>,
 }
 
 impl Admin {
-    /// Binds the port.
-    pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        Ok(Self { address: listener.local_addr()?, listener })
+    /// Binds the port. Nothing is answered yet.
+    ///
+    /// # Errors
+    /// As the system has it.
+    pub async fn bind(address: SocketAddr, source: Arc<dyn Source>) -> std::io::Result<Self> {
+        Self::on(TcpListener::bind(address).await?, source)
+    }
+
+    /// Uses a socket that somebody else has bound.
+    pub(crate) fn inherit(socket: Socket, source: Arc<dyn Source>) -> std::io::Result<Self> {
+        Self::on(TcpListener::from_std(socket.into())?, source)
+    }
+
+    fn on(listener: TcpListener, source: Arc<dyn Source>) -> std::io::Result<Self> {
+        let (address, over) = (listener.local_addr()?, watch::Sender::new(false));
+        Ok(Self { listener: Arc::new(listener), address, source, accepting: JoinSet::new(), over })
     }
 
     /// Where it listens.
@@ -57,24 +79,56 @@ impl Admin {
         self.address
     }
 
-    /// Serves until dropped.
-    pub async fn serve(self, source: Arc<dyn Source>) {
-        loop {
-            let Ok((tcp, _)) = self.listener.accept().await else {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let source = source.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let answer = answer(&request, &*source);
-                    async move { Ok::<_, Infallible>(answer) }
-                });
-                let mut server = http1::Builder::new();
-                server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-                // Whoever asked is gone.
-                let _ = server.serve_connection(TokioIo::new(tcp), service).await;
-            });
+    /// Answers until held or dropped.
+    pub fn go_on(&mut self) {
+        if self.accepting.is_empty() {
+            self.accepting.spawn(accept(self.listener.clone(), self.source.clone(), self.over.subscribe()));
+        }
+    }
+
+    /// Lets who comes wait in the socket, for whoever goes on with it.
+    pub(crate) async fn hold(&mut self) {
+        self.accepting.shutdown().await;
+    }
+
+    /// Lets go of the socket, which somebody else serves now. What is being answered is answered.
+    pub(crate) fn leave(self) {
+        self.over.send_replace(true);
+    }
+}
+
+impl AsFd for Admin {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+async fn accept(listener: Arc<TcpListener>, source: Arc<dyn Source>, over: watch::Receiver<bool>) {
+    loop {
+        let Ok((tcp, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        tokio::spawn(serve(tcp, source.clone(), over.clone()));
+    }
+}
+
+async fn serve(tcp: TcpStream, source: Arc<dyn Source>, mut over: watch::Receiver<bool>) {
+    let service = service_fn(move |request| {
+        let answer = answer(&request, &*source);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    let mut connection = pin!(server.serve_connection(TokioIo::new(tcp), service));
+    // The guard must not live on.
+    let is_over = async { over.wait_for(|over| *over).await.is_ok() };
+    // What went wrong is the business of whoever asked, who is gone.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        true = is_over => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
         }
     }
 }

@@ -7,17 +7,18 @@ use connections::Connections;
 use lychgate_engine::{Bind, Engine, Speaks};
 use lychgate_ir::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -30,22 +31,46 @@ pub struct Sockets {
     engine: Arc<Engine>,
     patience: Duration,
     open: BTreeMap<Bind, Open>,
+    /// Sockets that somebody else has opened.
+    inherited: BTreeMap<Bind, Socket>,
+    /// Whether nothing is accepted for now, because somebody else does.
+    held: bool,
     connections: Connections,
 }
 
 struct Open {
     spoken: Speaks,
-    accepting: JoinHandle<()>,
-    /// Turns true when no more connections are accepted …
-    shut: watch::Sender<bool>,
-    /// … and this one when those that there are have to end.
+    door: Arc<Door>,
+    work: Work,
+    /// Turns true when the connections that there are have to end.
     drain: watch::Sender<bool>,
+}
+
+/// The socket, and who takes from it.
+enum Work {
+    /// Accepting ends when the set is dropped.
+    Tcp {
+        listener: Arc<TcpListener>,
+        accepting: JoinSet<()>,
+    },
+    Udp {
+        socket: Arc<UdpSocket>,
+        reads: watch::Sender<bool>,
+    },
 }
 
 impl Sockets {
     /// No socket is open yet. Connections of a socket that is closed have `patience` to end.
     pub fn new(engine: Arc<Engine>, patience: Duration) -> Self {
-        Self { engine, patience, open: BTreeMap::new(), connections: Connections::default() }
+        let (open, inherited) = (BTreeMap::new(), BTreeMap::new());
+        Self { engine, patience, open, inherited, held: false, connections: Connections::default() }
+    }
+
+    /// Uses these sockets where they are wanted, and accepts nothing before it is told to go on.
+    pub(crate) fn inherit(mut self, inherited: BTreeMap<Bind, Socket>) -> Self {
+        self.inherited = inherited;
+        self.held = true;
+        self
     }
 
     /// Opens the sockets that the engine's snapshot wants and drains those that it does not want any more. What cannot
@@ -71,15 +96,25 @@ impl Sockets {
         failed
     }
 
-    fn open(&self, bind: Bind, spoken: Speaks) -> io::Result<Open> {
-        let (shut, shutting) = watch::channel(false);
+    fn open(&mut self, bind: Bind, spoken: Speaks) -> io::Result<Open> {
+        let inherited = self.inherited.remove(&bind);
         let (drain, draining) = watch::channel(false);
-        let door = Door { engine: self.engine.clone(), bind, draining, connections: self.connections.clone() };
-        let accepting = match bind.transport {
-            Transport::Tcp => tokio::spawn(door.accept(listen(bind)?, shutting, self.patience)),
-            Transport::Udp => tokio::spawn(door.carry(datagrams(bind)?, self.patience)),
+        let (engine, connections, patience) = (self.engine.clone(), self.connections.clone(), self.patience);
+        let door = Arc::new(Door { engine, bind, draining, connections, patience });
+        let work = match bind.transport {
+            Transport::Tcp => Work::Tcp { listener: Arc::new(listen(bind, inherited)?), accepting: JoinSet::new() },
+            Transport::Udp => {
+                let socket = Arc::new(datagrams(bind, inherited)?);
+                let (reads, reading) = watch::channel(false);
+                tokio::spawn(door.clone().carry(socket.clone(), reading));
+                Work::Udp { socket, reads }
+            }
         };
-        Ok(Open { spoken, accepting, shut, drain })
+        let mut open = Open { spoken, door, work, drain };
+        if !self.held {
+            open.go_on();
+        }
+        Ok(open)
     }
 
     /// Closes those that are not wanted, or that shall speak something else from now on.
@@ -87,14 +122,8 @@ impl Sockets {
         let is_gone = |(bind, open): (&Bind, &Open)| (wanted.get(bind) != Some(&open.spoken)).then_some(*bind);
         let gone: Vec<Bind> = self.open.iter().filter_map(is_gone).collect();
         for bind in gone {
-            if let Some(Open { spoken: _, accepting, shut, drain }) = self.open.remove(&bind) {
-                shut.send_replace(true);
-                // Datagrams have no socket of their own for each flow, so theirs stays open until the flows are silent.
-                if bind.transport == Transport::Tcp {
-                    // The socket is closed when the task has ended: another one may want the same port now.
-                    let _ = accepting.await;
-                }
-                drain.send_replace(true);
+            if let Some(open) = self.open.remove(&bind) {
+                open.close().await;
                 tracing::info!(%bind, "not listening any more; its connections drain");
             }
         }
@@ -103,6 +132,36 @@ impl Sockets {
     /// The sockets that are open.
     pub fn binds(&self) -> impl Iterator<Item = &Bind> {
         self.open.keys()
+    }
+
+    /// The sockets themselves.
+    pub(crate) fn shared(&self) -> Vec<(Bind, BorrowedFd<'_>)> {
+        self.open.iter().map(|(bind, open)| (*bind, open.work.as_fd())).collect()
+    }
+
+    /// Lets what comes wait in the sockets, for whoever goes on with it.
+    pub(crate) async fn hold(&mut self) {
+        self.held = true;
+        for open in self.open.values_mut() {
+            open.hold().await;
+        }
+    }
+
+    /// Goes on with what waits. Sockets that were inherited and are of no use are closed.
+    pub(crate) fn go_on(&mut self) {
+        self.held = false;
+        self.inherited.clear();
+        self.open.values_mut().for_each(Open::go_on);
+    }
+
+    /// Lets go of sockets that somebody else serves now; their connections drain.
+    pub(crate) async fn leave(&mut self, others: &BTreeSet<Bind>) {
+        for bind in others {
+            if let Some(open) = self.open.remove(bind) {
+                open.leave().await;
+                tracing::info!(%bind, "somebody else listens; its connections drain");
+            }
+        }
     }
 
     /// Stops accepting, and waits until all connections have ended, but no longer than allowed. Tells how many did not
@@ -114,14 +173,83 @@ impl Sockets {
     }
 }
 
-fn listen(bind: Bind) -> io::Result<TcpListener> {
-    let socket = bound(bind, Type::STREAM, Protocol::TCP)?;
-    socket.listen(BACKLOG)?;
+impl Open {
+    fn go_on(&mut self) {
+        match &mut self.work {
+            Work::Tcp { listener, accepting } => {
+                if accepting.is_empty() {
+                    accepting.spawn(self.door.clone().accept(listener.clone()));
+                }
+            }
+            Work::Udp { socket: _, reads } => {
+                reads.send_replace(true);
+            }
+        }
+    }
+
+    async fn hold(&mut self) {
+        match &mut self.work {
+            Work::Tcp { listener: _, accepting } => accepting.shutdown().await,
+            Work::Udp { socket: _, reads } => {
+                reads.send_replace(false);
+            }
+        }
+    }
+
+    /// Somebody else serves the socket.
+    async fn leave(mut self) {
+        self.hold().await;
+        self.drain.send_replace(true);
+    }
+
+    /// Nobody serves the socket any more.
+    async fn close(mut self) {
+        match &self.work {
+            Work::Tcp { listener, accepting: _ } => {
+                let listener = listener.clone();
+                self.hold().await;
+                self.door.sweep(&listener).await;
+            }
+            // Datagrams have no socket of their own for each flow, so theirs stays open and is read until the flows are
+            // silent.
+            Work::Udp { .. } => {}
+        }
+        // The socket is closed first: another one may want the same port now.
+        let Self { spoken: _, door: _, work, drain } = self;
+        match work {
+            Work::Tcp { listener, accepting: _ } => drop(listener),
+            Work::Udp { socket: _, reads } => {
+                reads.send_replace(true);
+            }
+        }
+        drain.send_replace(true);
+    }
+}
+
+impl AsFd for Work {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp { listener, accepting: _ } => listener.as_fd(),
+            Self::Udp { socket, reads: _ } => socket.as_fd(),
+        }
+    }
+}
+
+fn listen(bind: Bind, inherited: Option<Socket>) -> io::Result<TcpListener> {
+    let socket = match inherited {
+        Some(socket) => socket,
+        None => {
+            let socket = bound(bind, Type::STREAM, Protocol::TCP)?;
+            socket.listen(BACKLOG)?;
+            socket
+        }
+    };
     TcpListener::from_std(socket.into())
 }
 
-fn datagrams(bind: Bind) -> io::Result<UdpSocket> {
-    UdpSocket::from_std(bound(bind, Type::DGRAM, Protocol::UDP)?.into())
+fn datagrams(bind: Bind, inherited: Option<Socket>) -> io::Result<UdpSocket> {
+    let socket = inherited.map_or_else(|| bound(bind, Type::DGRAM, Protocol::UDP), Ok)?;
+    UdpSocket::from_std(socket.into())
 }
 
 fn bound(bind: Bind, kind: Type, protocol: Protocol) -> io::Result<Socket> {
@@ -154,18 +282,15 @@ struct Door {
     bind: Bind,
     draining: watch::Receiver<bool>,
     connections: Connections,
+    patience: Duration,
 }
 
 impl Door {
-    async fn accept(self, listener: TcpListener, mut shut: watch::Receiver<bool>, patience: Duration) {
+    /// Accepts until aborted.
+    async fn accept(self: Arc<Self>, listener: Arc<TcpListener>) {
         loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                // An error means that whoever could say so is gone.
-                _ = shut.wait_for(|shut| *shut) => break,
-            };
-            match accepted {
-                Ok((tcp, peer)) => self.serve(tcp, peer, patience),
+            match listener.accept().await {
+                Ok((tcp, peer)) => self.serve(tcp, peer),
                 // The client was faster with its farewell.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
@@ -174,16 +299,20 @@ impl Door {
                 }
             }
         }
-        // Those that wait to be accepted would be reset when the socket is closed. No more of them can have been waiting.
+    }
+
+    /// Accepts those that wait already: they would be reset when the socket is closed. No more can have been waiting than
+    /// its backlog has room for.
+    async fn sweep(&self, listener: &TcpListener) {
         for _ in 0..BACKLOG {
-            let Some(Ok((tcp, peer))) = waiting(&listener).await else { break };
-            self.serve(tcp, peer, patience);
+            let Some(Ok((tcp, peer))) = waiting(listener).await else { break };
+            self.serve(tcp, peer);
         }
     }
 
-    fn serve(&self, tcp: TcpStream, peer: SocketAddr, patience: Duration) {
+    fn serve(&self, tcp: TcpStream, peer: SocketAddr) {
         let serve = self.engine.clone().serve(self.bind, tcp, peer, self.draining.clone());
-        let too_late = too_late(self.draining.clone(), patience);
+        let too_late = too_late(self.draining.clone(), self.patience);
         let counted = self.connections.enter();
         tokio::spawn(async move {
             tokio::select! {
@@ -194,11 +323,12 @@ impl Door {
     }
 
     /// Carries datagrams. All flows of the socket count as one connection.
-    async fn carry(self, socket: UdpSocket, patience: Duration) {
+    async fn carry(self: Arc<Self>, socket: Arc<UdpSocket>, reads: watch::Receiver<bool>) {
         let counted = self.connections.enter();
+        let draining = || self.draining.clone();
         tokio::select! {
-            () = self.engine.clone().serve_datagrams(self.bind, socket, self.draining.clone()) => drop(counted),
-            () = too_late(self.draining.clone(), patience) => counted.cut(),
+            () = self.engine.clone().serve_datagrams(self.bind, socket, reads, draining()) => drop(counted),
+            () = too_late(draining(), self.patience) => counted.cut(),
         }
     }
 }

@@ -4,13 +4,15 @@ mod directory;
 mod loader;
 mod report;
 mod store;
+mod succession;
 mod watch;
 
 pub use report::Report;
 pub use store::Kept;
 
 use crate::admin::{Admin, Source};
-use loader::{LoadError, Loader};
+use crate::handover::HandoverError;
+use loader::{LoadError, Loader, Next};
 use lychgate_admission::ReadError;
 use lychgate_engine::{Engine, EngineError, Limits, Observe};
 use lychgate_telemetry::{AccessLog, AccessLogOptions, Metrics, MetricsError, MetricsLimits};
@@ -19,10 +21,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{oneshot, watch as latest};
+use succession::{Given, Heritage, give};
+use tokio::sync::{mpsc, oneshot, watch as latest};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// How to run standalone.
@@ -38,6 +42,8 @@ pub struct Options {
     pub drain: Duration,
     /// How long the process still accepts, though it says that it is not ready, before it begins to end.
     pub drain_delay: Duration,
+    /// Where the next process asks for the sockets of this one, and this one asked for those of the one before.
+    pub handover: Option<PathBuf>,
     /// Limits on what comes from outside.
     pub limits: Limits,
     /// How many listeners, rules and backends are counted on their own.
@@ -55,6 +61,7 @@ impl Options {
             poll: Duration::from_secs(1),
             drain: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
+            handover: None,
             limits: Limits::default(),
             metrics: MetricsLimits::default(),
             access_log: None,
@@ -89,6 +96,15 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
+    /// The sockets of the process before cannot be taken over.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
+    /// Something in the directory is not valid, and the process before may serve it in its last good version.
+    #[error("not everything in the directory is valid, so the process that serves goes on")]
+    Unfit {
+        /// What is not.
+        report: Arc<Report>,
+    },
     /// Everything was read, and nothing of it can be served.
     #[error("nothing in {} can be served", .config.display())]
     Nothing {
@@ -113,6 +129,7 @@ pub struct Standalone {
     engine: Arc<Engine>,
     reports: latest::Receiver<Arc<Report>>,
     admin: Option<SocketAddr>,
+    handed_over: latest::Receiver<bool>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<usize>,
 }
@@ -129,26 +146,33 @@ impl Standalone {
         let engine = Engine::new(options.limits.clone(), Arc::new(Observe { metrics, access_log }))?;
         let ready = Arc::new(AtomicBool::new(false));
         let told = Arc::new(OnceLock::new());
-        // It answers while the directory is read: who asks whether we are ready shall be told, not kept waiting. Ends
-        // when dropped.
-        let mut admin = JoinSet::new();
-        let mut admin_address = None;
+        let mut heritage = Heritage::claim(options.handover.as_deref()).await?;
+        let mut admin = None;
         if let Some(address) = options.admin {
-            let bound = Admin::bind(address).await.map_err(|error| StartError::Admin { address, error })?;
-            admin_address = Some(bound.address());
-            let view = View { engine: engine.clone(), ready: ready.clone(), reports: told.clone() };
-            admin.spawn(bound.serve(Arc::new(view)));
+            let view = Arc::new(View { engine: engine.clone(), ready: ready.clone(), reports: told.clone() });
+            let bound = heritage.admin(address, view).await;
+            admin = Some(bound.map_err(|error| StartError::Admin { address, error })?);
         }
-        let mut loader = Loader::new(&options, engine.clone());
-        let (report, again) = loader.load().await?;
+        let admin_address = admin.as_ref().map(Admin::address);
+        let sockets = heritage.sockets(engine.clone(), options.drain);
+        let mut loader = Loader::new(&options, engine.clone(), sockets);
+        let report = loader.load().await?;
         if !loader.serves() {
             return Err(StartError::Nothing { config: options.config, report });
         }
-        let (publish, reports) = latest::channel(report);
+        let (publish, reports) = latest::channel(report.clone());
         // Set once, here.
         let _ = told.set(reports.clone());
         ready.store(true, Ordering::Release);
+        let desk = heritage.serve(&report, &mut loader, admin.as_mut()).await?;
+        let (ask, mut asked) = mpsc::channel(1);
+        // Ends when dropped.
+        let mut desks = JoinSet::new();
+        if let Some(desk) = desk {
+            desks.spawn(desk.serve(ask));
+        }
         let (stop, stopped) = oneshot::channel();
+        let (tell, handed_over) = latest::channel(false);
         let task = tokio::spawn(async move {
             let stopped = async {
                 // An error means that nobody can ask for anything any more.
@@ -156,12 +180,31 @@ impl Standalone {
                 ready.store(false, Ordering::Release);
                 tokio::time::sleep(options.drain_delay).await;
             };
-            loader.follow(again, &publish, stopped).await;
+            let mut stopped = pin!(stopped);
+            while let Next::Asked(who) = loader.follow(&publish, stopped.as_mut(), &mut asked).await {
+                match give(who, &mut loader, &mut admin, stopped.as_mut()).await {
+                    Given::Kept => {}
+                    Given::Stopped => break,
+                    Given::Away => {
+                        ready.store(false, Ordering::Release);
+                        tell.send_replace(true);
+                        break;
+                    }
+                }
+            }
+            drop(desks);
             let left = loader.drain().await;
             drop(admin);
             left
         });
-        Ok(Self { engine, reports, admin: admin_address, stop, task })
+        Ok(Self { engine, reports, admin: admin_address, handed_over, stop, task })
+    }
+
+    /// Ends when another process has taken over. What is left to do is to stop.
+    pub async fn handed_over(&self) {
+        if self.handed_over.clone().wait_for(|handed_over| *handed_over).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// What became of the directory, newest first to come.

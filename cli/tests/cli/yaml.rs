@@ -38,3 +38,16 @@ pub(crate) fn backed(name: &str, parent: &str, port: u16) -> String {
          [{{backendRefs: [{{name: {name}, port: 80}}]}}]\n---\n"
     )
 }
+
+/// A Service of this name with one endpoint on loopback, and a TCPRoute or UDPRoute of the same name from a listener to it.
+pub(crate) fn stream_route(kind: &str, name: &str, parent: &str, listener: &str, port: u16) -> String {
+    let protocol = kind.strip_suffix("Route").unwrap();
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: default}}\nspec: {{ports: [{{name: it, port: 1, \
+         protocol: {protocol}}}]}}\n---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{name: {name}-1, \
+         namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}\naddressType: IPv4\nendpoints: [{{addresses: \
+         [127.0.0.1]}}]\nports: [{{name: it, port: {port}, protocol: {protocol}}}]\n---\napiVersion: \
+         gateway.networking.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: default}}\nspec:\n  parentRefs: \
+         [{{name: {parent}, sectionName: {listener}}}]\n  rules: [{{backendRefs: [{{name: {name}, port: 1}}]}}]\n---\n"
+    )
+}

@@ -132,7 +132,12 @@ impl Running {
 
     /// Asks it to end.
     pub(crate) fn signal(&self) {
-        signal(&self.child);
+        self.send("TERM");
+    }
+
+    /// Sends it a signal by name.
+    pub(crate) fn send(&self, name: &str) {
+        send(&self.child, name);
     }
 
     /// Asks it to end, and waits until it has.
@@ -158,8 +163,8 @@ impl Drop for Running {
     }
 }
 
-fn signal(child: &Child) {
-    let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
+fn send(child: &Child, name: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status().unwrap();
     assert!(status.success());
 }
 

@@ -85,15 +85,22 @@ impl Engine {
         }
     }
 
-    /// Serves a datagram socket until `drain` turns true and its flows are silent.
-    pub async fn serve_datagrams(self: Arc<Self>, bind: Bind, socket: UdpSocket, drain: watch::Receiver<bool>) {
+    /// Serves a datagram socket until `drain` turns true and its flows are silent. What clients send is read only while
+    /// `reads` is true: somebody else may do that. Answers are always sent.
+    pub async fn serve_datagrams(
+        self: Arc<Self>,
+        bind: Bind,
+        socket: Arc<UdpSocket>,
+        reads: watch::Receiver<bool>,
+        drain: watch::Receiver<bool>,
+    ) {
         let limits = self.limits.clone();
         let route = || {
             let port = self.port(bind)?;
             let listener = port.listeners.for_host("")?;
             Some((listener.streams.find(None)?.clone(), listener.stream_metrics.clone()))
         };
-        serve_udp(Arc::new(socket), limits, route, drain).await;
+        serve_udp(socket, limits, route, reads, drain).await;
     }
 
     fn streams<'a>(&'a self, listener: &'a ListenerState, peer: SocketAddr) -> Streams<'a> {

@@ -2,7 +2,8 @@
 
 use super::directory::{Directory, Loaded};
 use super::watch::Changes;
-use super::{Options, Report};
+use super::{Kept, Options, Report};
+use crate::handover::Asked;
 use crate::sockets::Sockets;
 use lychgate_admission::ReadError;
 use lychgate_api::Time;
@@ -11,9 +12,10 @@ use lychgate_ir::{ListenerId, Snapshot};
 use lychgate_telemetry::Metrics;
 use lychgate_translate::{Overlay, SocketTrouble, Statuses};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::watch as latest;
+use tokio::sync::{mpsc, watch as latest};
 
 /// Turns what the directory says into what is served.
 pub(super) struct Loader {
@@ -23,7 +25,17 @@ pub(super) struct Loader {
     sockets: Sockets,
     metrics: Arc<Metrics>,
     poll: Duration,
+    /// When to read again, though nothing may have changed.
+    again: Option<Duration>,
     last: Option<Last>,
+}
+
+/// What ended following the directory.
+pub(super) enum Next {
+    /// The process shall end.
+    Stop,
+    /// Another one wants to take over.
+    Asked(Asked),
 }
 
 /// What was reported last, and what its statuses were made of.
@@ -47,13 +59,12 @@ pub(super) enum LoadError {
 }
 
 impl Loader {
-    pub(super) fn new(options: &Options, engine: Arc<Engine>) -> Self {
+    pub(super) fn new(options: &Options, engine: Arc<Engine>, sockets: Sockets) -> Self {
         // Watching comes before reading, so that no change falls between.
         let changes = Changes::new(&options.config, options.poll);
-        let sockets = Sockets::new(engine.clone(), options.drain);
         let metrics = engine.observe().metrics.clone();
         let directory = Arc::new(Mutex::new(Directory::new(options.config.clone(), engine)));
-        Self { directory, changes, sockets, metrics, poll: options.poll, last: None }
+        Self { directory, changes, sockets, metrics, poll: options.poll, again: None, last: None }
     }
 
     /// Whether any socket is open.
@@ -66,30 +77,46 @@ impl Loader {
         self.sockets.drain().await
     }
 
-    /// Follows the directory until stopped.
+    /// The sockets that are open.
+    pub(super) fn sockets(&mut self) -> &mut Sockets {
+        &mut self.sockets
+    }
+
+    /// What is served here in an older version, and would not be served by a process that reads the directory now.
+    pub(super) fn kept(&self) -> Vec<String> {
+        let Some(Last { report, translated: _, plain: _ }) = &self.last else { return Vec::new() };
+        let stays = |why: &Kept| match why {
+            Kept::Refused | Kept::Unread | Kept::Unusable => true,
+            // These pass.
+            Kept::Settling | Kept::Writing => false,
+        };
+        let objects = report.kept.iter().filter(|(_, why)| stays(why)).map(|(object, _)| object.to_string());
+        objects.chain(report.stale.keys().map(ToString::to_string)).collect()
+    }
+
+    /// Follows the directory until something else is to be done.
     pub(super) async fn follow(
         &mut self,
-        mut again: Option<Duration>,
         publish: &latest::Sender<Arc<Report>>,
-        stopped: impl Future<Output = ()>,
-    ) {
-        let mut stopped = std::pin::pin!(stopped);
+        mut stopped: Pin<&mut impl Future<Output = ()>>,
+        asked: &mut mpsc::Receiver<Asked>,
+    ) -> Next {
         loop {
             // A socket that could not be opened may be free by now.
             let is_unbound = self.last.as_ref().is_some_and(|last| !last.report.unbound.is_empty());
             tokio::select! {
-                () = &mut stopped => return,
-                () = self.changes.next(again) => again = self.reload(publish).await,
+                () = &mut stopped => return Next::Stop,
+                Some(asked) = asked.recv() => return Next::Asked(asked),
+                () = self.changes.next(self.again) => self.reload(publish).await,
                 () = tokio::time::sleep(self.poll), if is_unbound => self.retry_sockets(publish).await,
             }
         }
     }
 
-    async fn reload(&mut self, publish: &latest::Sender<Arc<Report>>) -> Option<Duration> {
+    async fn reload(&mut self, publish: &latest::Sender<Arc<Report>>) {
         match self.load().await {
-            Ok((report, again)) => {
+            Ok(report) => {
                 publish.send_replace(report);
-                again
             }
             Err(error) => {
                 self.metrics.reloaded(Err(()));
@@ -99,13 +126,13 @@ impl Loader {
                     tracing::error!(error = why, "the directory cannot be loaded; what was served goes on");
                     publish.send_replace(Arc::new(Report { unreadable: Some(why), ..report }));
                 }
-                None
+                self.again = None;
             }
         }
     }
 
-    /// Reads and applies the directory once. Tells when to do so again, though nothing may have changed.
-    pub(super) async fn load(&mut self) -> Result<(Arc<Report>, Option<Duration>), LoadError> {
+    /// Reads and applies the directory once.
+    pub(super) async fn load(&mut self) -> Result<Arc<Report>, LoadError> {
         let begun = Instant::now();
         let (directory, writing) = (self.directory.clone(), self.changes.writing());
         // Thousands of objects take a while, and requests are served on this thread.
@@ -115,6 +142,7 @@ impl Loader {
         });
         let loaded = loading.await.map_err(|error| LoadError::Bug(error.to_string()))??;
         let Loaded { objects, translation, rejected, diagnostics, kept, stale, again } = loaded;
+        self.again = again;
         let unbound = follow(&mut self.sockets).await;
         let report = Report {
             statuses: translation.statuses.clone(),
@@ -131,7 +159,7 @@ impl Loader {
             took: begun.elapsed(),
         };
         self.metrics.reloaded(Ok(()));
-        Ok((self.conclude(report, translation.statuses), again))
+        Ok(self.conclude(report, translation.statuses))
     }
 
     async fn retry_sockets(&mut self, publish: &latest::Sender<Arc<Report>>) {

@@ -36,9 +36,9 @@ impl Source for Pretended {
 #[tokio::test]
 async fn readiness_follows_its_source_and_liveness_does_not() {
     let source = Arc::new(Pretended(false.into()));
-    let admin = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let mut admin = Admin::bind(([127, 0, 0, 1], 0).into(), source.clone()).await.unwrap();
     let address = admin.address();
-    let task = tokio::spawn(admin.serve(source.clone()));
+    admin.go_on();
     for is_ready in [false, true, false] {
         source.0.store(is_ready, Ordering::Relaxed);
         assert_eq!(get(address, "/readyz").await.status, if is_ready { 200 } else { 503 });
@@ -49,7 +49,6 @@ async fn readiness_follows_its_source_and_liveness_does_not() {
     assert_eq!(get(address, "/nothing").await.status, 404);
     let post = http::Request::post("http://admin/readyz").body(()).unwrap();
     assert_eq!(Dial::http1(address).send(post).await.unwrap().status, 405);
-    task.abort();
 }
 
 #[tokio::test]

@@ -24,11 +24,12 @@ const MAX_DATAGRAM: usize = 65_535;
 /// were answered long ago.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Serves a socket until told to drain; then flows go on that somebody still uses.
+/// Serves a socket until told to drain; then flows go on that somebody still uses. Nothing is read while `reads` is false.
 pub(crate) async fn serve(
     socket: Arc<UdpSocket>,
     limits: Limits,
     route: impl Fn() -> Option<(Arc<StreamState>, Arc<StreamMetrics>)>,
+    mut reads: watch::Receiver<bool>,
     mut drain: watch::Receiver<bool>,
 ) {
     let flows = Flows::default();
@@ -37,8 +38,11 @@ pub(crate) async fn serve(
     let mut tasks = JoinSet::new();
     let mut parting: Option<Parting> = None;
     loop {
+        let is_read = *reads.borrow_and_update();
         let received = tokio::select! {
-            received = socket.recv_from(&mut datagram) => received,
+            received = socket.recv_from(&mut datagram), if is_read => received,
+            // An error means that whoever could say so is gone, and it stays as it is.
+            Ok(()) = reads.changed() => continue,
             Some(_) = tasks.join_next() => continue,
             _ = drain.wait_for(|drain| *drain), if parting.is_none() => {
                 parting = Some(Parting::begin(&flows));
