@@ -3,6 +3,7 @@
 mod certs;
 mod check;
 mod explain;
+mod limits;
 mod quickstart;
 mod reference;
 mod run;

@@ -1,14 +1,15 @@
 //! `lychgate run --config DIR`
 
+use crate::limits::LimitArgs;
 use crate::quickstart::Quickstart;
 use crate::telemetry::TelemetryArgs;
 use crate::terminal::{complain, paint, print};
 use anyhow::Context;
 use clap::Args;
 use lychgate_echo::cli::EchoArgs;
+use lychgate_gateway::Bind;
 use lychgate_gateway::standalone::{Options, Report, Standalone, StartError};
 use lychgate_gateway::status::{Paint, as_text};
-use lychgate_gateway::{Bind, Limits};
 use lychgate_ir::{Listener, Protocol};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ pub(crate) struct RunArgs {
     threads: Option<u16>,
     #[command(flatten)]
     telemetry: TelemetryArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
@@ -85,7 +88,7 @@ pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let RunArgs { config, admin, poll, drain, drain_delay, handover, threads: _, telemetry } = args;
+    let RunArgs { config, admin, poll, drain, drain_delay, handover, threads: _, telemetry, limits } = args;
     let mut rotate = signal(SignalKind::user_defined1())?;
     let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (config, quickstart) = match config {
@@ -102,7 +105,7 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         drain: Duration::from_secs(drain),
         drain_delay: Duration::from_secs(drain_delay),
         handover,
-        limits: Limits::default(),
+        limits: limits.limits(),
         metrics: telemetry.metrics(),
         access_log: telemetry.access_log(),
     };

@@ -139,3 +139,19 @@ fn reasons_of_faults_are_those_of_the_engine() {
         assert!(page.contains(&format!("`{reason}`")), "docs/errors.md says nothing of `{reason}`");
     }
 }
+
+#[test]
+fn reasons_of_the_guard_are_documented() {
+    let flaws = read("gateway/engine/src/connection/guard/flaw.rs");
+    let (_, reasons) = flaws.split_once("fn reason(").unwrap();
+    let (reasons, _) = reasons.split_once("    }\n\n").unwrap();
+    let accept = read("gateway/engine/src/accept.rs");
+    let turned_away = accept.split("turned_away(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    let reasons: BTreeSet<&str> =
+        reasons.split('"').skip(1).step_by(2).chain(turned_away.map(|(reason, _)| reason)).collect();
+    assert!(reasons.len() > 10, "{reasons:?}");
+    let pages = read("docs/errors.md") + &read("docs/limits.md");
+    for reason in reasons {
+        assert!(pages.contains(&format!("`{reason}`")), "neither docs/errors.md nor docs/limits.md has `{reason}`");
+    }
+}

@@ -15,7 +15,7 @@ use crate::handover::HandoverError;
 use loader::{LoadError, Loader, Next};
 use lychgate_admission::ReadError;
 use lychgate_engine::{Engine, EngineError, Limits, Observe};
-use lychgate_telemetry::{AccessLog, AccessLogOptions, Metrics, MetricsError, MetricsLimits};
+use lychgate_telemetry::{AccessLog, AccessLogOptions, Metrics, MetricsError, MetricsLimits, Notices};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -143,7 +143,10 @@ impl Standalone {
         let metrics = Metrics::new(options.metrics)?;
         let log = |options: AccessLogOptions| AccessLog::start(options, metrics.clone()).map_err(StartError::AccessLog);
         let access_log = options.access_log.clone().map(log).transpose()?;
-        let engine = Engine::new(options.limits.clone(), Arc::new(Observe { metrics, access_log }))?;
+        let engine = Engine::new(
+            options.limits.clone(),
+            Arc::new(Observe { metrics, access_log, notices: Notices::default() }),
+        )?;
         let ready = Arc::new(AtomicBool::new(false));
         let told = Arc::new(OnceLock::new());
         let mut heritage = Heritage::claim(options.handover.as_deref()).await?;

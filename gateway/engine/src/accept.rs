@@ -1,19 +1,17 @@
 //! From an accepted connection or a datagram socket to whoever serves it.
 
-use crate::connection::{Connection, ConnectionApp, Peeked, Reclaimable, TlsFacts, TlsIo};
+use crate::connection::{Connection, Pass, Peeked, TlsFacts, TlsIo};
 use crate::engine::Engine;
 use crate::runtime::{Bind, ListenerState, Port, Speaks};
 use crate::stream::{StreamState, Streams, serve_udp};
 use lychgate_ir::Protocol;
 use lychgate_telemetry::SocketMetrics;
-use pingora_core::apps::ServerApp;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio_rustls::LazyConfigAcceptor;
@@ -51,13 +49,14 @@ impl Engine {
         let _ = tcp.set_nodelay(true);
         let Some(port) = self.port(bind) else { return };
         let _open = Open::new(&port.metrics);
+        let Some(_passes) = self.let_in(bind, peer) else { return };
         match port.speaks {
             Speaks::Http => {
                 let connection = Connection::new(bind, peer, None);
                 let socket = SocketDigest::from_raw_fd(tcp.as_raw_fd());
                 let mut stream: L4Stream = tcp.into();
                 stream.set_socket_digest(socket);
-                self.run(connection, Box::new(stream), drain).await;
+                self.serve_http(connection, Box::new(stream), drain).await;
             }
             Speaks::Tls => match tokio::time::timeout(self.limits.handshake, self.open(&port, tcp)).await {
                 Ok(Ok(opened)) => self.go_on(bind, peer, opened, drain).await,
@@ -83,6 +82,24 @@ impl Engine {
             // Datagrams have no connections.
             Speaks::Udp => {}
         }
+    }
+
+    /// Lets a connection in, if there are not too many. Who is over a limit is told nothing: that would cost us more.
+    fn let_in(&self, bind: Bind, peer: SocketAddr) -> Option<(Pass<Bind>, Pass<IpAddr>)> {
+        let Some(of_socket) = self.quotas.of_socket(bind) else {
+            self.turned_away("too_many_connections", peer, "the socket has as many connections as it may");
+            return None;
+        };
+        let Some(of_source) = self.quotas.of_source(peer.ip()) else {
+            self.turned_away("too_many_connections_of_source", peer, "the client has as many connections as it may");
+            return None;
+        };
+        Some((of_socket, of_source))
+    }
+
+    fn turned_away(&self, reason: &'static str, peer: SocketAddr, detail: &str) {
+        self.observe.metrics.refused(reason);
+        self.observe.notices.acted(reason, peer.ip(), detail);
     }
 
     /// Serves a datagram socket until `drain` turns true and its flows are silent. What clients send is read only while
@@ -160,32 +177,9 @@ impl Engine {
                 }
                 Protocol::Https | Protocol::Http | Protocol::Tcp | Protocol::Udp => {
                     let connection = Connection::new(bind, peer, Some(facts));
-                    self.run(connection, Box::new(TlsIo::new(*stream)), drain).await;
+                    self.serve_http(connection, Box::new(TlsIo::new(*stream)), drain).await;
                 }
             },
-        }
-    }
-
-    async fn run(&self, connection: Connection, stream: pingora_core::protocols::Stream, drain: watch::Receiver<bool>) {
-        let app = Arc::new(ConnectionApp {
-            proxy: self.proxy.clone(),
-            connection: Arc::new(connection),
-            linger: self.limits.linger,
-        });
-        if matches!(stream.selected_alpn_proto(), Some(pingora_core::protocols::ALPN::H2)) {
-            app.connection.http2.store(true, Ordering::Relaxed);
-        }
-        let stream = Box::new(Reclaimable::new(stream, app.connection.clone()));
-        let quiet = async {
-            app.connection.parting.quiet(drain.clone()).await;
-            // HTTP/2 has been told to go, and ends with its last stream.
-            if app.connection.http2.load(Ordering::Relaxed) {
-                std::future::pending().await
-            }
-        };
-        tokio::select! {
-            _ = app.process_new(stream, &drain) => {}
-            () = quiet => {}
         }
     }
 }

@@ -2,24 +2,33 @@
 
 mod app;
 mod current;
+mod guard;
+mod life;
 mod parting;
 mod peeked;
+mod quota;
 mod reclaim;
 mod stream;
+mod streams;
 mod tls_facts;
 
 pub(crate) use app::ConnectionApp;
-pub(crate) use current::{Current, Ended, LastWord, drop_at};
+pub(crate) use current::{Current, Ended, LastWord, await_client, drop_at};
+pub(crate) use guard::{Flaw, GuardLimits, HeadLimits};
 pub(crate) use peeked::Peeked;
+pub(crate) use quota::{Pass, Quotas};
 pub(crate) use reclaim::Reclaimable;
 pub(crate) use stream::TlsIo;
 pub(crate) use tls_facts::TlsFacts;
 
 use crate::runtime::Bind;
+use guard::CALM_DOWN;
 use parting::Parting;
-use reclaim::Left;
+use reclaim::{Left, say, say_and_leave};
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Mutex, PoisonError};
+use streams::Streams;
 
 /// What is known of a connection before its first request.
 #[derive(Debug)]
@@ -34,12 +43,63 @@ pub(crate) struct Connection {
     pub(crate) parting: Parting,
     /// Whether it turned out to speak HTTP/2: over TLS that is agreed on, in clear text it shows with the first request.
     pub(crate) http2: AtomicBool,
+    /// Those of HTTP/2 that are being served.
+    pub(crate) streams: Streams,
+    /// Requests that have begun.
+    pub(crate) requests: AtomicU64,
+    /// Whether it was upgraded: no more requests come.
+    pub(crate) tunnel: AtomicBool,
+    /// What the guard found.
+    refused: Mutex<Option<Refused>>,
     /// The stream itself, after its request was dropped.
     left: Left,
 }
 
+/// What a client sent that is not let in.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) flaw: Flaw,
+    /// The beginning of the request, if it is one of HTTP/1 that nobody has heard of.
+    pub(crate) head: Vec<u8>,
+}
+
+/// No more of a refused head is kept: it is for the log.
+const HEAD_KEPT: usize = 4096;
+
 impl Connection {
     pub(crate) fn new(bind: Bind, peer: SocketAddr, tls: Option<TlsFacts>) -> Self {
-        Self { bind, peer, tls, parting: Parting::new(), http2: false.into(), left: Left::default() }
+        Self {
+            bind,
+            peer,
+            tls,
+            parting: Parting::new(),
+            http2: false.into(),
+            streams: Streams::new(),
+            requests: AtomicU64::new(0),
+            tunnel: false.into(),
+            refused: Mutex::default(),
+            left: Left::default(),
+        }
+    }
+
+    /// The connection ends for this reason, and shall be left behind for a last word.
+    fn refuse(&self, flaw: Flaw, head: &[u8]) {
+        self.left.want();
+        self.set_refused(flaw, head);
+    }
+
+    /// The running request is broken for this reason.
+    fn blame(&self, flaw: Flaw) {
+        self.set_refused(flaw, &[]);
+    }
+
+    fn set_refused(&self, flaw: Flaw, head: &[u8]) {
+        let head = head.get(..HEAD_KEPT).unwrap_or(head).to_vec();
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Refused { flaw, head });
+    }
+
+    /// What the guard found, once.
+    pub(crate) fn take_refused(&self) -> Option<Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

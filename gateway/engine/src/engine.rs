@@ -1,5 +1,6 @@
 //! The engine as the gateway sees it: snapshots go in, connections go in.
 
+use crate::connection::Quotas;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observe::Observe;
@@ -9,6 +10,7 @@ use crate::tls;
 use crate::upstream::{BackendCell, Names, Pace, Resolver};
 use lychgate_ir::{Certificate, EndpointAddress, EndpointSet, Endpoints, Resolution, RuleId, Snapshot};
 use pingora_core::apps::HttpServerOptions;
+use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use rustls::ServerConfig;
@@ -25,6 +27,7 @@ pub struct Engine {
     pub(crate) proxy: Arc<HttpProxy<Gateway>>,
     pub(crate) limits: Limits,
     pub(crate) observe: Arc<Observe>,
+    pub(crate) quotas: Quotas,
     resolver: Resolver,
     /// Presents no certificate, so that the handshake fails with an alert.
     pub(crate) refusing: Arc<ServerConfig>,
@@ -58,6 +61,7 @@ impl Engine {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         proxy.server_options = Some(options);
+        proxy.h2_options = Some(http2(&limits));
         proxy.handle_init_modules();
         let refusing = ServerConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()?
@@ -66,6 +70,7 @@ impl Engine {
         Ok(Arc::new(Self {
             live,
             proxy: Arc::new(proxy),
+            quotas: Quotas::new(limits.connections, limits.connections_of_source),
             limits,
             observe,
             resolver: Resolver::new(None, Pace::default()),
@@ -172,4 +177,13 @@ impl Engine {
     pub fn binds(&self) -> BTreeMap<Bind, Speaks> {
         self.live.pin().ports.iter().map(|(bind, port)| (*bind, port.speaks)).collect()
     }
+}
+
+/// HTTP/2 with clients.
+fn http2(limits: &Limits) -> H2Options {
+    let mut options = default_h2_options();
+    options.max_concurrent_streams(limits.streams);
+    // Heads that are too large, but not by much, are answered by us, who say so.
+    options.max_header_list_size(u32::try_from(limits.head.saturating_mul(2)).unwrap_or(u32::MAX));
+    options
 }

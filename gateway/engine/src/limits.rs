@@ -1,10 +1,34 @@
 //! How long and how much, where nobody said otherwise.
 
+use crate::connection::{GuardLimits, HeadLimits};
 use std::time::Duration;
 
 /// Limits on what comes from outside. The defaults are meant to be kept.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// Open connections of one socket; more are closed at once. Default: 32768.
+    pub connections: usize,
+    /// Open connections from one address, or network of IPv6 (/64); more are closed at once. Default: 16384.
+    pub connections_of_source: usize,
+    /// Bytes of the head of a request, or of its trailers. Default: 64 KiB.
+    pub head: usize,
+    /// Header fields of a request. Default: 100.
+    pub fields: usize,
+    /// Bytes of the target of a request of HTTP/1. Default: 16 KiB.
+    pub target: usize,
+    /// From the first byte of a request's head to its last, and from the beginning of a connection to its first request.
+    /// Default: 15 s.
+    pub head_time: Duration,
+    /// Bytes of the body of a request. Default: no limit.
+    pub body: Option<u64>,
+    /// The whole life of a request that is no upgrade, if its rule has no shorter timeout. Default: no limit.
+    pub request: Option<Duration>,
+    /// Streams of one HTTP/2 connection of a client. Default: 100.
+    pub streams: u32,
+    /// An HTTP/2 connection of a client without streams. Default: 5 min.
+    pub http2_idle: Duration,
+    /// A connection of a client of HTTP; then it ends as soon as no request is running. Default: no limit.
+    pub connection: Option<Duration>,
     /// A TLS handshake, from accept to finish. Default: 10 s.
     pub handshake: Duration,
     /// Connecting to an endpoint, TLS included. Default: 5 s.
@@ -38,6 +62,17 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: 32_768,
+            connections_of_source: 16_384,
+            head: 64 << 10,
+            fields: 100,
+            target: 16 << 10,
+            head_time: Duration::from_secs(15),
+            body: None,
+            request: None,
+            streams: 100,
+            http2_idle: Duration::from_secs(300),
+            connection: None,
             handshake: Duration::from_secs(10),
             connect: Duration::from_secs(5),
             client_idle: Duration::from_secs(60),
@@ -53,5 +88,13 @@ impl Default for Limits {
             max_backoff: Duration::from_secs(10),
             idle_upstream: 1024,
         }
+    }
+}
+
+impl Limits {
+    /// What the guard of a connection needs.
+    pub(crate) fn guard(&self) -> GuardLimits {
+        let head = HeadLimits { bytes: self.head, fields: self.fields, target: self.target };
+        GuardLimits { head, head_time: self.head_time }
     }
 }

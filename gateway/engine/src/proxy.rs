@@ -12,6 +12,8 @@ mod observe;
 mod request_id;
 mod session;
 
+pub(crate) use fault::last_page;
+
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observe::Observe;
@@ -29,7 +31,7 @@ use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The proxy.
 pub(crate) struct Gateway {
@@ -43,6 +45,20 @@ impl Gateway {
     pub(crate) fn new(live: Arc<Live<Runtime>>, limits: Limits, observe: Arc<Observe>) -> Self {
         let mirrors = Mirrors::new(&limits);
         Self { live, limits, observe, mirrors }
+    }
+}
+
+impl Gateway {
+    /// A client of HTTP/2 has to go on with its request in time; Pingora's own clock is for HTTP/1 alone. Calls, and
+    /// requests that are being answered, may be silent for long: that is how streams both ways are used.
+    fn await_client(&self, session: &Session, ctx: &mut RequestContext, is_sent: bool) {
+        ctx.is_sent = is_sent;
+        if !session.is_http2() {
+            return;
+        }
+        let may_be_silent = ctx.attempts.response_begun() || fault::is_call(&session.req_header().headers);
+        let limit = if may_be_silent { self.limits.stream_idle } else { self.limits.client_idle };
+        ctx.await_client((!is_sent).then(|| Instant::now() + limit));
     }
 }
 
@@ -64,6 +80,8 @@ impl ProxyHttp for Gateway {
         match self.admit(session, ctx) {
             Ok(admission::Admitted::Forward) => {
                 ctx.watch(session);
+                let is_sent = session.is_body_empty();
+                self.await_client(session, ctx, is_sent);
                 self.mirrors.start(session, ctx);
                 Ok(false)
             }
@@ -106,11 +124,14 @@ impl ProxyHttp for Gateway {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         ctx: &mut RequestContext,
     ) -> Result<()> {
+        self.await_client(session, ctx, end_of_stream);
+        ctx.received += body.as_ref().map_or(0, |piece| piece.len() as u64);
+        self.limit_body(ctx.received).map_err(|fault| ctx.fail(fault))?;
         ctx.copies.body(body.as_ref(), end_of_stream);
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))
     }
@@ -148,6 +169,7 @@ impl ProxyHttp for Gateway {
             response.remove_header(&http::header::TRANSFER_ENCODING);
         }
         ctx.response_begins(session, response.status);
+        self.await_client(session, ctx, ctx.is_sent);
         ctx.edit_response(&mut PingoraResponse(response));
         Ok(())
     }

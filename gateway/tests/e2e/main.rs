@@ -8,6 +8,7 @@ mod drain;
 mod gateway;
 mod grpcroute;
 mod httproute;
+mod limits;
 mod reload;
 mod smoke;
 mod streams;

@@ -27,9 +27,11 @@ impl HttpServerApp for ConnectionApp {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if matches!(session, ServerSession::H2(_)) {
+        let is_stream = matches!(session, ServerSession::H2(_));
+        if is_stream {
             self.connection.http2.store(true, Ordering::Relaxed);
         }
+        let _open = is_stream.then(|| self.connection.streams.open());
         // RFC 9112 section 9.3.2: clients may send the next request before they have the response.
         session.set_pipelining_enabled(true);
         let ended = Current::run(self.connection.clone(), self.proxy.process_new_http(session, shutdown)).await;

@@ -18,6 +18,8 @@ tokio::task_local! {
 pub(crate) struct Current {
     pub(crate) connection: Arc<Connection>,
     deadline: Cell<Option<Instant>>,
+    /// When the client has to have sent more; it moves with every piece.
+    awaited: Cell<Option<Instant>>,
     last_word: RefCell<Option<LastWord>>,
 }
 
@@ -36,7 +38,8 @@ impl Current {
     /// Runs a request of a connection, and drops it when its deadline passes. The phases of the proxy answer 504 before
     /// that wherever Pingora lets them.
     pub(crate) async fn run<T>(connection: Arc<Connection>, request: impl Future<Output = T>) -> Ended<T> {
-        let current = Self { connection, deadline: Cell::new(None), last_word: RefCell::new(None) };
+        let current =
+            Self { connection, deadline: Cell::new(None), awaited: Cell::new(None), last_word: RefCell::new(None) };
         CURRENT.scope(current, until_deadline(request)).await
     }
 
@@ -55,6 +58,12 @@ pub(crate) fn drop_at(deadline: Option<Instant>, last_word: Option<LastWord>) {
     });
 }
 
+/// The running request is dropped at this moment, unless another one is set before.
+pub(crate) fn await_client(until: Option<Instant>) {
+    // Outside of a request there is nothing to drop.
+    let _ = CURRENT.try_with(|current| current.awaited.set(until));
+}
+
 async fn until_deadline<T>(request: impl Future<Output = T>) -> Ended<T> {
     let mut request = pin!(request);
     let mut armed: Option<Instant> = None;
@@ -63,20 +72,28 @@ async fn until_deadline<T>(request: impl Future<Output = T>) -> Ended<T> {
         if let Poll::Ready(done) = request.as_mut().poll(cx) {
             return Poll::Ready(Ended::Done(done));
         }
-        let deadline = CURRENT.with(|current| current.deadline.get());
-        if deadline != armed {
-            armed = deadline;
-            timer.set(deadline.map(|deadline| sleep_until(deadline.into())));
-        }
-        match timer.as_mut().as_pin_mut().map(|timer| timer.poll(cx)) {
-            Some(Poll::Ready(())) => Poll::Ready(CURRENT.with(Current::late)),
-            Some(Poll::Pending) | None => Poll::Pending,
+        loop {
+            let end = CURRENT.with(Current::end);
+            // One that moved away is set when it goes off: it moves with every piece of a body.
+            if end.is_none() || armed.is_none_or(|armed| end.is_some_and(|end| end < armed)) {
+                armed = end;
+                timer.set(end.map(|end| sleep_until(end.into())));
+            }
+            match timer.as_mut().as_pin_mut().map(|timer| timer.poll(cx)) {
+                Some(Poll::Ready(())) if end > armed => armed = None,
+                Some(Poll::Ready(())) => return Poll::Ready(CURRENT.with(Current::late)),
+                Some(Poll::Pending) | None => return Poll::Pending,
+            }
         }
     })
     .await
 }
 
 impl Current {
+    fn end(&self) -> Option<Instant> {
+        [self.deadline.get(), self.awaited.get()].into_iter().flatten().min()
+    }
+
     fn late<T>(&self) -> Ended<T> {
         let last_word = self.last_word.take();
         if last_word.is_some() {
@@ -108,6 +125,20 @@ mod tests {
         let Ended::Late(Some(last_word)) = Current::run(connection(), request).await else { panic!("not late") };
         assert_eq!(last_word(), b"late");
         assert!(begun.elapsed() >= Duration::from_secs(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_on_sending_is_waited_for() {
+        let begun = tokio::time::Instant::now();
+        let request = async {
+            for _ in 0..4 {
+                await_client(Some(tokio::time::Instant::now().into_std() + Duration::from_secs(5)));
+                tokio::time::sleep(Duration::from_secs(4)).await;
+            }
+            std::future::pending::<()>().await
+        };
+        assert!(matches!(Current::run(connection(), request).await, Ended::Late(None)));
+        assert_eq!(begun.elapsed().as_secs(), 17);
     }
 
     #[tokio::test]

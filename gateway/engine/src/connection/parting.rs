@@ -42,6 +42,11 @@ impl Parting {
         self.idle.store(now, Ordering::Relaxed);
     }
 
+    /// Whether a request of HTTP/1 is served.
+    pub(super) fn is_busy(&self) -> bool {
+        self.idle.load(Ordering::Relaxed) == BUSY
+    }
+
     /// Whether the connection ends after what is served now.
     pub(crate) fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Relaxed)

@@ -1,15 +1,18 @@
-//! Gets a client's connection back from a request that is dropped, so that the client can still be told why. Pingora
-//! owns the connection while it serves a request, and has no way to interrupt it.
+//! A client's connection as the proxy gets it: what is read goes through the guard, and when the proxy drops it, it can
+//! be had back, so that the client can still be told why. Pingora owns the connection while it serves a request, and has
+//! no way to interrupt it.
 
 use super::Connection;
+use super::guard::{Flaw, Guard, GuardLimits, PREFACE};
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
     UniqueID, UniqueIDType,
 };
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +20,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-
-/// How a client of HTTP/2 begins.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Where a connection is left when its request is dropped.
 #[derive(Debug, Default)]
@@ -45,14 +45,21 @@ impl Left {
 pub(crate) struct Reclaimable {
     /// Present until dropped.
     stream: Option<Stream>,
-    /// What was read to see what is spoken.
-    seen: Bytes,
+    guard: Guard,
     connection: Arc<Connection>,
 }
 
 impl Reclaimable {
-    pub(crate) fn new(stream: Stream, connection: Arc<Connection>) -> Self {
-        Self { stream: Some(stream), seen: Bytes::new(), connection }
+    /// Over TLS it was agreed on what is spoken; in clear text it shows.
+    pub(crate) fn new(stream: Stream, limits: GuardLimits, connection: Arc<Connection>) -> Self {
+        let mut guard = Guard::new(limits);
+        if stream.get_ssl_digest().is_some() {
+            match stream.selected_alpn_proto() {
+                Some(ALPN::H2) => guard.http2(false),
+                Some(_) | None => guard.http1(&[]),
+            }
+        }
+        Self { stream: Some(stream), guard, connection }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
@@ -67,6 +74,16 @@ impl Drop for Reclaimable {
             *stream.lock().unwrap_or_else(PoisonError::into_inner) = self.stream.take();
         }
     }
+}
+
+/// Writes something, and ends the connection without waiting for anything.
+pub(crate) async fn say_and_leave(mut stream: Stream, words: &[u8], patience: Duration) {
+    let saying = async {
+        stream.write_all(words).await?;
+        stream.flush().await
+    };
+    // Whoever floods us may not listen.
+    let _ = tokio::time::timeout(patience, saying).await;
 }
 
 /// Writes a response and ends the connection. What the client still sends is read for a while: to close on it would
@@ -86,18 +103,20 @@ pub(crate) async fn say(mut stream: Stream, response: &[u8], patience: Duration)
 
 impl AsyncRead for Reclaimable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.seen.is_empty() {
-            let length = self.seen.len().min(buf.remaining());
-            buf.put_slice(&self.seen.split_to(length));
-            return Poll::Ready(Ok(()));
-        }
-        self.stream()?.poll_read(cx, buf)
+        let Self { stream: Some(stream), guard, connection } = &mut *self else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        guard.poll_read(stream, connection, cx, buf)
     }
 }
 
 impl AsyncWrite for Reclaimable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write(cx, buf)
+        let written = self.stream()?.poll_write(cx, buf);
+        if let Poll::Ready(Ok(length)) = written {
+            self.guard.written(buf.get(..length).unwrap_or_default());
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -113,7 +132,11 @@ impl AsyncWrite for Reclaimable {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write_vectored(cx, bufs)
+        let written = self.stream()?.poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Ok(length)) = written {
+            self.guard.written_vectored(bufs, length);
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -153,14 +176,40 @@ impl Peek for Reclaimable {
     async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
         let mut seen = BytesMut::with_capacity(buf.len());
         while PREFACE.starts_with(&seen) && seen.len() < buf.len() {
-            let mut stream = (&mut *self).take((buf.len() - seen.len()) as u64);
-            if stream.read_buf(&mut seen).await? == 0 {
+            let left = buf.len() - seen.len();
+            let Some(read) = self.first_bytes(left).await? else {
+                self.connection.refuse(if seen.is_empty() { Flaw::NoRequest } else { Flaw::SlowHead }, &seen);
+                return Err(io::ErrorKind::TimedOut.into());
+            };
+            if read.is_empty() {
                 break;
             }
+            seen.extend_from_slice(&read);
         }
         buf.iter_mut().zip(&seen).for_each(|(byte, seen)| *byte = *seen);
-        self.seen = seen.freeze();
+        if &seen[..] == PREFACE {
+            self.connection.http2.store(true, Ordering::Relaxed);
+            self.guard.http2(true);
+        } else {
+            self.guard.http1(&seen);
+        }
         Ok(true)
+    }
+}
+
+impl Reclaimable {
+    /// Some bytes of the beginning, none at the end; `None` if they took too long.
+    async fn first_bytes(&mut self, most: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = vec![0; most];
+        let mut bytes = ReadBuf::new(&mut bytes);
+        poll_fn(|cx| {
+            if Pin::new(&mut *self).poll_read(cx, &mut bytes)?.is_ready() {
+                return Poll::Ready(Ok(true));
+            }
+            self.guard.poll_late(cx).map(|()| Ok::<_, io::Error>(false))
+        })
+        .await
+        .map(|in_time| in_time.then(|| bytes.filled().to_vec()))
     }
 }
 

@@ -9,8 +9,8 @@ use crate::connection::TlsFacts;
 use crate::path;
 use crate::runtime::{ListenerState, Port, Speaks};
 use crate::tls::server::Unverified;
-use http::Version;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderName, HeaderValue, Version};
 use lychgate_filters::{ChainState, Reply, RequestHead, RequestView, Verdict};
 use lychgate_ir::Protocol;
 use lychgate_router::{RequestLine, Selection, normalize_host};
@@ -18,6 +18,7 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What becomes of a request that was not refused.
 pub(super) enum Admitted {
@@ -35,6 +36,7 @@ impl Gateway {
         ctx.observation.asked(request);
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
+        self.limit(request)?;
         head::to_origin_form(request).map_err(|NoPath| Fault::bad_request("a target that is no path"))?;
         normalize(request)?;
         head::ignore_upgrades(request);
@@ -54,8 +56,29 @@ impl Gateway {
         forwarded::apply(request, &connection, &listener.spec, verified);
         match filter(ctx, request)? {
             Some(reply) => Ok(Admitted::Reply(reply)),
-            None => choose(ctx, request),
+            None => choose(ctx, request, self.limits.request),
         }
+    }
+}
+
+impl Gateway {
+    /// What is limited before anything is done for the request.
+    fn limit(&self, request: &RequestHeader) -> Result<(), Fault> {
+        if request.headers.len() > self.limits.fields {
+            return Err(Fault::head_too_large("more header fields than the limit"));
+        }
+        // The guard has counted the bytes of HTTP/1; this is how HTTP/2 does (RFC 9113 section 6.5.2).
+        let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 32;
+        if request.version == Version::HTTP_2 && request.headers.iter().map(size).sum::<usize>() > self.limits.head {
+            return Err(Fault::head_too_large("a head longer than the limit"));
+        }
+        let announced = request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        self.limit_body(announced.unwrap_or(0))
+    }
+
+    /// Whether a body may be so long.
+    pub(super) fn limit_body(&self, length: u64) -> Result<(), Fault> {
+        if self.limits.body.is_some_and(|limit| length > limit) { Err(Fault::body_too_large()) } else { Ok(()) }
     }
 }
 
@@ -152,7 +175,7 @@ fn filter(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Optio
 }
 
 /// Chooses a backend and lets its filters answer, before anything is dialled.
-fn choose(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Admitted, Fault> {
+fn choose(ctx: &mut RequestContext, request: &mut RequestHeader, longest: Option<Duration>) -> Result<Admitted, Fault> {
     let Some(routed) = &ctx.routed else { return Err(Fault::bug("a choice without a route")) };
     let rule = routed.rule.clone();
     let forward = rule.forward.as_ref().map_err(Fault::refused)?;
@@ -164,7 +187,8 @@ fn choose(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Admit
         Some(session) => Some(session),
         None => backend.state().spec.persistence.as_ref().and_then(|spec| SessionState::of(spec, request)),
     };
-    ctx.deadline = forward.timeouts.request.map(|limit| ctx.started + limit);
+    let limit = [forward.timeouts.request, longest].into_iter().flatten().min();
+    ctx.deadline = limit.map(|limit| ctx.started + limit);
     ctx.attempts.limit(forward.retry.clone(), forward.timeouts.backend_request);
     if destination.chain.may_reply() {
         // On a copy: the filters edit the request of each attempt later on.

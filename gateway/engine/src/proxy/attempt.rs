@@ -13,6 +13,7 @@ use pingora_error::{Error, ErrorSource, ErrorType, Result, RetryType};
 use pingora_proxy::Session;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Without a retry policy, a request that no endpoint has seen is offered to this many others: to fail it would help
@@ -178,6 +179,9 @@ impl RequestContext {
         self.attempts.response_begun = true;
         if status == StatusCode::SWITCHING_PROTOCOLS {
             // What follows is a connection, not a request.
+            if let Some(connection) = &self.connection {
+                connection.tunnel.store(true, Ordering::Relaxed);
+            }
             self.deadline = None;
             self.attempts.deadline = None;
             session.set_read_timeout(None);

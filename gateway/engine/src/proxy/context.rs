@@ -6,7 +6,7 @@ use super::mirror::Copies;
 use super::observe::Observation;
 use super::session::SessionState;
 use crate::connection::Connection;
-use crate::connection::{Current, drop_at};
+use crate::connection::{Current, await_client, drop_at};
 use crate::observe::Observe;
 use crate::runtime::{Destination, ListenerState, RuleState};
 use crate::upstream::BackendCell;
@@ -16,6 +16,7 @@ use lychgate_ir::MatchedPath;
 use pingora_error::{Error, ErrorType};
 use pingora_proxy::Session;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// One request.
@@ -31,6 +32,12 @@ pub(crate) struct RequestContext {
     pub(super) deadline: Option<Instant>,
     /// What went wrong, if a phase knows better than Pingora's error.
     pub(super) fault: Option<Fault>,
+    /// Bytes of the body so far.
+    pub(super) received: u64,
+    /// Whether the client has sent all of its request.
+    pub(super) is_sent: bool,
+    /// When the client has to have sent more of it.
+    pub(super) awaited: Option<Instant>,
     pub(super) observation: Observation,
 }
 
@@ -55,6 +62,7 @@ impl RequestContext {
         let connection = Current::connection();
         if let Some(connection) = &connection {
             connection.parting.busy();
+            connection.requests.fetch_add(1, Ordering::Relaxed);
         }
         Self {
             connection,
@@ -66,6 +74,9 @@ impl RequestContext {
             copies: Copies::default(),
             deadline: None,
             fault: None,
+            received: 0,
+            is_sent: false,
+            awaited: None,
             observation: Observation::new(observe),
         }
     }
@@ -117,6 +128,12 @@ impl RequestContext {
         }
     }
 
+    /// The client has to have sent more of its request by then.
+    pub(super) fn await_client(&mut self, until: Option<Instant>) {
+        self.awaited = until;
+        await_client(until);
+    }
+
     /// Fails if the request, or this attempt, has taken too long.
     pub(super) fn check_deadline(&self) -> Result<(), Fault> {
         // Reading the clock for every piece of a body is for those that asked for a deadline.
@@ -136,6 +153,7 @@ impl RequestContext {
     /// The request is over: what it holds is given back.
     pub(super) fn finish(&mut self, status: Option<StatusCode>, received: usize, sent: usize) {
         drop_at(None, None);
+        self.await_client(None);
         self.observed(status, received as u64, sent as u64);
         self.attempts.finish();
         tracing::debug!(

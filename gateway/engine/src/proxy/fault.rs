@@ -4,11 +4,15 @@
 //! causes are for the log.
 
 mod call;
+mod refused;
+
+pub(super) use call::is_call;
+pub(crate) use refused::last_page;
 
 use super::RequestContext;
 use super::head::PingoraResponse;
 use super::request_id::REQUEST_ID;
-use crate::connection::{LastWord, drop_at};
+use crate::connection::{Flaw, LastWord, drop_at};
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -53,8 +57,33 @@ impl Fault {
         self.reason
     }
 
+    /// Whether a client came up against a limit.
+    fn is_limit(&self) -> bool {
+        self.blame == Blame::Client && matches!(self.status.as_u16(), 408 | 413 | 414 | 431)
+    }
+
     pub(super) fn bad_request(detail: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", Blame::Client, detail)
+    }
+
+    pub(super) fn head_too_large(detail: &'static str) -> Self {
+        Self::flaw(Flaw::HeadTooLarge(detail))
+    }
+
+    /// RFC 9110 section 15.5.14.
+    pub(super) fn body_too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            Blame::Client,
+            "the body of the request is longer than the limit",
+        )
+    }
+
+    /// What the guard found.
+    fn flaw(flaw: Flaw) -> Self {
+        let status = flaw.status().and_then(|status| StatusCode::from_u16(status).ok());
+        Self::new(status.unwrap_or(StatusCode::BAD_REQUEST), flaw.reason(), Blame::Client, flaw.detail())
     }
 
     pub(super) fn no_listener() -> Self {
@@ -124,6 +153,9 @@ impl Fault {
 
     /// What one of Pingora's errors means.
     pub(super) fn of(error: &Error, ctx: &RequestContext) -> Self {
+        if let Some(refused) = ctx.connection.as_ref().and_then(|connection| connection.take_refused()) {
+            return Self::flaw(refused.flaw);
+        }
         if ctx.check_deadline().is_err() {
             return Self::timeout();
         }
@@ -135,6 +167,7 @@ impl Fault {
                 upstream(StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY), "upstream_error")
             }
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => client(StatusCode::REQUEST_TIMEOUT, "slow_request"),
+            (ErrorSource::Downstream, ErrorType::WriteTimedout) => client(StatusCode::REQUEST_TIMEOUT, "slow_reader"),
             (ErrorSource::Downstream, _) => client(StatusCode::BAD_REQUEST, "broken_request"),
             (ErrorSource::Upstream, ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout) => {
                 upstream(StatusCode::GATEWAY_TIMEOUT, "connect_timeout")
@@ -222,11 +255,14 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
     let backend = ctx.forward.as_ref().map(|forward| &forward.backend.id);
     fault.log(rule, backend, ctx.id.as_ref());
     ctx.observation.failed(fault.reason, &fault.detail);
+    if let Some(connection) = ctx.connection.as_ref().filter(|_| fault.is_limit()) {
+        ctx.observation.limited(fault.reason, connection.peer.ip(), &fault.detail);
+    }
     if fault.blame == Blame::Client && fault.status == StatusCode::BAD_REQUEST {
         session.set_keepalive(None);
     }
     let request = session.req_header();
-    if call::is_call(&request.headers) {
+    if is_call(&request.headers) {
         let framed = request.version != Version::HTTP_2;
         let id = ctx.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("none");
         let head = fault.to_call(id, ctx.id.as_ref(), framed)?;

@@ -6,6 +6,7 @@ use crate::observe::Observe;
 use http::{StatusCode, Version};
 use lychgate_telemetry::{AccessEntry, BackendMetrics, ListenerMetrics, Timing};
 use pingora_http::RequestHeader;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -108,6 +109,11 @@ impl Observation {
         }
     }
 
+    /// It came up against a limit.
+    pub(super) fn limited(&self, reason: &'static str, client: IpAddr, detail: &str) {
+        self.observe.notices.acted(reason, client, detail);
+    }
+
     /// It was refused, or failed.
     pub(super) fn failed(&mut self, reason: &'static str, detail: &str) {
         self.observe.metrics.refused(reason);
@@ -177,6 +183,13 @@ impl Drop for RequestContext {
     fn drop(&mut self) {
         if self.observation.done {
             return;
+        }
+        if self.awaited.is_some_and(|awaited| awaited <= Instant::now()) {
+            let detail = "the client did not go on with its request in time";
+            self.observation.failed("slow_request", detail);
+            if let Some(connection) = &self.connection {
+                self.observation.limited("slow_request", connection.peer.ip(), detail);
+            }
         }
         let unanswered_in_time = self.is_late() && !self.attempts.response_begun();
         if unanswered_in_time {

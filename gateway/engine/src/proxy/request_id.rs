@@ -21,6 +21,13 @@ pub(crate) fn ensure(request: &mut RequestHeader) -> Result<HeaderValue> {
     if let Some(id) = request.headers.get(REQUEST_ID).filter(usable) {
         return Ok(id.clone());
     }
+    let id = new();
+    request.insert_header(REQUEST_ID, id.clone())?;
+    Ok(id)
+}
+
+/// 128 random bits.
+pub(crate) fn new() -> HeaderValue {
     let mut text = [0; 32];
     let mut bits = rand::random::<u128>();
     for digit in &mut text {
@@ -28,7 +35,5 @@ pub(crate) fn ensure(request: &mut RequestHeader) -> Result<HeaderValue> {
         *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
         bits >>= 4;
     }
-    let id = HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("none"));
-    request.insert_header(REQUEST_ID, id.clone())?;
-    Ok(id)
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }

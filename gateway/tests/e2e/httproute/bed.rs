@@ -4,8 +4,6 @@ use crate::support::{Site, echo, http_gateway, service};
 use lychgate_echo::EchoServer;
 use lychgate_testkit::{Dial, Reply, free_addr};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -62,31 +60,19 @@ pub(super) fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> http
     builder.body(()).unwrap()
 }
 
-/// Waits until something holds that tells nobody when it changes.
-pub(super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let patience = tokio::time::Instant::now() + lychgate_testkit::PATIENCE;
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < patience, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// A backend that answers each connection with exact bytes as soon as a request's head is read, and keeps the head.
+/// A backend that answers each connection with exact bytes as soon as a request's head is read.
 pub(super) struct Canned {
     /// Where it listens.
     pub(super) address: SocketAddr,
-    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Canned {
     /// After its answer it closes the connection.
     pub(super) async fn new(answer: &'static str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let canned = Self { address: listener.local_addr().unwrap(), heads: Arc::default() };
-        let heads = canned.heads.clone();
+        let canned = Self { address: listener.local_addr().unwrap() };
         tokio::spawn(async move {
             while let Ok((mut tcp, _)) = listener.accept().await {
-                let heads = heads.clone();
                 tokio::spawn(async move {
                     let mut head = Vec::new();
                     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -95,7 +81,6 @@ impl Canned {
                             Ok(_) => {}
                         }
                     }
-                    heads.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
                     // The gateway may be gone; then nobody misses the answer.
                     let _ = tcp.write_all(answer.as_bytes()).await;
                     let _ = tcp.shutdown().await;
@@ -103,10 +88,5 @@ impl Canned {
             }
         });
         canned
-    }
-
-    /// The heads of requests so far.
-    pub(super) fn heads(&self) -> Vec<String> {
-        self.heads.lock().unwrap().clone()
     }
 }

@@ -177,22 +177,6 @@ async fn a_request_with_trailers_is_forwarded_whole_without_them() {
 }
 
 #[tokio::test]
-async fn a_request_framed_twice_is_forwarded_framed_once_and_is_the_last_of_its_connection() {
-    let canned = Canned::new("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-    let (_site, at) = serve(&(service("it", &[canned.address]) + &http_route("it", "[]", RULE))).await;
-    let mut connection = RawConnection::open(&Dial::http1(at), "a.example").await.unwrap();
-    let framed =
-        "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    connection.send(framed.to_owned() + "GET /smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
-    let (answer, _) = connection.to_end().await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&answer).matches("HTTP/1.1 ").count(), 1);
-    let heads = canned.heads();
-    assert_eq!(heads.len(), 1);
-    let head = heads[0].to_ascii_lowercase();
-    assert!(head.contains("transfer-encoding: chunked") && !head.contains("content-length"), "{head}");
-}
-
-#[tokio::test]
 async fn the_version_of_one_side_does_not_show_on_the_other() {
     for (protocol, spoken) in [(None, "HTTP/1.1"), (Some("kubernetes.io/h2c"), "HTTP/2.0")] {
         let (_it, address) = echo("it").await;

@@ -1,6 +1,7 @@
 //! sessionPersistence: a client stays with its endpoint, by cookie or header.
 
-use super::bed::{by, eventually, send, serve};
+use super::bed::{by, send, serve};
+use crate::support::eventually;
 use crate::support::{echo, http_route, service};
 use lychgate_echo::EchoServer;
 use lychgate_testkit::Reply;

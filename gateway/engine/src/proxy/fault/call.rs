@@ -8,7 +8,7 @@ use pingora_error::Result;
 use pingora_http::ResponseHeader;
 
 /// Whether a request is a gRPC call (gRPC over HTTP/2, "Requests"), whose client reads no status but gRPC's.
-pub(super) fn is_call(headers: &HeaderMap) -> bool {
+pub(in crate::proxy) fn is_call(headers: &HeaderMap) -> bool {
     let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let rest = media_type.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))

@@ -1,0 +1,46 @@
+//! What a hostile or careless client can send, and what becomes of it: it is refused, counted, logged, and no backend
+//! and no other client notices.
+
+mod connections;
+mod framing;
+mod http2;
+mod sizes;
+mod slow;
+
+use crate::support::{Site, echo, gateway, http_route, service};
+use lychgate_echo::EchoServer;
+use lychgate_gateway::standalone::Options;
+use lychgate_testkit::{Dial, free_addr};
+use std::net::SocketAddr;
+
+/// A gateway with an echo server behind every path, and limits of its own.
+struct Bed {
+    it: EchoServer,
+    site: Site,
+    at: SocketAddr,
+}
+
+async fn bed(edit: impl FnOnce(&mut Options)) -> Bed {
+    let (it, address) = echo("it").await;
+    let at = free_addr();
+    let objects = service("it", &[address]) + &http_route("it", "[]", "    - backendRefs: [{name: it, port: 80}]\n");
+    let gateway = gateway(&format!("    - {{name: http, protocol: HTTP, port: {}}}\n", at.port()));
+    let files = [("gateway.yaml", gateway.as_str()), ("objects.yaml", objects.as_str())];
+    let site = Site::try_serve_with(&files, edit).await.unwrap();
+    Bed { it, site, at }
+}
+
+impl Bed {
+    /// How often something was refused for this reason.
+    async fn refused(&self, reason: &str) -> u64 {
+        let url = format!("http://{}/metrics", self.site.admin());
+        let text = Dial::http1(self.site.admin()).get(&url).await.unwrap().text();
+        let name = format!("lychgate_refused_total{{reason=\"{reason}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(0)
+    }
+
+    /// Whether a proper client is served as ever.
+    async fn serves(&self) -> bool {
+        Dial::http1(self.at).get("http://a.example/").await.is_ok_and(|reply| reply.status == 200)
+    }
+}
