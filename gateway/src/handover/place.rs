@@ -7,10 +7,15 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 
 /// Only the owner may connect.
 const MODE: u32 = 0o600;
+
+/// How often to look again, and when, where a process ends at the very moment when it is asked.
+const TRIES: usize = 10;
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// A path, and a listening socket that is to be found there.
 #[derive(Debug)]
@@ -32,13 +37,18 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(wrong(error)),
         }
-        match UnixStream::connect(path).await {
-            Ok(stream) => Ok(Some(stream)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                Ok(None)
+        for _ in 0..TRIES {
+            match UnixStream::connect(path).await {
+                Ok(stream) => return Ok(Some(stream)),
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                    return Ok(None);
+                }
+                // It ended while we waited for it; the rest of it ends in a moment.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => tokio::time::sleep(MOMENT).await,
+                Err(error) => return Err(wrong(error)),
             }
-            Err(error) => Err(wrong(error)),
         }
+        Err(wrong(io::ErrorKind::ConnectionReset.into()))
     }
 
     /// Listens beside the path.
