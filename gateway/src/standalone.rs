@@ -29,6 +29,9 @@ use succession::{Given, Heritage, give};
 use tokio::sync::{mpsc, oneshot, watch as latest};
 use tokio::task::{JoinHandle, JoinSet};
 
+/// How long the end waits for the access log.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 /// How to run standalone.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -232,7 +235,11 @@ impl Standalone {
     pub async fn stop(self) -> usize {
         // An error means that it has ended already.
         let _ = self.stop.send(());
-        self.task.await.unwrap_or_default()
+        let left = self.task.await.unwrap_or_default();
+        let finish = move || self.engine.observe().access_log.iter().for_each(|log| log.finish(LAST_LINES));
+        // An error means that it panicked, which has been told.
+        let _ = tokio::task::spawn_blocking(finish).await;
+        left
     }
 }
 

@@ -186,3 +186,17 @@ fn load_balancers_get_time_to_notice() {
     assert_eq!(gateway.ask("/readyz").0, 503);
     assert_eq!(gateway.end().code, Some(0));
 }
+
+#[test]
+fn the_access_log_is_whole_at_the_end() {
+    let [port] = free_ports();
+    let dir = dir(&[("site.yaml", &site(port))]);
+    let logs = tempfile::tempdir().unwrap();
+    let log = logs.path().join("access.log");
+    let gateway = Running::gateway(dir.path(), &["--access-log", text(&log)]);
+    for _ in 0..50 {
+        get(address(port), "/old");
+    }
+    assert_eq!(gateway.end().code, Some(0));
+    assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 50);
+}

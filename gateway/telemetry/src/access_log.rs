@@ -11,6 +11,7 @@ use crate::Metrics;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
 use writer::Writer;
 
 /// How access logs are written.
@@ -43,6 +44,8 @@ enum Message {
     Entry(Box<AccessEntry>),
     /// The file may have been moved away: open it anew.
     Reopen,
+    /// Tell when all that came before is written.
+    Tell(SyncSender<()>),
 }
 
 impl AccessLog {
@@ -87,6 +90,23 @@ impl AccessLog {
         // Rare, and worth waiting for a place in the queue; without a writer there is nothing to reopen.
         let _ = self.entries.send(Message::Reopen);
     }
+
+    /// Waits until all entries so far are written, but no longer than so long: a process that ends takes those with it that
+    /// wait. Blocks.
+    pub fn finish(&self, patience: Duration) {
+        let begun = Instant::now();
+        let (tell, written) = sync_channel(1);
+        let mut message = Message::Tell(tell);
+        while let Err(TrySendError::Full(again)) = self.entries.try_send(message) {
+            if begun.elapsed() >= patience {
+                return;
+            }
+            message = again;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Too late, or without a writer, they are lost.
+        let _ = written.recv_timeout(patience.saturating_sub(begun.elapsed()));
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +115,7 @@ mod tests {
     use super::*;
     use crate::MetricsLimits;
     use std::path::Path;
-    use std::time::{Duration, Instant, SystemTime};
+    use std::time::SystemTime;
 
     fn entry(id: &str) -> Box<AccessEntry> {
         Box::new(AccessEntry {
@@ -188,6 +208,26 @@ mod tests {
         assert!(error.to_string().contains("statsu"), "{error}");
         let nowhere = AccessTarget::File("/nowhere/at/all/access.log".into());
         assert!(AccessLog::start(AccessLogOptions::new(nowhere, AccessFormat::Json), metrics).is_err());
+    }
+
+    #[test]
+    fn at_the_end_everything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("access.log");
+        let log = start(&path, AccessFormat::Json, &["request_id"]);
+        for id in 0..1000 {
+            log.write(entry(&id.to_string()));
+        }
+        log.finish(Duration::from_secs(20));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1000);
+        // Nobody writes any more.
+        let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let (entries, waiting) = sync_channel(1);
+        let log = AccessLog { entries, metrics };
+        log.write(entry("1"));
+        log.finish(Duration::from_millis(10));
+        drop(waiting);
+        log.finish(Duration::from_secs(20));
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl Writer {
                 let written = self.out.write_all(line.as_bytes());
                 self.tell(written);
             }
+            Message::Tell(tell) => {
+                self.flush();
+                // Whoever asked may have waited for too long.
+                let _ = tell.try_send(());
+            }
             Message::Reopen => {
                 self.flush();
                 match self.target.open() {
