@@ -46,6 +46,9 @@ pub struct EchoArgs {
     /// Speak the lines of the Gateway API conformance suite on --tcp and --tls, and its JSON on --udp.
     #[arg(long)]
     pub conformance: bool,
+    /// Let every connection begin with a header of the PROXY protocol, and tell what it says; others are closed.
+    #[arg(long)]
+    pub proxy_protocol: bool,
     /// The namespace that answers tell.
     #[arg(long, env = "NAMESPACE", default_value = "default")]
     pub namespace: String,
@@ -99,13 +102,30 @@ pub async fn run(args: EchoArgs, out: &mut impl Write, stop: impl Future<Output 
 
 /// One server for each HTTP address; the other ports belong to the first.
 fn configs(args: EchoArgs) -> Result<Vec<EchoConfig>, EchoError> {
-    let EchoArgs { http, https, tcp, tls, udp, cert, key, client_ca, conformance, namespace, ingress, service, pod } =
-        args;
+    let EchoArgs {
+        http,
+        https,
+        tcp,
+        tls,
+        udp,
+        cert,
+        key,
+        client_ca,
+        conformance,
+        proxy_protocol,
+        namespace,
+        ingress,
+        service,
+        pod,
+    } = args;
     let settings = match (cert, key) {
         (Some(cert), Some(key)) => Some(Arc::new(server_tls(&cert, &key, client_ca.as_deref())?)),
         (Some(_) | None, Some(_) | None) => None,
     };
-    let base = EchoConfig::default().with_raw(if conformance { RawMode::Conformance } else { RawMode::Bytes });
+    let mut base = EchoConfig::default().with_raw(if conformance { RawMode::Conformance } else { RawMode::Bytes });
+    if proxy_protocol {
+        base = base.with_proxy_protocol();
+    }
     let mut configs: Vec<EchoConfig> = http
         .into_iter()
         .map(|addr| {

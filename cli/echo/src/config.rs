@@ -57,6 +57,7 @@ pub struct EchoConfig {
     pub(crate) identity: EchoIdentity,
     pub(crate) raw: RawMode,
     pub(crate) recorded: usize,
+    pub(crate) introduced: bool,
 }
 
 impl Default for EchoConfig {
@@ -70,6 +71,7 @@ impl Default for EchoConfig {
             identity: EchoIdentity::default(),
             raw: RawMode::default(),
             recorded: DEFAULT_RECORDED,
+            introduced: false,
         }
     }
 }
@@ -125,6 +127,12 @@ impl EchoConfig {
     /// Says how TCP and UDP answer.
     pub fn with_raw(mut self, raw: RawMode) -> Self {
         self.raw = raw;
+        self
+    }
+
+    /// Every connection has to begin with a header of the PROXY protocol, of either version; others are closed.
+    pub fn with_proxy_protocol(mut self) -> Self {
+        self.introduced = true;
         self
     }
 

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::introduction::Introduction;
 use crate::report::TlsReport;
 
 /// What all requests of a connection share.
@@ -20,6 +21,7 @@ pub(crate) struct Connection {
     pub(crate) number: u64,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
+    pub(crate) introduction: Option<Introduction>,
     pub(crate) tls: Option<TlsReport>,
     pub(crate) fuse: Fuse,
 }
@@ -53,6 +55,12 @@ pub(crate) struct Socket {
 impl Socket {
     pub(crate) fn new(tcp: TcpStream, fuse: Fuse) -> Self {
         Self { tcp, fuse }
+    }
+
+    /// The first byte that comes, which can still be read.
+    pub(crate) async fn peek(&self) -> io::Result<u8> {
+        let mut first = [0];
+        self.tcp.peek(&mut first).await.map(|_| first[0])
     }
 }
 

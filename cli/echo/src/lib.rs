@@ -42,6 +42,7 @@ mod flaky;
 mod gates;
 pub mod grpc;
 mod http;
+mod introduction;
 mod journal;
 mod knobs;
 pub mod limits;
@@ -54,6 +55,7 @@ mod websocket;
 
 pub use body::pattern;
 pub use config::{EchoConfig, EchoIdentity, RawMode};
+pub use introduction::Introduction;
 pub use journal::{BodySeen, Counts, Kind, Recorded};
 pub use report::{EchoReport, TlsReport};
 pub use server::{EchoServer, Port};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::EchoIdentity;
 use crate::connection::Connection;
+use crate::introduction::Introduction;
 
 /// A request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub struct EchoReport {
     pub tls: Option<TlsReport>,
     /// The other end of the connection.
     pub client: SocketAddr,
+    /// Whose connection that end says it carries, if this server asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<Introduction>,
     /// The number of the connection at this server, from 1: two requests with the same number shared one.
     pub connection: u64,
     /// The number of the request at this server, from 1.
@@ -91,6 +95,7 @@ impl EchoReport {
             identity: identity.clone(),
             tls: connection.tls.clone(),
             client: connection.peer,
+            proxy_protocol: connection.introduction.clone(),
             connection: connection.number,
             request: number,
             body_bytes: None,

@@ -40,6 +40,8 @@ pub enum Port {
 pub(crate) struct Shared {
     pub(crate) identity: EchoIdentity,
     pub(crate) raw: RawMode,
+    /// Whether connections begin with a header of the PROXY protocol.
+    pub(crate) introduced: bool,
     pub(crate) journal: Arc<Journal>,
     pub(crate) gates: Gates,
     pub(crate) attempts: Attempts,
@@ -65,10 +67,11 @@ impl EchoServer {
     /// # Errors
     /// A port that cannot be bound, named with its address.
     pub async fn bind(config: EchoConfig) -> io::Result<Self> {
-        let EchoConfig { http, https, tcp, tls, udp, identity, raw, recorded } = config;
+        let EchoConfig { http, https, tcp, tls, udp, identity, raw, recorded, introduced } = config;
         let shared = Arc::new(Shared {
             identity,
             raw,
+            introduced,
             journal: Arc::new(Journal::new(recorded)),
             gates: Gates::default(),
             attempts: Attempts::default(),

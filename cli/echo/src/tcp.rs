@@ -5,6 +5,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, 
 
 use crate::config::{EchoIdentity, RawMode};
 use crate::connection::Connection;
+use crate::introduction::Introduction;
 use crate::limits::MAX_LINE;
 use crate::report::TlsReport;
 use crate::server::Shared;
@@ -41,6 +42,8 @@ struct Answer<'a> {
     is_tls: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'a TlsReport>,
+    #[serde(rename = "proxyProtocol", skip_serializing_if = "Option::is_none")]
+    proxy_protocol: Option<&'a Introduction>,
 }
 
 async fn lines(
@@ -53,6 +56,7 @@ async fn lines(
         tcpport: connection.local.port().to_string(),
         is_tls: connection.tls.is_some(),
         tls: connection.tls.as_ref(),
+        proxy_protocol: connection.introduction.as_ref(),
     };
     let test = serde_json::to_string(&answer)? + "\n";
     let (from, mut to) = tokio::io::split(io);

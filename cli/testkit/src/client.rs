@@ -82,22 +82,24 @@ pub struct Dial {
     addr: SocketAddr,
     speak: Speak,
     tls: Option<(std::sync::Arc<rustls::ClientConfig>, Option<String>)>,
+    /// Sent before anything else.
+    first: Vec<u8>,
 }
 
 impl Dial {
     /// HTTP/1.1 in the clear.
     pub fn http1(addr: SocketAddr) -> Self {
-        Self { addr, speak: Speak::Http1, tls: None }
+        Self { addr, speak: Speak::Http1, tls: None, first: Vec::new() }
     }
 
     /// HTTP/2 in the clear, with prior knowledge (h2c, RFC 9113, section 3.3).
     pub fn h2c(addr: SocketAddr) -> Self {
-        Self { addr, speak: Speak::Http2, tls: None }
+        Self { addr, speak: Speak::Http2, tls: None, first: Vec::new() }
     }
 
     /// TLS, and then what ALPN agrees on. The server name is the request's host unless [`Dial::sni`] says otherwise.
     pub fn tls(addr: SocketAddr, tls: &ClientTls) -> Self {
-        Self { addr, speak: Speak::Agreed, tls: Some((tls.config(), None)) }
+        Self { addr, speak: Speak::Agreed, tls: Some((tls.config(), None)), first: Vec::new() }
     }
 
     /// Sends this server name, and expects it in the certificate, whatever host is asked for.
@@ -105,6 +107,12 @@ impl Dial {
         if let Some((_, sni)) = &mut self.tls {
             *sni = Some(name.to_owned());
         }
+        self
+    }
+
+    /// Sends these bytes before anything else, be it TLS: a header of the PROXY protocol, say.
+    pub fn first(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.first = bytes.into();
         self
     }
 
@@ -139,8 +147,8 @@ impl Dial {
     }
 
     pub(crate) async fn stream(&self, host: &str) -> Result<(Stream, Option<TlsSeen>), ClientError> {
-        let connecting =
-            Stream::open(self.addr, self.tls.as_ref().map(|(config, sni)| (config, sni.as_deref().unwrap_or(host))));
+        let tls = self.tls.as_ref().map(|(config, sni)| (config, sni.as_deref().unwrap_or(host)));
+        let connecting = Stream::open(self.addr, &self.first, tls);
         match tokio::time::timeout(PATIENCE, connecting).await {
             Ok(Ok(stream)) => {
                 let tls = stream.tls_seen();

@@ -1,6 +1,7 @@
 //! Exact bytes: for what no proper client would send.
 
 use std::io;
+use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -69,6 +70,14 @@ impl RawConnection {
     /// What TLS agreed on, if it is TLS.
     pub fn tls(&self) -> Option<&TlsSeen> {
         self.tls.as_ref()
+    }
+
+    /// The client's own address.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
     }
 
     /// Sends bytes.

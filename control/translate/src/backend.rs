@@ -2,6 +2,7 @@
 
 mod balance;
 pub(crate) mod endpoints;
+mod proxy_protocol;
 pub(crate) mod resolve;
 mod service;
 pub(crate) mod validation;

@@ -18,6 +18,7 @@ use frontend::Frontend;
 use lychgate_api::ObjectKey;
 use lychgate_api::gateway::Gateway;
 use lychgate_ir::{CertificateId, GatewayId};
+use settings::Settings;
 
 /// What a Gateway asks for, and what of it cannot be done.
 pub(crate) struct GatewayPlan<'a> {
@@ -27,7 +28,7 @@ pub(crate) struct GatewayPlan<'a> {
     /// Why nothing of it is served, if so.
     pub(crate) refused: Option<Problem>,
     pub(crate) addresses: Addresses,
-    pub(crate) trusted_hops: u8,
+    pub(crate) settings: Settings,
     /// The certificate for backends (GEP-3155).
     pub(crate) identity: Option<Result<CertificateId, Problem>>,
     pub(crate) frontend: Frontend,
@@ -66,11 +67,10 @@ pub(crate) fn plan<'a>(world: &World<'a>) -> (Vec<GatewayPlan<'a>>, Vec<Unclaime
 }
 
 fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: Option<Problem>) -> GatewayPlan<'a> {
-    let settings = settings::read(object);
     let addresses = addresses::read(object);
-    let (trusted_hops, settings_problem) = match settings {
-        Ok(hops) => (hops, None),
-        Err(problem) => (0, Some(problem)),
+    let (settings, settings_problem) = match settings::read(object) {
+        Ok(settings) => (settings, None),
+        Err(problem) => (Settings::default(), Some(problem)),
     };
     let mut plan = GatewayPlan {
         id: GatewayId(name_of(key)),
@@ -78,7 +78,7 @@ fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: O
         object,
         refused: broken.or(settings_problem).or_else(|| addresses.unsupported.clone()),
         addresses,
-        trusted_hops,
+        settings,
         identity: backend_tls::read(world, key, object),
         frontend: frontend::read(world, key, object),
         listeners: Vec::new(),

@@ -40,7 +40,10 @@ mod status;
 mod world;
 
 pub use certificate::key_pair_problem;
-pub use names::{CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION, TRUSTED_HOPS};
+pub use names::{
+    CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION, PROXY_PROTOCOL,
+    PROXY_PROTOCOL_FROM, TRUSTED_HOPS,
+};
 pub use status::{Finding, ObjectStatus, Overlay, Place, SocketTrouble, Statuses};
 
 use lychgate_api::Objects;

@@ -13,14 +13,14 @@ pub(crate) mod status;
 mod tls;
 
 use crate::gateway::GatewayPlan;
-use crate::names::DOMAIN;
+use crate::names::{DOMAIN, PROXY_PROTOCOL_FROM};
 use crate::reference_grant::Referrer;
 use crate::status::condition::Problem;
 use crate::status::reason;
 use crate::world::World;
 use allowed_routes::AllowedNamespaces;
 use lychgate_api::gateway::{Listener, ProtocolType, RouteGroupKind};
-use lychgate_ir::{HostPattern, ListenerId, Protocol, RouteKind};
+use lychgate_ir::{HostPattern, ListenerId, Protocol, RouteKind, Transport};
 use tls::Terminate;
 
 /// A listener as it is written, what of it can be done, and what cannot.
@@ -93,6 +93,9 @@ impl<'a> ListenerPlan<'a> {
         let namespaces = AllowedNamespaces::read(&allowed_routes.namespaces, from.namespace);
         refuse(namespaces.as_ref().err().cloned());
         let mut notes = Vec::new();
+        if spoken == Some(Protocol::Udp) && !gateway.settings.proxy_protocol_from.is_empty() {
+            notes.push(format!("annotation {PROXY_PROTOCOL_FROM} of {} has no effect for datagrams", gateway.id));
+        }
         let tls = spoken.and_then(|protocol| tls::read(world, from, spec, protocol, gateway.frontend.for_port(*port)));
         let (tls, tls_unresolved) = match tls {
             None => (None, None),
@@ -158,7 +161,11 @@ impl<'a> ListenerPlan<'a> {
             hostname: self.hostname.clone(),
             tls: self.tls.as_ref().map(|tls| tls.emit()),
             upstream_identity: gateway.identity.as_ref().and_then(|identity| identity.as_ref().ok().cloned()),
-            trusted_hops: gateway.trusted_hops,
+            trusted_hops: gateway.settings.trusted_hops,
+            proxy_protocol_from: match protocol.transport() {
+                Transport::Tcp => gateway.settings.proxy_protocol_from.clone(),
+                Transport::Udp => Vec::new(),
+            },
         })
     }
 }

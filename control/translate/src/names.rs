@@ -15,6 +15,10 @@ pub const EGRESS_GATEWAY_CLASS: &str = "lychgate-egress";
 pub(crate) const DOMAIN: &str = "lychgate.dev/";
 /// On a Gateway: how many proxies in front of it may be believed, 0 to 255.
 pub const TRUSTED_HOPS: &str = "lychgate.dev/trusted-hops";
+/// On a Gateway: proxies whose connections begin with a header of the PROXY protocol, as addresses and ranges.
+pub const PROXY_PROTOCOL_FROM: &str = "lychgate.dev/proxy-protocol-from";
+/// On a Service or XBackend: which header of the PROXY protocol its connections begin with, `v1` or `v2`.
+pub const PROXY_PROTOCOL: &str = "lychgate.dev/proxy-protocol";
 /// On a Service or XBackend: how an endpoint is picked, `round-robin` or `least-request`.
 pub const LOAD_BALANCER: &str = "lychgate.dev/load-balancer";
 /// In a listener's `tls.options`: the oldest TLS version, `1.2` or `1.3`.

@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, Pass, Peeked, TlsFacts, TlsIo};
 use crate::engine::Engine;
+use crate::proxy_protocol::{self, Ends, Unproven};
 use crate::runtime::{Bind, ListenerState, Port, Speaks};
 use crate::stream::{StreamState, Streams, serve_udp};
 use lychgate_ir::Protocol;
@@ -14,6 +15,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -44,22 +46,32 @@ impl Drop for Open {
 impl Engine {
     /// Serves one accepted connection until it ends. When `drain` turns true, running requests finish, and the
     /// connection closes; streams that are not read go on.
-    pub async fn serve(self: Arc<Self>, bind: Bind, tcp: TcpStream, peer: SocketAddr, drain: watch::Receiver<bool>) {
+    pub async fn serve(
+        self: Arc<Self>,
+        bind: Bind,
+        mut tcp: TcpStream,
+        peer: SocketAddr,
+        drain: watch::Receiver<bool>,
+    ) {
         // Latency matters more than packet count; without it the connection only is slower.
         let _ = tcp.set_nodelay(true);
         let Some(port) = self.port(bind) else { return };
         let _open = Open::new(&port.metrics);
-        let Some(_passes) = self.let_in(bind, peer) else { return };
+        let Some(_of_socket) = self.of_socket(bind, peer) else { return };
+        // Of all that a client has to say before it is served.
+        let deadline = Instant::now() + self.limits.handshake;
+        let Some(ends) = self.meet(&port, &mut tcp, peer, deadline).await else { return };
+        let Some(_of_source) = self.of_source(ends) else { return };
         match port.speaks {
             Speaks::Http => {
-                let connection = Connection::new(bind, peer, None);
+                let connection = Connection::new(bind, ends, None);
                 let socket = SocketDigest::from_raw_fd(tcp.as_raw_fd());
                 let mut stream: L4Stream = tcp.into();
                 stream.set_socket_digest(socket);
                 self.serve_http(connection, Box::new(stream), drain).await;
             }
-            Speaks::Tls => match tokio::time::timeout(self.limits.handshake, self.open(&port, tcp)).await {
-                Ok(Ok(opened)) => self.go_on(bind, peer, opened, drain).await,
+            Speaks::Tls => match tokio::time::timeout_at(deadline, self.open(&port, tcp)).await {
+                Ok(Ok(opened)) => self.go_on(bind, ends, opened, drain).await,
                 Ok(Err(error)) => {
                     port.metrics.handshake_failed();
                     tracing::debug!(%bind, %peer, %error, "TLS handshake failed");
@@ -72,7 +84,7 @@ impl Engine {
             Speaks::Tcp => {
                 let Some(listener) = port.listeners.for_host("") else { return };
                 match listener.streams.find(None) {
-                    Some(route) => self.streams(listener, peer).carry(tcp, route).await,
+                    Some(route) => self.streams(listener, ends).carry(tcp, route).await,
                     None => {
                         listener.stream_metrics.refused();
                         tracing::debug!(%bind, %peer, "no TCPRoute: the connection is closed");
@@ -84,17 +96,22 @@ impl Engine {
         }
     }
 
-    /// Lets a connection in, if there are not too many. Who is over a limit is told nothing: that would cost us more.
-    fn let_in(&self, bind: Bind, peer: SocketAddr) -> Option<(Pass<Bind>, Pass<IpAddr>)> {
-        let Some(of_socket) = self.quotas.of_socket(bind) else {
+    /// Lets a connection in, if its socket has not too many. Who is over a limit is told nothing: that would cost us more.
+    fn of_socket(&self, bind: Bind, peer: SocketAddr) -> Option<Pass<Bind>> {
+        let pass = self.quotas.of_socket(bind);
+        if pass.is_none() {
             self.turned_away("too_many_connections", peer, "the socket has as many connections as it may");
-            return None;
-        };
-        let Some(of_source) = self.quotas.of_source(peer.ip()) else {
-            self.turned_away("too_many_connections_of_source", peer, "the client has as many connections as it may");
-            return None;
-        };
-        Some((of_socket, of_source))
+        }
+        pass
+    }
+
+    /// The same, if its client has not too many.
+    fn of_source(&self, Ends { source, destination: _ }: Ends) -> Option<Pass<IpAddr>> {
+        let pass = self.quotas.of_source(source.ip());
+        if pass.is_none() {
+            self.turned_away("too_many_connections_of_source", source, "the client has as many connections as it may");
+        }
+        pass
     }
 
     fn turned_away(&self, reason: &'static str, peer: SocketAddr, detail: &str) {
@@ -120,13 +137,28 @@ impl Engine {
         serve_udp(socket, limits, route, reads, drain).await;
     }
 
-    fn streams<'a>(&'a self, listener: &'a ListenerState, peer: SocketAddr) -> Streams<'a> {
+    /// Who is at the other end. `None` if the connection ends here, because a proxy did not say whose it is.
+    async fn meet(&self, port: &Port, tcp: &mut TcpStream, peer: SocketAddr, deadline: Instant) -> Option<Ends> {
+        let met = tokio::time::timeout_at(deadline, proxy_protocol::ends(&port.proxies, tcp, peer)).await;
+        let unproven = match met {
+            Ok(Ok(ends)) => return Some(ends),
+            Ok(Err(unproven)) => unproven,
+            Err(_) => Unproven::Malformed("no whole header came in time"),
+        };
+        match unproven {
+            Unproven::Malformed(why) => self.turned_away("proxy_protocol", peer, why),
+            Unproven::Silent | Unproven::Broken(_) => tracing::debug!(%peer, %unproven, "a proxy went away"),
+        }
+        None
+    }
+
+    fn streams<'a>(&'a self, listener: &'a ListenerState, ends: Ends) -> Streams<'a> {
         let sealed = listener.spec.protocol == Protocol::Tls && listener.tls.is_none();
         Streams {
             limits: &self.limits,
             metrics: &listener.stream_metrics,
             identity: listener.spec.upstream_identity.as_ref(),
-            peer,
+            ends,
             sealed,
         }
     }
@@ -157,26 +189,26 @@ impl Engine {
         Ok(Opened::Ended(listener, Box::new(stream), facts))
     }
 
-    async fn go_on(&self, bind: Bind, peer: SocketAddr, opened: Opened, drain: watch::Receiver<bool>) {
+    async fn go_on(&self, bind: Bind, ends: Ends, opened: Opened, drain: watch::Receiver<bool>) {
         match opened {
-            Opened::Passed(listener, Some(route), stream) => self.streams(&listener, peer).carry(stream, &route).await,
+            Opened::Passed(listener, Some(route), stream) => self.streams(&listener, ends).carry(stream, &route).await,
             Opened::Passed(listener, None, _) => {
                 listener.stream_metrics.refused();
-                tracing::debug!(listener = %listener.spec.id, %peer, "no TLSRoute has the name: the connection is closed");
+                tracing::debug!(listener = %listener.spec.id, peer = %ends.source, "no TLSRoute has the name: the connection is closed");
             }
             Opened::Ended(listener, stream, facts) => match listener.spec.protocol {
                 Protocol::Tls => {
                     let name = stream.get_ref().1.server_name().map(|name| name.trim_end_matches('.').to_owned());
                     match listener.streams.find(name.as_deref()) {
-                        Some(route) => self.streams(&listener, peer).carry(*stream, route).await,
+                        Some(route) => self.streams(&listener, ends).carry(*stream, route).await,
                         None => {
                             listener.stream_metrics.refused();
-                            tracing::debug!(listener = %listener.spec.id, %peer, "no TLSRoute has the name");
+                            tracing::debug!(listener = %listener.spec.id, peer = %ends.source, "no TLSRoute has the name");
                         }
                     }
                 }
                 Protocol::Https | Protocol::Http | Protocol::Tcp | Protocol::Udp => {
-                    let connection = Connection::new(bind, peer, Some(facts));
+                    let connection = Connection::new(bind, ends, Some(facts));
                     self.serve_http(connection, Box::new(TlsIo::new(*stream)), drain).await;
                 }
             },

@@ -21,11 +21,13 @@ pub(crate) use reclaim::Reclaimable;
 pub(crate) use stream::TlsIo;
 pub(crate) use tls_facts::TlsFacts;
 
+use crate::proxy_protocol::Ends;
 use crate::runtime::Bind;
+use crate::upstream::{Introduction, Ownership};
 use guard::CALM_DOWN;
+use lychgate_ir::ProxyProtocol;
 use parting::Parting;
 use reclaim::{Left, say, say_and_leave};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 use streams::Streams;
@@ -35,8 +37,8 @@ use streams::Streams;
 pub(crate) struct Connection {
     /// The socket it was accepted on.
     pub(crate) bind: Bind,
-    /// The client's end.
-    pub(crate) peer: SocketAddr,
+    /// The client, and what it connected to: as the proxy in front says, if one does.
+    pub(crate) ends: Ends,
     /// Present if TLS was ended here.
     pub(crate) tls: Option<TlsFacts>,
     /// How it ends when its socket has to go.
@@ -53,6 +55,8 @@ pub(crate) struct Connection {
     refused: Mutex<Option<Refused>>,
     /// The stream itself, after its request was dropped.
     left: Left,
+    /// Connections to backends that are told whose they are.
+    owned: Ownership,
 }
 
 /// What a client sent that is not let in.
@@ -67,10 +71,10 @@ pub(crate) struct Refused {
 const HEAD_KEPT: usize = 4096;
 
 impl Connection {
-    pub(crate) fn new(bind: Bind, peer: SocketAddr, tls: Option<TlsFacts>) -> Self {
+    pub(crate) fn new(bind: Bind, ends: Ends, tls: Option<TlsFacts>) -> Self {
         Self {
             bind,
-            peer,
+            ends,
             tls,
             parting: Parting::new(),
             http2: false.into(),
@@ -79,7 +83,13 @@ impl Connection {
             tunnel: false.into(),
             refused: Mutex::default(),
             left: Left::default(),
+            owned: Ownership::default(),
         }
+    }
+
+    /// How a connection begins that is made for this one, to a backend that wants to be told whose it is.
+    pub(crate) fn introduce(&self, version: ProxyProtocol) -> Introduction {
+        self.owned.introduce(version, self.ends)
     }
 
     /// The connection ends for this reason, and shall be left behind for a last word.

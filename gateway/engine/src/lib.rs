@@ -18,6 +18,7 @@ mod live;
 mod observe;
 mod path;
 mod proxy;
+mod proxy_protocol;
 mod runtime;
 mod stream;
 mod tls;

@@ -29,7 +29,8 @@ pub struct Limits {
     pub http2_idle: Duration,
     /// A connection of a client of HTTP; then it ends as soon as no request is running. Default: no limit.
     pub connection: Option<Duration>,
-    /// A TLS handshake, from accept to finish. Default: 10 s.
+    /// What a client says before it is served: a header of the PROXY protocol and a TLS handshake, from accept to
+    /// finish. Default: 10 s.
     pub handshake: Duration,
     /// Connecting to an endpoint, TLS included. Default: 5 s.
     pub connect: Duration,

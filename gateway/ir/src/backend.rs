@@ -19,6 +19,9 @@ pub struct Backend {
     pub balance: Balance,
     /// Session persistence of the backend itself; a rule's own wins.
     pub persistence: Option<SessionPersistence>,
+    /// Whether connections begin with a header of the PROXY protocol, which tells the client's address. Never for UDP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
 }
 
 /// What a backend speaks.
@@ -99,6 +102,15 @@ pub enum Resolution {
         /// The port to connect to.
         port: u16,
     },
+}
+
+/// Versions of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// A block of bytes.
+    V2,
 }
 
 /// How an endpoint is picked.

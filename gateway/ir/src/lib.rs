@@ -27,7 +27,8 @@ mod snapshot;
 mod stream;
 
 pub use backend::{
-    Backend, BackendTls, Balance, ClientIdentity, Resolution, Roots, SubjectAltName, UpstreamProtocol, UpstreamTls,
+    Backend, BackendTls, Balance, ClientIdentity, ProxyProtocol, Resolution, Roots, SubjectAltName, UpstreamProtocol,
+    UpstreamTls,
 };
 pub use endpoint::{Endpoint, EndpointAddress, EndpointSet, Endpoints};
 pub use filter::Filter;

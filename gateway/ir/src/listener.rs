@@ -1,6 +1,7 @@
 //! Listeners: where connections come in, and how TLS is ended there.
 
 use crate::{CertificateId, HostPattern, ListenerId, Redacted, Refusal};
+use ipnet::IpNet;
 use serde::Serialize;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +25,10 @@ pub struct Listener {
     pub upstream_identity: Option<CertificateId>,
     /// How many proxies in front of us may be believed when they say `X-Forwarded-*` or `Forwarded`; 0 believes nobody.
     pub trusted_hops: u8,
+    /// Proxies in front of us whose connections begin with a header of the PROXY protocol, sorted; the same for all
+    /// listeners of a socket. Nobody else's header is believed. Means nothing for UDP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proxy_protocol_from: Vec<IpNet>,
 }
 
 /// What a listener speaks.

@@ -9,6 +9,7 @@ mod gateway;
 mod grpcroute;
 mod httproute;
 mod limits;
+mod proxy_protocol;
 mod reload;
 mod smoke;
 mod streams;

@@ -125,6 +125,16 @@ pub(crate) async fn echo(pod: &str) -> (EchoServer, SocketAddr) {
     (server, address)
 }
 
+/// The same with an annotation on every Service and XBackend of this YAML.
+pub(crate) fn annotated(yaml: &str, annotation: &str) -> String {
+    let annotate = |document: &str| match document.contains("kind: Service\n") || document.contains("kind: XBackend\n")
+    {
+        true => document.replacen("metadata: {", &format!("metadata: {{annotations: {{{annotation}}}, "), 1),
+        false => document.to_owned(),
+    };
+    yaml.split_inclusive("---\n").map(annotate).collect()
+}
+
 /// A Gateway `default/gw` on loopback with one HTTP listener `http`.
 pub(crate) fn http_gateway(port: u16) -> String {
     gateway(&format!("    - {{name: http, protocol: HTTP, port: {port}}}\n"))
@@ -168,6 +178,11 @@ pub(crate) fn http_route(name: &str, hostnames: &str, rules: &str) -> String {
         "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}, namespace: \
          default}}\nspec:\n  parentRefs: [{{name: gw}}]\n  hostnames: {hostnames}\n  rules:\n{rules}---\n"
     )
+}
+
+/// Waits for something, but not for ever.
+pub(crate) async fn soon<T>(wanted: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wanted).await.expect("it never came")
 }
 
 /// Waits until something holds that tells nobody when it changes.

@@ -20,7 +20,7 @@ use super::Shared;
 use crate::connection::{Connection, Fuse, Socket};
 use crate::limits::{HANDSHAKE_TIMEOUT, HEADER_TIMEOUT, MAX_HEADER_BYTES, MAX_HEADERS, MAX_STREAMS};
 use crate::report::TlsReport;
-use crate::{http as answers, tcp};
+use crate::{http as answers, introduction, tcp};
 
 /// What is spoken on a port.
 #[derive(Clone)]
@@ -75,28 +75,44 @@ async fn connection(shared: &Arc<Shared>, tcp: TcpStream, peer: SocketAddr, serv
     let fuse = Fuse::default();
     let socket = Socket::new(tcp, fuse.clone());
     let number = shared.connection_numbers.fetch_add(1, Ordering::Relaxed) + 1;
-    let plain = Connection { number, peer, local, tls: None, fuse };
+    let plain = Connection { number, peer, local, introduction: None, tls: None, fuse };
+    if !shared.introduced {
+        return speak(shared, plain, socket, serve).await;
+    }
+    let reading = async { introduction::read(socket.peek().await?, socket).await };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, reading).await {
+        Ok(Ok((stream, introduction))) => {
+            speak(shared, Connection { introduction: Some(introduction), ..plain }, stream, serve).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "a connection was not introduced"),
+        Err(_) => tracing::debug!(%peer, "an introduction took too long"),
+    }
+}
+
+async fn speak<IO>(shared: &Arc<Shared>, plain: Connection, io: IO, serve: Serve)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     match serve {
-        Serve::Http => http(shared, plain, socket).await,
-        Serve::Tcp => tcp::serve(shared, &plain, socket).await,
+        Serve::Http => http(shared, plain, io).await,
+        Serve::Tcp => tcp::serve(shared, &plain, io).await,
         Serve::Https(acceptor) => {
-            if let Some((stream, connection)) = handshake(&acceptor, plain, socket).await {
+            if let Some((stream, connection)) = handshake(&acceptor, plain, io).await {
                 http(shared, connection, stream).await;
             }
         }
         Serve::Tls(acceptor) => {
-            if let Some((stream, connection)) = handshake(&acceptor, plain, socket).await {
+            if let Some((stream, connection)) = handshake(&acceptor, plain, io).await {
                 tcp::serve(shared, &connection, stream).await;
             }
         }
     }
 }
 
-async fn handshake(
-    acceptor: &TlsAcceptor,
-    plain: Connection,
-    socket: Socket,
-) -> Option<(TlsStream<Socket>, Connection)> {
+async fn handshake<IO>(acceptor: &TlsAcceptor, plain: Connection, socket: IO) -> Option<(TlsStream<IO>, Connection)>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await {
         Ok(Ok(stream)) => {
             let tls = Some(TlsReport::of(stream.get_ref().1));

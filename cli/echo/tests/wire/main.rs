@@ -3,6 +3,7 @@
 
 mod grpc;
 mod http;
+mod introduction;
 mod knobs;
 mod life;
 mod sockets;

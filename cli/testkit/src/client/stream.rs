@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustls::ClientConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -22,9 +22,15 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(crate) async fn open(addr: SocketAddr, tls: Option<(&Arc<ClientConfig>, &str)>) -> io::Result<Self> {
-        let tcp = TcpStream::connect(addr).await?;
+    /// Connects, and sends `first` before anything else.
+    pub(crate) async fn open(
+        addr: SocketAddr,
+        first: &[u8],
+        tls: Option<(&Arc<ClientConfig>, &str)>,
+    ) -> io::Result<Self> {
+        let mut tcp = TcpStream::connect(addr).await?;
         tcp.set_nodelay(true)?;
+        tcp.write_all(first).await?;
         match tls {
             None => Ok(Self::Plain(tcp)),
             Some((config, name)) => {

@@ -3,7 +3,7 @@
 //! Every step is recorded, so that the next translation can tell whether a route would find the same again without
 //! translating it.
 
-use super::{balance, service, xbackend};
+use super::{balance, proxy_protocol, service, xbackend};
 use crate::names::name_of;
 use crate::policy::backend_tls::TlsPolicies;
 use crate::reference_grant::{Referent, Referrer, advice};
@@ -138,6 +138,17 @@ impl<'w, 'a> Resolver<'w, 'a> {
         if let Err(note) = balance::read(metadata) {
             findings.note(format!("{path}: {kind} {key}: {note}"));
         }
+        let result = result.and_then(|port| match self.route {
+            RouteKind::Udp => {
+                let note = proxy_protocol::note_for_datagrams(metadata);
+                note.into_iter().for_each(|note| findings.note(format!("{path}: {kind} {key}: {note}")));
+                Ok(port)
+            }
+            RouteKind::Http | RouteKind::Grpc | RouteKind::Tls | RouteKind::Tcp => {
+                let refused = |message| (RefusalReason::UnsupportedValue, format!("{kind} {key}: {message}"));
+                proxy_protocol::read(metadata).map_err(refused).map(|_| port)
+            }
+        });
         result.map(|port| BackendId { kind: backend_kind, name, port, transport: transport(self.route) })
     }
 

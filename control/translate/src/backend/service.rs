@@ -1,7 +1,7 @@
 //! Services: by their endpoints, or by name for ExternalName.
 
-use super::balance;
 use super::resolve::transport;
+use super::{balance, proxy_protocol};
 use crate::policy::backend_tls::TlsPolicies;
 use lychgate_api::ObjectKey;
 use lychgate_api::core::{Service, ServicePort, ServiceType, TransportProtocol};
@@ -133,5 +133,6 @@ pub(super) fn backend(policies: &TlsPolicies<'_>, id: &BackendId, key: &ObjectKe
         resolution,
         balance: balance::read(&service.metadata).unwrap_or_default(),
         persistence: None,
+        proxy_protocol: proxy_protocol::of(&service.metadata, id.transport),
     }
 }

@@ -1,6 +1,6 @@
 //! XBackends (GEP-4731): names outside of the cluster.
 
-use super::{balance, validation};
+use super::{balance, proxy_protocol, validation};
 use crate::names::CONTROLLER_NAME;
 use crate::reference_grant::Referrer;
 use crate::route::session;
@@ -102,6 +102,7 @@ pub(super) fn backend(world: &World<'_>, id: &BackendId, key: &ObjectKey, object
             .session_persistence
             .as_ref()
             .and_then(|wanted| session::read(wanted, &format!("XBackend/{key}")).ok()),
+        proxy_protocol: proxy_protocol::of(&object.metadata, id.transport),
     }
 }
 
@@ -165,6 +166,9 @@ pub(super) fn status(
     let tls = tls(world, key, object);
     let refused = unsupported(object)
         .or_else(|| protocol(object).err().map(|message| Problem::new(reason::UNSUPPORTED_PROTOCOL, message)))
+        .or_else(|| {
+            proxy_protocol::read(&object.metadata).err().map(|message| Problem::new(reason::UNSUPPORTED_VALUE, message))
+        })
         .or_else(|| match &tls.backend {
             BackendTls::Broken(_) => tls.unresolved.clone(),
             BackendTls::Plain | BackendTls::Tls(_) => None,

@@ -1,27 +1,45 @@
 //! Settings of a Gateway that are ours: annotations, and the parameters that we do not take.
 
-use crate::names::TRUSTED_HOPS;
+mod proxies;
+
+use crate::names::{PROXY_PROTOCOL_FROM, TRUSTED_HOPS};
 use crate::status::condition::Problem;
 use crate::status::reason;
+use ipnet::IpNet;
 use lychgate_api::gateway::Gateway;
 
-/// How many proxies in front are believed. What cannot be read refuses the Gateway: a guess would believe the wrong ones.
-pub(super) fn read(gateway: &Gateway) -> Result<u8, Problem> {
+/// What holds for all listeners of a Gateway, those of its ListenerSets included.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// How many proxies in front are believed about `X-Forwarded-*`.
+    pub(crate) trusted_hops: u8,
+    /// Proxies whose connections begin with a header of the PROXY protocol.
+    pub(crate) proxy_protocol_from: Vec<IpNet>,
+}
+
+/// Reads them. What cannot be read refuses the Gateway: a guess would believe the wrong ones.
+pub(super) fn read(gateway: &Gateway) -> Result<Settings, Problem> {
     let parameters = gateway.spec.infrastructure.as_ref().and_then(|wanted| wanted.parameters_ref.as_ref());
     if let Some(parameters) = parameters {
-        return Err(Problem::new(
-            reason::INVALID_PARAMETERS,
-            format!(
-                "spec.infrastructure.parametersRef refers to {} {}, but Lychgate takes no parameters; remove it",
-                parameters.kind, parameters.name
-            ),
-        ));
+        return Err(invalid(format!(
+            "spec.infrastructure.parametersRef refers to {} {}, but Lychgate takes no parameters; remove it",
+            parameters.kind, parameters.name
+        )));
     }
-    let Some(text) = gateway.metadata.annotations.get(TRUSTED_HOPS) else { return Ok(0) };
-    text.parse().map_err(|_| {
-        Problem::new(
-            reason::INVALID_PARAMETERS,
-            format!("annotation {TRUSTED_HOPS} is `{text}`; write a number from 0 to 255"),
-        )
+    let annotation = |name| gateway.metadata.annotations.get(name);
+    let trusted_hops = annotation(TRUSTED_HOPS).map(|text| {
+        text.parse()
+            .map_err(|_| invalid(format!("annotation {TRUSTED_HOPS} is `{text}`; write a number from 0 to 255")))
+    });
+    let proxies = annotation(PROXY_PROTOCOL_FROM).map(|text| {
+        proxies::read(text).map_err(|problem| invalid(format!("annotation {PROXY_PROTOCOL_FROM}: {problem}")))
+    });
+    Ok(Settings {
+        trusted_hops: trusted_hops.transpose()?.unwrap_or_default(),
+        proxy_protocol_from: proxies.transpose()?.unwrap_or_default(),
     })
+}
+
+fn invalid(message: String) -> Problem {
+    Problem::new(reason::INVALID_PARAMETERS, message)
 }

@@ -3,11 +3,16 @@
 //! Within one object nobody wins: Gateway API forbids to pick one. Between objects the senior keeps what it has: the
 //! Gateway before its ListenerSets, older sets before younger, and, where several Gateways share the ports of one
 //! host, older Gateways before younger.
+//!
+//! A header of the PROXY protocol comes before anything that tells listeners apart, so those of one port have to agree on
+//! whose connections begin with one.
 
 use super::ListenerPlan;
 use crate::gateway::GatewayPlan;
+use crate::names::PROXY_PROTOCOL_FROM;
 use crate::status::condition::Problem;
 use crate::status::reason;
+use ipnet::IpNet;
 use lychgate_api::gateway::ProtocolType;
 use lychgate_ir::{HostPattern, ListenerId};
 use std::collections::HashMap;
@@ -22,6 +27,14 @@ enum Family {
     Tcp,
     Udp,
     Unknown,
+}
+
+/// What the listeners of a Gateway have in common.
+#[derive(Clone)]
+struct Place {
+    addresses: Arc<[IpAddr]>,
+    /// Whose connections begin with a header of the PROXY protocol.
+    proxies: Arc<[IpNet]>,
 }
 
 impl Family {
@@ -43,11 +56,19 @@ impl Family {
             (one, other) => one != other,
         }
     }
+
+    /// Whether connections can begin with a header of the PROXY protocol.
+    fn has_connections(self) -> bool {
+        match self {
+            Self::Http | Self::Tls | Self::Tcp => true,
+            Self::Udp | Self::Unknown => false,
+        }
+    }
 }
 
 /// A listener that keeps its place.
 struct Claim {
-    addresses: Arc<[IpAddr]>,
+    place: Place,
     family: Family,
     protocol: ProtocolType,
     id: ListenerId,
@@ -75,18 +96,21 @@ pub(crate) fn mark(plans: &mut [GatewayPlan<'_>], shared_host: bool) {
         if plan.refused.is_some() {
             continue;
         }
-        let addresses: Arc<[IpAddr]> = plan.addresses.bind.clone().into();
-        group(&mut plan.listeners, &mut claims, &addresses);
+        let place = Place {
+            addresses: plan.addresses.bind.clone().into(),
+            proxies: plan.settings.proxy_protocol_from.clone().into(),
+        };
+        group(&mut plan.listeners, &mut claims, &place);
         for set in &mut plan.sets {
-            group(&mut set.listeners, &mut claims, &addresses);
+            group(&mut set.listeners, &mut claims, &place);
         }
     }
 }
 
 /// The listeners of one object.
-fn group(listeners: &mut [ListenerPlan<'_>], claims: &mut Claims, addresses: &Arc<[IpAddr]>) {
+fn group(listeners: &mut [ListenerPlan<'_>], claims: &mut Claims, place: &Place) {
     for listener in listeners.iter_mut() {
-        listener.conflict = claims.conflict(listener, addresses);
+        listener.conflict = claims.conflict(listener, place);
     }
     let rivals: Vec<Option<Problem>> = listeners
         .iter()
@@ -106,7 +130,7 @@ fn group(listeners: &mut [ListenerPlan<'_>], claims: &mut Claims, addresses: &Ar
         }
     }
     for listener in listeners.iter().filter(|listener| claimant(listener)) {
-        claims.take(listener, addresses);
+        claims.take(listener, place);
     }
 }
 
@@ -127,26 +151,29 @@ fn rivalry(one: &ListenerPlan<'_>, other: &ListenerPlan<'_>) -> Option<Problem> 
 }
 
 impl Claims {
-    fn conflict(&self, listener: &ListenerPlan<'_>, addresses: &[IpAddr]) -> Option<Problem> {
+    fn conflict(&self, listener: &ListenerPlan<'_>, place: &Place) -> Option<Problem> {
         let port = self.0.get(&listener.spec.port)?;
         let family = Family::of(&listener.spec.protocol);
-        let clash =
-            port.families.iter().find(|claim| family.clashes(claim.family) && overlap(&claim.addresses, addresses));
-        if let Some(claim) = clash {
+        let meets = |claim: &&Claim| overlap(&claim.place.addresses, &place.addresses);
+        if let Some(claim) = port.families.iter().filter(meets).find(|claim| family.clashes(claim.family)) {
             return Some(protocol_conflict(listener, &claim.protocol, &claim.id));
         }
+        let of_connections = |claim: &&Claim| family.has_connections() && claim.family.has_connections();
+        let differs = |claim: &&Claim| claim.place.proxies != place.proxies;
+        if let Some(claim) = port.families.iter().filter(meets).filter(of_connections).find(differs) {
+            return Some(proxies_conflict(listener, &claim.id));
+        }
         let same = port.by_host.get(&listener.hostname).into_iter().flatten();
-        let same = same.filter(|claim| claim.family == family).find(|claim| overlap(&claim.addresses, addresses));
+        let same = same.filter(|claim| claim.family == family).find(meets);
         same.map(|claim| hostname_conflict(listener, &claim.protocol, &claim.id))
     }
 
-    fn take(&mut self, listener: &ListenerPlan<'_>, addresses: &Arc<[IpAddr]>) {
+    fn take(&mut self, listener: &ListenerPlan<'_>, place: &Place) {
         let port = self.0.entry(listener.spec.port).or_default();
         let family = Family::of(&listener.spec.protocol);
         let protocol = &listener.spec.protocol;
-        let claim =
-            || Claim { addresses: addresses.clone(), family, protocol: protocol.clone(), id: listener.id.clone() };
-        if !port.families.iter().any(|known| known.family == family && known.addresses == *addresses) {
+        let claim = || Claim { place: place.clone(), family, protocol: protocol.clone(), id: listener.id.clone() };
+        if !port.families.iter().any(|known| known.family == family && known.place.addresses == place.addresses) {
             port.families.push(claim());
         }
         port.by_host.entry(listener.hostname.clone()).or_default().push(claim());
@@ -167,6 +194,15 @@ fn protocol_conflict(listener: &ListenerPlan<'_>, spoken: &ProtocolType, other: 
     } else {
         format!("port {port} speaks another protocol than {protocol} for {other}; use another port")
     };
+    Problem::new(reason::PROTOCOL_CONFLICT, message)
+}
+
+fn proxies_conflict(listener: &ListenerPlan<'_>, other: &ListenerId) -> Problem {
+    let port = listener.spec.port;
+    let message = format!(
+        "port {port} belongs to {other} as well, whose Gateway has another annotation {PROXY_PROTOCOL_FROM}; write the \
+         same on both, or use another port"
+    );
     Problem::new(reason::PROTOCOL_CONFLICT, message)
 }
 

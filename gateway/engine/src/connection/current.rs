@@ -108,11 +108,13 @@ impl Current {
 #[allow(clippy::panic)]
 mod tests {
     use super::*;
+    use crate::proxy_protocol::Ends;
     use std::time::Duration;
 
     fn connection() -> Arc<Connection> {
         let bind = crate::runtime::Bind { address: None, port: 1, transport: lychgate_ir::Transport::Tcp };
-        Arc::new(Connection::new(bind, ([127, 0, 0, 1], 1).into(), None))
+        let end = ([127, 0, 0, 1], 1).into();
+        Arc::new(Connection::new(bind, Ends::new(end, end), None))
     }
 
     #[tokio::test(start_paused = true)]

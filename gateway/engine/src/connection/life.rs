@@ -83,7 +83,7 @@ impl Engine {
 
     /// Tells the client why its connection goes no further, as far as there is a way to, and everybody else.
     async fn refuse(&self, connection: &Connection, refused: Refused) {
-        let (flaw, client) = (refused.flaw, connection.peer.ip());
+        let (flaw, client) = (refused.flaw, connection.ends.source.ip());
         self.observe.notices.acted(flaw.reason(), client, flaw.detail());
         let page = last_page(&self.observe, connection, &refused);
         let Some(stream) = connection.left.take() else { return };

@@ -127,7 +127,10 @@ impl Gateway {
         }
         let route = ctx.routed.as_ref().map_or(RouteKind::Http, |routed| routed.rule.id.route.kind);
         let offer = if is_upgrade { Offer::Http1 } else { Offer::of(route) };
-        let mut peer = match peer(&state, reach, endpoint.address, offer, connect).await {
+        let Some(client) = ctx.connection.clone() else {
+            return Err(ctx.fail(Fault::bug("an attempt without a connection")));
+        };
+        let mut peer = match peer(&state, reach, endpoint.address, offer, connect, &client).await {
             Ok(peer) => peer,
             Err(error) => return Err(ctx.not_connected(error.into_up())),
         };

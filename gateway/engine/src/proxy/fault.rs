@@ -256,7 +256,7 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
     fault.log(rule, backend, ctx.id.as_ref());
     ctx.observation.failed(fault.reason, &fault.detail);
     if let Some(connection) = ctx.connection.as_ref().filter(|_| fault.is_limit()) {
-        ctx.observation.limited(fault.reason, connection.peer.ip(), &fault.detail);
+        ctx.observation.limited(fault.reason, connection.ends.source.ip(), &fault.detail);
     }
     if fault.blame == Blame::Client && fault.status == StatusCode::BAD_REQUEST {
         session.set_keepalive(None);

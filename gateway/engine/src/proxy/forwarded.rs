@@ -25,7 +25,7 @@ pub(super) fn apply(
     verified: Option<HeaderValue>,
 ) {
     let proto = if connection.tls.is_some() { "https" } else { "http" };
-    let client = connection.peer.ip().to_canonical();
+    let client = connection.ends.source.ip();
     let host = authority(request).unwrap_or_default().to_owned();
     let element = element(client, &host, proto);
     if listener.trusted_hops == 0 {
@@ -89,6 +89,7 @@ fn element(client: IpAddr, host: &str, proto: &str) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::proxy_protocol::Ends;
     use crate::runtime::Bind;
     use lychgate_ir::{GatewayId, HostPattern, ListenerId, ListenerOwner, ObjectName, Protocol};
 
@@ -99,7 +100,8 @@ mod tests {
             request.append_header(*name, *value).unwrap();
         }
         let bind = Bind { address: None, port: 8080, transport: lychgate_ir::Transport::Tcp };
-        let connection = Connection::new(bind, ([192, 0, 2, 1], 4000).into(), None);
+        let ends = Ends::new(([192, 0, 2, 1], 4000).into(), ([192, 0, 2, 2], 8080).into());
+        let connection = Connection::new(bind, ends, None);
         let listener = Listener {
             id: ListenerId {
                 gateway: GatewayId(ObjectName::new("ns", "gw")),
@@ -113,6 +115,7 @@ mod tests {
             tls: None,
             upstream_identity: None,
             trusted_hops: hops,
+            proxy_protocol_from: vec![],
         };
         apply(&mut request, &connection, &listener, None);
         request

@@ -7,6 +7,7 @@ mod backlog;
 
 use super::RequestContext;
 use super::head::leave_connection;
+use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::runtime::MirrorState;
 use crate::upstream::{Offer, peer};
@@ -59,7 +60,7 @@ impl Mirrors {
 
     /// Starts the copies of a request that its rule lets through.
     pub(super) fn start(&self, session: &mut Session, ctx: &mut RequestContext) {
-        let (Some(routed), Some(forward)) = (&ctx.routed, &ctx.forward) else { return };
+        let (Some(routed), Some(forward), Some(client)) = (&ctx.routed, &ctx.forward, &ctx.connection) else { return };
         let mirrors = routed.rule.mirrors.iter().chain(&forward.destination.mirrors);
         let mut chosen = mirrors.filter(|mirror| sampled(mirror.share, rand::random())).peekable();
         if chosen.peek().is_none() || session.is_upgrade_req() {
@@ -77,6 +78,7 @@ impl Mirrors {
                 offer: Offer::of(routed.rule.id.route.kind),
                 head: session.req_header().clone(),
                 identity: routed.listener.spec.upstream_identity.clone(),
+                client: client.clone(),
                 connector: self.connector.clone(),
                 connect: self.connect,
                 resolve: self.resolve,
@@ -131,6 +133,8 @@ struct Copy {
     offer: Offer,
     head: RequestHeader,
     identity: Option<CertificateId>,
+    /// Lives as long as the copy, which may be longer than the client waits.
+    client: Arc<Connection>,
     connector: Arc<Connector>,
     connect: Duration,
     resolve: Duration,
@@ -143,7 +147,7 @@ impl Copy {
         let picked = target.pick(None, &[], self.resolve).await.ok_or_else(nowhere)?;
         let state = target.state();
         let reach = state.reach(self.identity.as_ref()).ok_or_else(nowhere)?;
-        let peer = peer(&state, reach, picked.endpoint().address, self.offer, self.connect).await?;
+        let peer = peer(&state, reach, picked.endpoint().address, self.offer, self.connect, &self.client).await?;
         let (mut upstream, _) = self.connector.get_http_session(&peer).await?;
         let head = frame(self.head, &upstream, pieces.is_some())?;
         upstream.write_request_header(Box::new(head)).await?;

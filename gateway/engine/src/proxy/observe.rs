@@ -152,7 +152,7 @@ impl RequestContext {
         Some(Box::new(AccessEntry {
             time,
             request_id: self.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned(),
-            client: connection.peer,
+            client: connection.ends.source,
             method,
             scheme: self.scheme().as_str(),
             host,
@@ -188,7 +188,7 @@ impl Drop for RequestContext {
             let detail = "the client did not go on with its request in time";
             self.observation.failed("slow_request", detail);
             if let Some(connection) = &self.connection {
-                self.observation.limited("slow_request", connection.peer.ip(), detail);
+                self.observation.limited("slow_request", connection.ends.source.ip(), detail);
             }
         }
         let unanswered_in_time = self.is_late() && !self.attempts.response_begun();

@@ -3,6 +3,7 @@
 
 use super::listener::ListenerTlsState;
 use super::{Bind, ListenerState, Port, RuleState, Runtime, Speaks};
+use crate::proxy_protocol::Proxies;
 use crate::stream::StreamTable;
 use crate::tls::TlsError;
 use crate::tls::client::ClientTls;
@@ -223,14 +224,26 @@ fn ports(listeners: Vec<Arc<ListenerState>>, metrics: &Metrics) -> HashMap<Bind,
         }
     }
     let port = |(bind, listeners): (Bind, Vec<Arc<ListenerState>>)| {
-        let speaks = Speaks::from(listeners.first()?.spec.protocol);
-        let by_host = listeners.into_iter().map(|listener| (listener.spec.hostname.clone(), listener));
+        let first = listeners.first()?.spec.clone();
+        let (agree, differ): (Vec<_>, Vec<_>) =
+            listeners.into_iter().partition(|listener| listener.spec.proxy_protocol_from == first.proxy_protocol_from);
+        for listener in differ {
+            // Translation leaves such listeners out, with a condition.
+            tracing::error!(%bind, listener = %listener.spec.id, "its socket believes other proxies; not served");
+        }
+        let by_host = agree.into_iter().map(|listener| (listener.spec.hostname.clone(), listener));
         let (listeners, repeated) = Listeners::new(by_host);
         for (hostname, listener) in repeated {
             // Translation leaves such listeners out, with a condition.
             tracing::error!(%bind, %hostname, listener = %listener.spec.id, "another listener has this host already");
         }
-        Some((bind, Arc::new(Port { speaks, metrics: metrics.socket(&bind.to_string()), listeners })))
+        let port = Port {
+            speaks: Speaks::from(first.protocol),
+            metrics: metrics.socket(&bind.to_string()),
+            proxies: Proxies::new(first.proxy_protocol_from.clone()),
+            listeners,
+        };
+        Some((bind, Arc::new(port)))
     };
     by_bind.into_iter().filter_map(port).collect()
 }

@@ -1,6 +1,7 @@
 //! Compiled listeners, and the ports that they share.
 
 use super::RuleState;
+use crate::proxy_protocol::Proxies;
 use crate::stream::StreamTable;
 use crate::tls::server::ServerTls;
 use lychgate_ir::{Certificate, Listener, Protocol, Refusal};
@@ -31,6 +32,8 @@ pub(crate) struct ListenerTlsState {
 pub(crate) struct Port {
     pub(crate) speaks: Speaks,
     pub(crate) metrics: Arc<SocketMetrics>,
+    /// Whose connections begin with a header of the PROXY protocol.
+    pub(crate) proxies: Proxies,
     pub(crate) listeners: Listeners<Arc<ListenerState>>,
 }
 

@@ -3,11 +3,11 @@
 use super::StreamState;
 use super::relay::{Carried, relay};
 use crate::limits::Limits;
+use crate::proxy_protocol::{self, Ends};
 use crate::upstream::{BackendCell, EndpointState, Picked, Reach, connect};
 use lychgate_ir::CertificateId;
 use lychgate_telemetry::StreamMetrics;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -20,7 +20,7 @@ pub(crate) struct Streams<'a> {
     pub(crate) metrics: &'a StreamMetrics,
     /// What the Gateway presents to backends.
     pub(crate) identity: Option<&'a CertificateId>,
-    pub(crate) peer: SocketAddr,
+    pub(crate) ends: Ends,
     /// Whether what the client sends is TLS that nobody here has read: backends get it as it is, whatever policy they
     /// have, since they could not make sense of TLS within TLS.
     pub(crate) sealed: bool,
@@ -41,8 +41,10 @@ impl Streams<'_> {
         self.metrics.opened();
         let _counted = Counted(self.metrics);
         match self.try_carry(client, route).await {
-            Ok(Carried { up, down }) => tracing::debug!(rule = %route.id, peer = %self.peer, up, down, "stream done"),
-            Err(error) => tracing::debug!(rule = %route.id, peer = %self.peer, %error, "stream ended"),
+            Ok(Carried { up, down }) => {
+                tracing::debug!(rule = %route.id, peer = %self.ends.source, up, down, "stream done")
+            }
+            Err(error) => tracing::debug!(rule = %route.id, peer = %self.ends.source, %error, "stream ended"),
         }
     }
 
@@ -78,7 +80,9 @@ impl Streams<'_> {
                 return Err(io::Error::other(refusal.message.to_string()));
             }
             let address = picked.endpoint().address;
-            match tokio::time::timeout(self.limits.connect, connect::stream(address, reach)).await {
+            let header = state.spec.proxy_protocol.map(|version| proxy_protocol::header(version, self.ends));
+            let connecting = connect::stream(address, reach, header.as_deref());
+            match tokio::time::timeout(self.limits.connect, connecting).await {
                 Ok(Ok(upstream)) => return Ok((upstream, picked)),
                 Ok(Err(error)) => last = error,
                 Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no connection to {address} in time")),

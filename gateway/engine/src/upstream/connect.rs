@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -16,16 +16,25 @@ pub(crate) enum Upstream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Connects to an endpoint as its backend says.
-pub(crate) async fn stream(address: SocketAddr, reach: &Reach) -> io::Result<Upstream> {
+/// Connects to an endpoint, and tells it whose connection it is if it wants to know.
+pub(super) async fn tcp(address: SocketAddr, header: Option<&[u8]>) -> io::Result<TcpStream> {
+    let mut tcp = TcpStream::connect(address).await?;
+    // Latency matters more than packet count; without it the connection only is slower.
+    let _ = tcp.set_nodelay(true);
+    if let Some(header) = header {
+        tcp.write_all(header).await?;
+    }
+    Ok(tcp)
+}
+
+/// Connects to an endpoint as its backend says. A header of the PROXY protocol comes first, if there is one.
+pub(crate) async fn stream(address: SocketAddr, reach: &Reach, header: Option<&[u8]>) -> io::Result<Upstream> {
     let tls = match reach {
         Reach::Plain => None,
         Reach::Tls(tls) => Some(tls),
         Reach::Refused(refusal) => return Err(io::Error::other(refusal.message.to_string())),
     };
-    let tcp = TcpStream::connect(address).await?;
-    // Latency matters more than packet count; without it the connection only is slower.
-    let _ = tcp.set_nodelay(true);
+    let tcp = tcp(address, header).await?;
     match tls {
         None => Ok(Upstream::Plain(tcp)),
         Some(tls) => {

@@ -1,8 +1,10 @@
-//! TLS connections to backends. Pingora verifies less than a BackendTLSPolicy can ask and pools connections without
-//! looking at how they were verified, so TLS is done here, and Pingora gets one end of a socket pair that carries the
-//! clear text: pooled by the policy's own key, multiplexed or not as was negotiated.
+//! Connections to backends that begin with more than HTTP. Pingora verifies less than a BackendTLSPolicy can ask, pools
+//! connections without looking at how they were verified, and knows no PROXY protocol, so these are made here, and Pingora
+//! gets one end of a socket pair that carries the clear text: pooled by the policy's own key, multiplexed or not as was
+//! negotiated.
 
 use super::negotiated::{Negotiated, Version};
+use super::{Introduction, connect};
 use crate::tls::client::ClientTls;
 use async_trait::async_trait;
 use lychgate_ir::RouteKind;
@@ -15,7 +17,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -23,9 +25,17 @@ use tokio_rustls::client::TlsStream;
 /// How long a backend may take to end a connection that we have ended.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Dials one endpoint of a backend over TLS.
+/// Dials one endpoint of a backend.
 pub(crate) struct Dial {
     pub(crate) address: SocketAddr,
+    /// Whose connection it is, if the backend wants to know.
+    pub(crate) introduction: Option<Introduction>,
+    /// How TLS is done, if it is.
+    pub(crate) tls: Option<DialTls>,
+}
+
+/// Dials over TLS.
+pub(crate) struct DialTls {
     pub(crate) tls: Arc<ClientTls>,
     /// What is offered by ALPN.
     pub(crate) offer: Offer,
@@ -67,28 +77,40 @@ impl Offer {
 
 impl fmt::Debug for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dial").field("address", &self.address).field("expected", &self.expected).finish_non_exhaustive()
+        f.debug_struct("Dial").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl L4Connect for Dial {
     async fn connect(&self, _: &PingoraAddress) -> pingora_error::Result<L4Stream> {
+        let introduction = self.introduction.as_ref();
+        match &self.tls {
+            None => carry(tcp(self.address, introduction).await?, self.introduction.clone()),
+            Some(tls) => carry(tls.connect(self.address, introduction).await?, self.introduction.clone()),
+        }
+    }
+}
+
+impl DialTls {
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        introduction: Option<&Introduction>,
+    ) -> pingora_error::Result<TlsStream<TcpStream>> {
         let ready = self.ready.lock().ok().and_then(|mut ready| ready.take());
         let stream = match ready {
             Some(stream) => stream,
-            None => handshake(self.address, &self.tls, self.offer).await?,
+            None => handshake(address, &self.tls, self.offer, introduction).await?,
         };
         if version(&stream) != self.expected {
-            self.state.negotiated.forget(self.address);
-            let mut error = Error::explain(
-                ErrorType::ConnectError,
-                format!("{} chose another HTTP version than before", self.address),
-            );
+            self.state.negotiated.forget(address);
+            let mut error =
+                Error::explain(ErrorType::ConnectError, format!("{address} chose another HTTP version than before"));
             error.set_retry(true);
             return Err(error);
         }
-        carry(stream)
+        Ok(stream)
     }
 }
 
@@ -98,8 +120,10 @@ pub(crate) async fn probe(
     tls: &ClientTls,
     negotiated: &Negotiated,
     patience: Duration,
+    introduction: Option<&Introduction>,
 ) -> pingora_error::Result<(Version, TlsStream<TcpStream>)> {
-    let stream = tokio::time::timeout(patience, handshake(address, tls, Offer::All)).await.map_err(|_| {
+    let handshake = handshake(address, tls, Offer::All, introduction);
+    let stream = tokio::time::timeout(patience, handshake).await.map_err(|_| {
         Error::explain(ErrorType::ConnectTimedout, format!("no TLS connection to {address} within {patience:?}"))
     })??;
     let version = version(&stream);
@@ -107,16 +131,23 @@ pub(crate) async fn probe(
     Ok((version, stream))
 }
 
-async fn handshake(address: SocketAddr, tls: &ClientTls, offer: Offer) -> pingora_error::Result<TlsStream<TcpStream>> {
-    let tcp = TcpStream::connect(address).await.map_err(|error| {
+async fn tcp(address: SocketAddr, introduction: Option<&Introduction>) -> pingora_error::Result<TcpStream> {
+    connect::tcp(address, introduction.map(|introduction| introduction.header.as_slice())).await.map_err(|error| {
         let kind = match error.kind() {
             std::io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
             _ => ErrorType::ConnectError,
         };
         Error::because(kind, format!("connecting to {address}"), error)
-    })?;
-    // Latency matters more than packet count; without it the connection only is slower.
-    let _ = tcp.set_nodelay(true);
+    })
+}
+
+async fn handshake(
+    address: SocketAddr,
+    tls: &ClientTls,
+    offer: Offer,
+    introduction: Option<&Introduction>,
+) -> pingora_error::Result<TlsStream<TcpStream>> {
+    let tcp = tcp(address, introduction).await?;
     TlsConnector::from(offer.config(tls).clone()).connect(tls.server_name.clone(), tcp).await.map_err(|error| {
         let kind = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::InvalidCertificate(_)) => ErrorType::InvalidCert,
@@ -133,8 +164,11 @@ fn version(stream: &TlsStream<TcpStream>) -> Version {
     }
 }
 
-/// Hands clear text to Pingora over a socket pair, for as long as both ends live.
-fn carry(stream: TlsStream<TcpStream>) -> pingora_error::Result<L4Stream> {
+/// Hands clear text to Pingora over a socket pair, for as long as both ends live, and its owner if it has one.
+fn carry(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    introduction: Option<Introduction>,
+) -> pingora_error::Result<L4Stream> {
     let (ours, theirs) =
         UnixStream::pair().map_err(|error| Error::because(ErrorType::InternalError, "making a socket pair", error))?;
     tokio::spawn(async move {
@@ -146,7 +180,10 @@ fn carry(stream: TlsStream<TcpStream>) -> pingora_error::Result<L4Stream> {
             let _ = to_pingora.shutdown().await;
         };
         let up = async {
-            let _ = tokio::io::copy(&mut from_pingora, &mut to_backend).await;
+            tokio::select! {
+                _ = tokio::io::copy(&mut from_pingora, &mut to_backend) => {}
+                () = over(introduction) => {}
+            }
             let _ = to_backend.shutdown().await;
         };
         let mut down = std::pin::pin!(down);
@@ -161,4 +198,11 @@ fn carry(stream: TlsStream<TcpStream>) -> pingora_error::Result<L4Stream> {
         }
     });
     Ok(theirs.into())
+}
+
+async fn over(introduction: Option<Introduction>) {
+    match introduction {
+        Some(introduction) => introduction.over().await,
+        None => std::future::pending().await,
+    }
 }

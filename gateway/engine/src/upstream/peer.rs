@@ -1,8 +1,9 @@
 //! How Pingora is told to reach an endpoint.
 
-use super::connector::{Dial, Offer, probe};
+use super::connector::{Dial, DialTls, Offer, probe};
 use super::negotiated::Version;
-use super::{BackendState, Reach};
+use super::{BackendState, Introduction, Reach};
+use crate::connection::Connection;
 use lychgate_ir::UpstreamProtocol;
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -17,22 +18,27 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Requests that share one HTTP/2 connection to an endpoint.
 const MAX_STREAMS: usize = 100;
 
-/// The peer for one attempt.
+/// The peer for one attempt, made for a client's connection.
 pub(crate) async fn peer(
     state: &Arc<BackendState>,
     reach: &Reach,
     address: SocketAddr,
     offer: Offer,
     connect: Duration,
+    client: &Connection,
 ) -> pingora_error::Result<HttpPeer> {
+    let introduction = state.spec.proxy_protocol.map(|version| client.introduce(version));
     let mut peer = match reach {
         Reach::Plain => {
-            let mut peer = HttpPeer::new(address, false, String::new());
-            peer.options.alpn = match (state.spec.protocol, offer) {
-                (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Auto, Offer::Http2) => ALPN::H2,
-                (UpstreamProtocol::Auto | UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket, _) => ALPN::H1,
+            let version = match (state.spec.protocol, offer) {
+                (UpstreamProtocol::Http2, _) | (UpstreamProtocol::Auto, Offer::Http2) => Version::Http2,
+                (UpstreamProtocol::Auto | UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket, _) => Version::Http1,
             };
-            peer
+            match introduction {
+                None => speaking(HttpPeer::new(address, false, String::new()), version),
+                // No policy has this key.
+                Some(_) => dialled(Dial { address, introduction, tls: None }, 0, version),
+            }
         }
         Reach::Tls(tls) => {
             let (version, ready) = match (state.spec.protocol, offer) {
@@ -43,27 +49,16 @@ pub(crate) async fn peer(
                 (UpstreamProtocol::Auto, Offer::All) => match state.negotiated.get(address) {
                     Some(version) => (version, None),
                     None => {
-                        let (version, stream) = probe(address, tls, &state.negotiated, connect).await?;
+                        let (version, stream) =
+                            probe(address, tls, &state.negotiated, connect, introduction.as_ref()).await?;
                         (version, Some(stream))
                     }
                 },
             };
-            // A socket pair has no address of its own: Pingora takes 0.0.0.0 for it and goes by the group key alone.
-            let mut peer = HttpPeer::new((std::net::Ipv4Addr::UNSPECIFIED, address.port()), false, String::new());
-            peer.group_key = key(address, tls.key, version);
-            peer.options.alpn = match version {
-                Version::Http1 => ALPN::H1,
-                Version::Http2 => ALPN::H2,
-            };
-            peer.options.custom_l4 = Some(Arc::new(Dial {
-                address,
-                tls: tls.clone(),
-                offer,
-                expected: version,
-                state: state.clone(),
-                ready: Mutex::new(ready),
-            }));
-            peer
+            let policy = tls.key;
+            let tls =
+                DialTls { tls: tls.clone(), offer, expected: version, state: state.clone(), ready: Mutex::new(ready) };
+            dialled(Dial { address, introduction, tls: Some(tls) }, policy, version)
         }
         Reach::Refused(refusal) => {
             return Err(pingora_error::Error::explain(
@@ -79,9 +74,27 @@ pub(crate) async fn peer(
     Ok(peer)
 }
 
+/// A peer that is dialled by us.
+fn dialled(dial: Dial, policy: u64, version: Version) -> HttpPeer {
+    // A socket pair has no address of its own: Pingora takes 0.0.0.0 for it and goes by the group key alone.
+    let mut peer = HttpPeer::new((std::net::Ipv4Addr::UNSPECIFIED, dial.address.port()), false, String::new());
+    peer.group_key = key(dial.address, policy, version, dial.introduction.as_ref());
+    peer.options.custom_l4 = Some(Arc::new(dial));
+    speaking(peer, version)
+}
+
+fn speaking(mut peer: HttpPeer, version: Version) -> HttpPeer {
+    peer.options.alpn = match version {
+        Version::Http1 => ALPN::H1,
+        Version::Http2 => ALPN::H2,
+    };
+    peer
+}
+
 /// Everything that makes two connections different.
-fn key(address: SocketAddr, policy: u64, version: Version) -> u64 {
+fn key(address: SocketAddr, policy: u64, version: Version, introduction: Option<&Introduction>) -> u64 {
+    let owner = introduction.map(|Introduction { owner, header, .. }| (*owner, header));
     let mut hasher = DefaultHasher::new();
-    (address, policy, version == Version::Http2).hash(&mut hasher);
+    (address, policy, version == Version::Http2, owner).hash(&mut hasher);
     hasher.finish()
 }

@@ -33,7 +33,7 @@ fn entry(connection: &Connection, refused: &Refused, fault: &Fault, id: &HeaderV
     AccessEntry {
         time: SystemTime::now(),
         request_id: id.to_str().unwrap_or_default().to_owned(),
-        client: connection.peer,
+        client: connection.ends.source,
         method: word(),
         scheme: if connection.tls.is_some() { "https" } else { "http" },
         host: String::new(),

@@ -111,6 +111,7 @@ fn cell() -> Arc<BackendCell> {
         resolution: Resolution::Endpoints,
         balance: Balance::RoundRobin,
         persistence: None,
+        proxy_protocol: None,
     };
     let metrics = Metrics::new(MetricsLimits::default()).unwrap().backend(&id);
     Arc::new(BackendCell::new(id, BackendState::new(Arc::new(spec), HashMap::new()), metrics))
