@@ -6,11 +6,13 @@ mod guard;
 mod life;
 mod parting;
 mod peeked;
+mod pipe;
 mod quota;
 mod reclaim;
 mod stream;
 mod streams;
 mod tls_facts;
+mod websocket;
 
 pub(crate) use app::ConnectionApp;
 pub(crate) use current::{Current, Ended, LastWord, await_client, drop_at};
@@ -27,9 +29,10 @@ use crate::upstream::{Introduction, Ownership};
 use guard::CALM_DOWN;
 use lychgate_ir::ProxyProtocol;
 use parting::Parting;
+use pipe::Pipe;
 use reclaim::{Left, say, say_and_leave};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use streams::Streams;
 
 /// What is known of a connection before its first request.
@@ -40,7 +43,7 @@ pub(crate) struct Connection {
     /// The client, and what it connected to: as the proxy in front says, if one does.
     pub(crate) ends: Ends,
     /// Present if TLS was ended here.
-    pub(crate) tls: Option<TlsFacts>,
+    pub(crate) tls: Option<Arc<TlsFacts>>,
     /// How it ends when its socket has to go.
     pub(crate) parting: Parting,
     /// Whether it turned out to speak HTTP/2: over TLS that is agreed on, in clear text it shows with the first request.
@@ -53,6 +56,8 @@ pub(crate) struct Connection {
     pub(crate) tunnel: AtomicBool,
     /// What the guard found.
     refused: Mutex<Option<Refused>>,
+    /// Whether it is a stream of a connection of HTTP/2, served as a connection of its own.
+    pub(crate) is_stream: bool,
     /// The stream itself, after its request was dropped.
     left: Left,
     /// Connections to backends that are told whose they are.
@@ -75,16 +80,22 @@ impl Connection {
         Self {
             bind,
             ends,
-            tls,
+            tls: tls.map(Arc::new),
             parting: Parting::new(),
             http2: false.into(),
             streams: Streams::new(),
             requests: AtomicU64::new(0),
             tunnel: false.into(),
             refused: Mutex::default(),
+            is_stream: false,
             left: Left::default(),
             owned: Ownership::default(),
         }
+    }
+
+    /// A stream of a connection, as a connection.
+    fn of_stream(whole: &Self) -> Self {
+        Self { is_stream: true, tls: whole.tls.clone(), ..Self::new(whole.bind, whole.ends, None) }
     }
 
     /// How a connection begins that is made for this one, to a backend that wants to be told whose it is.

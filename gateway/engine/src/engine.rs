@@ -21,6 +21,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// More tries than any rule may ask for; the rules themselves say how many.
 const MAX_TRIES: usize = 1000;
 
+/// What one connection of HTTP/2 may send before somebody has read it, over all its streams. One stream alone may send
+/// 64 KiB: were it the same, a stream that nobody reads from would stop all others.
+const HTTP2_WINDOW: u32 = 1 << 20;
+
 /// Compiles snapshots and serves connections.
 pub struct Engine {
     live: Arc<Live<Runtime>>,
@@ -60,6 +64,8 @@ impl Engine {
         let mut proxy = HttpProxy::new(Gateway::new(live.clone(), limits.clone(), observe.clone()), Arc::new(conf));
         let mut options = HttpServerOptions::default();
         options.h2c = true;
+        // Pingora would refuse it without a log line; we refuse what is not WebSocket.
+        options.allow_connect_method_proxying = true;
         proxy.server_options = Some(options);
         proxy.h2_options = Some(http2(&limits));
         proxy.handle_init_modules();
@@ -185,5 +191,8 @@ fn http2(limits: &Limits) -> H2Options {
     options.max_concurrent_streams(limits.streams);
     // Heads that are too large, but not by much, are answered by us, who say so.
     options.max_header_list_size(u32::try_from(limits.head.saturating_mul(2)).unwrap_or(u32::MAX));
+    options.initial_connection_window_size(HTTP2_WINDOW);
+    // Clients may ask for WebSocket (RFC 8441 section 3).
+    options.enable_connect_protocol();
     options
 }

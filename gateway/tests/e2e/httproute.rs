@@ -24,4 +24,5 @@ mod targets;
 mod timeouts;
 mod uploads;
 mod websocket;
+mod websocket_http2;
 mod weights;

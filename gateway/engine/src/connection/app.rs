@@ -1,7 +1,7 @@
 //! Binds the proxy to one connection, so that every request on it, over HTTP/1 or HTTP/2, knows where it came from.
 
 use super::reclaim::say;
-use super::{Connection, Current, Ended};
+use super::{Connection, Current, Ended, GuardLimits, websocket};
 use crate::proxy::Gateway;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
@@ -13,18 +13,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+#[derive(Clone)]
 pub(crate) struct ConnectionApp {
     pub(crate) proxy: Arc<HttpProxy<Gateway>>,
     pub(crate) connection: Arc<Connection>,
     /// How long a client is listened to after the last word.
     pub(crate) linger: Duration,
+    /// How long a client may take over the next piece of a response.
+    pub(crate) client_idle: Duration,
+    pub(crate) guard: GuardLimits,
 }
 
 #[async_trait]
 impl HttpServerApp for ConnectionApp {
     async fn process_new_http(
         self: &Arc<Self>,
-        mut session: ServerSession,
+        session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let is_stream = matches!(session, ServerSession::H2(_));
@@ -32,6 +36,13 @@ impl HttpServerApp for ConnectionApp {
             self.connection.http2.store(true, Ordering::Relaxed);
         }
         let _open = is_stream.then(|| self.connection.streams.open());
+        let mut session = match session {
+            ServerSession::H2(stream) if websocket::is_asked_for(stream.req_header()) => {
+                websocket::serve(self, stream, shutdown).await;
+                return None;
+            }
+            session => session,
+        };
         // RFC 9112 section 9.3.2: clients may send the next request before they have the response.
         session.set_pipelining_enabled(true);
         let ended = Current::run(self.connection.clone(), self.proxy.process_new_http(session, shutdown)).await;

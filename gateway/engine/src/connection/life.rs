@@ -24,12 +24,14 @@ impl Engine {
             proxy: self.proxy.clone(),
             connection: Arc::new(connection),
             linger: self.limits.linger,
+            client_idle: self.limits.client_idle,
+            guard: self.limits.guard(),
         });
         let connection = &app.connection;
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
             connection.http2.store(true, Ordering::Relaxed);
         }
-        let stream = Box::new(Reclaimable::new(stream, self.limits.guard(), connection.clone()));
+        let stream = Box::new(Reclaimable::new(stream, app.guard, connection.clone()));
         let (end, ending) = watch::channel(false);
         let has_to_end = async {
             tokio::select! {

@@ -10,7 +10,7 @@ use crate::path;
 use crate::runtime::{ListenerState, Port, Speaks};
 use crate::tls::server::Unverified;
 use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderName, HeaderValue, Version};
+use http::{HeaderName, HeaderValue, Method, Version};
 use lychgate_filters::{ChainState, Reply, RequestHead, RequestView, Verdict};
 use lychgate_ir::Protocol;
 use lychgate_router::{RequestLine, Selection, normalize_host};
@@ -33,10 +33,11 @@ impl Gateway {
     /// the one runtime that is pinned here.
     pub(super) fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Admitted, Fault> {
         let request = session.req_header_mut();
-        ctx.observation.asked(request);
+        let is_stream = ctx.connection.as_ref().is_some_and(|connection| connection.is_stream);
+        ctx.observation.asked(request, is_stream);
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
-        self.limit(request)?;
+        self.limit(request, is_stream)?;
         head::to_origin_form(request).map_err(|NoPath| Fault::bad_request("a target that is no path"))?;
         normalize(request)?;
         head::ignore_upgrades(request);
@@ -45,7 +46,7 @@ impl Gateway {
         let port = runtime.ports.get(&connection.bind).ok_or_else(Fault::no_listener)?;
         let listener = {
             let host = normalize_host(authority(request).unwrap_or_default());
-            select(port, connection.tls.as_ref(), &host)?
+            select(port, connection.tls.as_deref(), &host)?
         };
         let verified = match &connection.tls {
             Some(tls) => tls.client(&listener).map_err(|Unverified| Fault::unverified())?,
@@ -63,13 +64,14 @@ impl Gateway {
 
 impl Gateway {
     /// What is limited before anything is done for the request.
-    fn limit(&self, request: &RequestHeader) -> Result<(), Fault> {
+    fn limit(&self, request: &RequestHeader, is_stream: bool) -> Result<(), Fault> {
         if request.headers.len() > self.limits.fields {
             return Err(Fault::head_too_large("more header fields than the limit"));
         }
         // The guard has counted the bytes of HTTP/1; this is how HTTP/2 does (RFC 9113 section 6.5.2).
         let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 32;
-        if request.version == Version::HTTP_2 && request.headers.iter().map(size).sum::<usize>() > self.limits.head {
+        let of_http2 = is_stream || request.version == Version::HTTP_2;
+        if of_http2 && request.headers.iter().map(size).sum::<usize>() > self.limits.head {
             return Err(Fault::head_too_large("a head longer than the limit"));
         }
         let announced = request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -84,6 +86,10 @@ impl Gateway {
 
 /// What no rule should have to think of.
 fn check(request: &RequestHeader) -> Result<(), Fault> {
+    // WebSocket over HTTP/2 has become an upgrade before.
+    if request.method == Method::CONNECT {
+        return Err(Fault::no_tunnel());
+    }
     if request.headers.get_all(HOST).iter().count() > 1 {
         return Err(Fault::bad_request("more than one Host header"));
     }

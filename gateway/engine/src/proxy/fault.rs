@@ -86,6 +86,16 @@ impl Fault {
         Self::new(status.unwrap_or(StatusCode::BAD_REQUEST), flaw.reason(), Blame::Client, flaw.detail())
     }
 
+    /// RFC 9110 section 15.6.2.
+    pub(super) fn no_tunnel() -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "no_tunnel",
+            Blame::Client,
+            "CONNECT, which carries nothing here but WebSocket over HTTP/2",
+        )
+    }
+
     pub(super) fn no_listener() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no_listener", Blame::Client, "no listener on this port has the host")
     }
@@ -258,7 +268,8 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
     if let Some(connection) = ctx.connection.as_ref().filter(|_| fault.is_limit()) {
         ctx.observation.limited(fault.reason, connection.ends.source.ip(), &fault.detail);
     }
-    if fault.blame == Blame::Client && fault.status == StatusCode::BAD_REQUEST {
+    // What follows a request that could not be understood may be anything.
+    if fault.blame == Blame::Client && matches!(fault.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED) {
         session.set_keepalive(None);
     }
     let request = session.req_header();

@@ -60,8 +60,8 @@ impl Observation {
         }
     }
 
-    /// A request, before anything is changed in it.
-    pub(super) fn asked(&mut self, request: &RequestHeader) {
+    /// A request, before anything is changed in it; it may be a stream of HTTP/2 that is served as a connection.
+    pub(super) fn asked(&mut self, request: &RequestHeader, is_stream: bool) {
         if self.observe.access_log.is_none() {
             return;
         }
@@ -72,6 +72,7 @@ impl Observation {
             host: authority(request).unwrap_or_default().to_owned(),
             path: text(request.raw_path()),
             protocol: match request.version {
+                _ if is_stream => "HTTP/2.0",
                 Version::HTTP_10 => "HTTP/1.0",
                 Version::HTTP_2 => "HTTP/2.0",
                 _ => "HTTP/1.1",

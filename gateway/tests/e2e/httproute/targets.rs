@@ -58,7 +58,11 @@ async fn connect_is_no_method_of_a_gateway() {
     let (_site, at) = serve(&(services + &http_route("it", "[]", RULE))).await;
     let mut connection = RawConnection::open(&Dial::http1(at), "a.example").await.unwrap();
     connection.send("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n").await.unwrap();
-    assert_eq!(connection.response().await.unwrap().status, 405);
+    let response = connection.response().await.unwrap();
+    assert_eq!(response.status, 501);
+    assert!(response.text().contains("no_tunnel"), "{}", response.text());
+    // What might follow is not read as a request.
+    assert_eq!(connection.to_end().await.unwrap().0, b"");
     assert_eq!(it.counts().requests, 0);
 }
 

@@ -23,7 +23,7 @@ impl Fault {
             (_, 400 | 500) => Code::Internal,
             (_, 401) => Code::Unauthenticated,
             (_, 403) => Code::PermissionDenied,
-            (_, 404) => Code::Unimplemented,
+            (_, 404 | 501) => Code::Unimplemented,
             (_, 408 | 504) => Code::DeadlineExceeded,
             (_, 421 | 429 | 502 | 503) => Code::Unavailable,
             _ => Code::Unknown,
