@@ -218,6 +218,25 @@ async fn the_access_log_tells_the_client() {
     assert_eq!(line["client"], "192.0.2.7:4711", "{line}");
 }
 
+#[tokio::test]
+async fn each_client_has_its_own_share_of_connections() {
+    let (_it, address) = echo("it").await;
+    let at = free_addr();
+    let files = believing(LOOPBACK, &listener(at.port())) + &service("it", &[address]) + &http_route("it", "[]", RULE);
+    let one_each = |options: &mut lychgate_gateway::standalone::Options| options.limits.connections_of_source = 1;
+    let site = Site::try_serve_with(&[("all.yaml", &files)], one_each).await.unwrap();
+    let first = |client: u8| format!("PROXY TCP4 192.0.2.{client} 198.51.100.1 4711 443\r\n");
+    let mut one = Dial::http1(at).first(first(1)).connect("a.example").await.unwrap();
+    assert_eq!(one.get("http://a.example/").await.unwrap().status, 200);
+    // The proxy is the same, the client is another.
+    let mut two = Dial::http1(at).first(first(2)).connect("a.example").await.unwrap();
+    assert_eq!(two.get("http://a.example/").await.unwrap().status, 200);
+    assert!(Dial::http1(at).first(first(1)).get("http://a.example/").await.is_err());
+    until_counted(&site, "lychgate_refused_total{reason=\"too_many_connections_of_source\"} 1").await;
+    drop((one, two));
+    site.stop().await;
+}
+
 /// curl introduces itself, by its own address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_is_served() {
