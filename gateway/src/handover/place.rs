@@ -40,7 +40,10 @@ impl Place {
         for _ in 0..TRIES {
             match UnixStream::connect(path).await {
                 Ok(stream) => return Ok(Some(stream)),
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    // A process that is killed closes its sockets one after the other; this may have been the first.
+                    tokio::time::sleep(MOMENT).await;
                     return Ok(None);
                 }
                 // It ended while we waited for it; the rest of it ends in a moment.
