@@ -34,6 +34,10 @@ SECONDS := 60
 fuzz: ## Run every fuzz target for SECONDS=60
 	BOLERO_RANDOM_TEST_TIME_MS=$(SECONDS)000 cargo test --locked $(FUZZED:%=--package %) -- fuzz
 
+.PHONY: test-tracing
+test-tracing: ## Traces in a real Jaeger and a real Zipkin, which it brings (needs go, java, mvn)
+	@hack/test-tracing.sh
+
 .PHONY: check
 check: ## The fast answer while writing: does everything compile
 	cargo check --workspace --all-targets --locked

@@ -37,7 +37,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Echo(EchoArgs),
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let Cli { command, log } = Cli::parse();
     log.init();
     let done = match command {
-        Command::Run(args) => run::run(args),
+        Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Echo(args) => run::echo(args),

@@ -107,7 +107,8 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         handover,
         limits: limits.limits(),
         metrics: telemetry.metrics(),
-        access_log: telemetry.access_log(),
+        access_log: telemetry.access_log()?,
+        trace: telemetry.trace()?,
     };
     let started = tokio::select! {
         started = Standalone::start(options) => started,

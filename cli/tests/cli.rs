@@ -11,6 +11,8 @@ mod explain;
 mod run;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/tracing.rs"]
+mod tracing;
 #[path = "cli/upgrade.rs"]
 mod upgrade;
 #[path = "cli/yaml.rs"]

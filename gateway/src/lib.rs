@@ -18,5 +18,8 @@ pub mod status;
 // What the command has to name of the engine; it uses nothing else of it.
 pub use handover::HandoverError;
 pub use lychgate_engine::{Answer, Bind, Explainer, Limits, Question};
-pub use lychgate_telemetry::{AccessFormat, AccessLogOptions, AccessTarget, MetricDoc, Metrics, MetricsLimits};
+pub use lychgate_telemetry::{
+    AccessFormat, AccessLogOptions, AccessTarget, Collector, CollectorHeaders, MetricDoc, Metrics, MetricsLimits,
+    NoRate, OtlpProtocol, OtlpTarget, Propagation, SampleRate, TraceOptions,
+};
 pub use sockets::Sockets;

@@ -15,7 +15,9 @@ use crate::handover::HandoverError;
 use loader::{LoadError, Loader, Next};
 use lychgate_admission::ReadError;
 use lychgate_engine::{Engine, EngineError, Limits, Observe};
-use lychgate_telemetry::{AccessLog, AccessLogOptions, Metrics, MetricsError, MetricsLimits, Notices};
+use lychgate_telemetry::{
+    AccessLog, AccessLogOptions, CollectorError, Metrics, MetricsError, MetricsLimits, Notices, TraceOptions, Tracer,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -29,8 +31,8 @@ use succession::{Given, Heritage, give};
 use tokio::sync::{mpsc, oneshot, watch as latest};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How long the end waits for the access log.
-const LAST_LINES: Duration = Duration::from_secs(2);
+/// How long the end of the process waits for collectors, and for the access log.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// How to run standalone.
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub struct Options {
     pub metrics: MetricsLimits,
     /// Whether and how requests are logged.
     pub access_log: Option<AccessLogOptions>,
+    /// Whether and how requests are traced.
+    pub trace: Option<TraceOptions>,
 }
 
 impl Options {
@@ -68,6 +72,7 @@ impl Options {
             limits: Limits::default(),
             metrics: MetricsLimits::default(),
             access_log: None,
+            trace: None,
         }
     }
 }
@@ -90,6 +95,9 @@ pub enum StartError {
     /// The access log cannot be written.
     #[error("{0}")]
     AccessLog(io::Error),
+    /// Traces cannot be sent.
+    #[error("traces cannot be sent: {0}")]
+    Trace(#[from] CollectorError),
     /// The admin port cannot be bound.
     #[error("the admin port {address} cannot be bound ({error}); end what uses it, or choose another with --admin")]
     Admin {
@@ -146,10 +154,9 @@ impl Standalone {
         let metrics = Metrics::new(options.metrics)?;
         let log = |options: AccessLogOptions| AccessLog::start(options, metrics.clone()).map_err(StartError::AccessLog);
         let access_log = options.access_log.clone().map(log).transpose()?;
-        let engine = Engine::new(
-            options.limits.clone(),
-            Arc::new(Observe { metrics, access_log, notices: Notices::default() }),
-        )?;
+        let tracer = options.trace.clone().map(|trace| Tracer::start(trace, metrics.clone())).transpose()?;
+        let observe = Observe { metrics, access_log, notices: Notices::default(), tracer };
+        let engine = Engine::new(options.limits.clone(), Arc::new(observe))?;
         let ready = Arc::new(AtomicBool::new(false));
         let told = Arc::new(OnceLock::new());
         let mut heritage = Heritage::claim(options.handover.as_deref()).await?;
@@ -236,9 +243,7 @@ impl Standalone {
         // An error means that it has ended already.
         let _ = self.stop.send(());
         let left = self.task.await.unwrap_or_default();
-        let finish = move || self.engine.observe().access_log.iter().for_each(|log| log.finish(LAST_LINES));
-        // An error means that it panicked, which has been told.
-        let _ = tokio::task::spawn_blocking(finish).await;
+        self.engine.observe().flush(FLUSH).await;
         left
     }
 }

@@ -1,9 +1,10 @@
 //! Where everything that is counted and logged goes.
 
-use lychgate_telemetry::{AccessLog, Metrics, Notices};
+use lychgate_telemetry::{AccessLog, Metrics, Notices, Tracer};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// The metrics, and the access log if there is one.
+/// The metrics, and the access log and the tracer if there are such.
 pub struct Observe {
     /// What is counted.
     pub metrics: Arc<Metrics>,
@@ -11,11 +12,28 @@ pub struct Observe {
     pub access_log: Option<AccessLog>,
     /// What is logged of limits that act.
     pub notices: Notices,
+    /// What is traced.
+    pub tracer: Option<Tracer>,
 }
 
 impl Observe {
     /// Counts, and logs nothing.
     pub fn metrics(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { metrics, access_log: None, notices: Notices::default() })
+        Arc::new(Self { metrics, access_log: None, notices: Notices::default(), tracer: None })
+    }
+
+    /// Waits until what was logged and traced has been written and sent, but no longer than this.
+    pub async fn flush(&self, within: Duration) {
+        let log = async {
+            if let Some(log) = &self.access_log {
+                log.finish(within).await;
+            }
+        };
+        let traces = async {
+            if let Some(tracer) = &self.tracer {
+                tracer.flush(within).await;
+            }
+        };
+        tokio::join!(log, traces);
     }
 }

@@ -11,6 +11,7 @@ mod mirror;
 mod observe;
 mod request_id;
 mod session;
+mod trace;
 
 pub(crate) use fault::last_page;
 
@@ -119,7 +120,12 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
-        ctx.edit_upstream_request(&mut PingoraRequest(request)).map_err(|fault| ctx.fail(fault))
+        if let Some(tracer) = &self.observe.tracer {
+            ctx.observation.trace.tell(tracer, request);
+        }
+        ctx.edit_upstream_request(&mut PingoraRequest(request)).map_err(|fault| ctx.fail(fault))?;
+        ctx.observation.trace.asked(request);
+        Ok(())
     }
 
     async fn request_body_filter(
@@ -143,6 +149,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         ctx.observation.answered(response.status);
+        ctx.observation.trace.answered(response);
         ctx.judge_response(session, response.status.as_u16())
     }
 

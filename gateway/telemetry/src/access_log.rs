@@ -1,18 +1,39 @@
-//! Access logs: a line for each request, written by a thread of its own. A request hands its entry over and goes on; when
-//! writing is too slow, lines are dropped and counted, and no request waits.
+//! Access logs: a line for each request, written by a thread of its own, or a record, sent by a task of its own. A request
+//! hands its entry over and goes on; when that is too slow, entries are dropped and counted, and no request waits.
 
 mod entry;
+mod otlp;
 mod writer;
 
 pub use entry::{AccessEntry, AccessFormat, Timing};
-pub use writer::AccessTarget;
 
 use crate::Metrics;
+use crate::export::{OtlpTarget, Queue};
+use otlp::Records;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, Instant};
-use writer::Writer;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use writer::{Lines, Writer};
+
+/// Where access logs go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessTarget {
+    /// Standard output.
+    Stdout,
+    /// A file, appended to, and opened anew when asked.
+    File(PathBuf),
+    /// An OTLP collector, as log records of this service. The format of lines has no meaning there.
+    Otlp {
+        /// The collector.
+        target: OtlpTarget,
+        /// What we are called.
+        service: String,
+    },
+}
 
 /// How access logs are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +57,13 @@ impl AccessLogOptions {
 
 /// A running access log.
 pub struct AccessLog {
-    entries: SyncSender<Message>,
+    sink: Sink,
     metrics: Arc<Metrics>,
+}
+
+enum Sink {
+    Thread(SyncSender<Message>),
+    Task(Queue<Box<AccessEntry>>),
 }
 
 enum Message {
@@ -45,16 +71,17 @@ enum Message {
     /// The file may have been moved away: open it anew.
     Reopen,
     /// Tell when all that came before is written.
-    Tell(SyncSender<()>),
+    Tell(oneshot::Sender<()>),
 }
 
 impl AccessLog {
-    /// Starts the writing thread.
+    /// Starts the writing thread, or the exporter; the latter needs a tokio runtime.
     ///
     /// # Errors
-    /// A file that cannot be opened, a field that does not exist, a thread that cannot be started.
+    /// A file that cannot be opened, a field that does not exist, a thread that cannot be started, a collector that cannot
+    /// be one.
     pub fn start(options: AccessLogOptions, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let AccessLogOptions { target, format, fields, queue } = options;
+        let AccessLogOptions { target, format, mut fields, queue } = options;
         if let Some(unknown) = fields.iter().find(|field| !AccessEntry::FIELDS.contains(&field.as_str())) {
             let known = AccessEntry::FIELDS.join(", ");
             return Err(io::Error::new(
@@ -62,51 +89,83 @@ impl AccessLog {
                 format!("the access log has no field `{unknown}`; it has {known}"),
             ));
         }
-        let mut writer = Writer::open(target, format, fields)?;
-        let (entries, waiting) = sync_channel(queue.max(1));
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
-            // Ends when the last sender is gone.
-            while let Ok(first) = waiting.recv() {
-                writer.take(first);
-                while let Ok(next) = waiting.try_recv() {
-                    writer.take(next);
-                }
-                writer.flush();
+        if fields.is_empty() {
+            fields = AccessEntry::FIELDS.iter().map(|field| (*field).to_owned()).collect();
+        }
+        let sink = match target {
+            AccessTarget::Stdout => Sink::Thread(write(Writer::open(Lines::Stdout, format, fields)?, queue)?),
+            AccessTarget::File(path) => Sink::Thread(write(Writer::open(Lines::File(path), format, fields)?, queue)?),
+            AccessTarget::Otlp { target, service } => {
+                let records = Records::new(&target, &service, fields, metrics.clone());
+                Sink::Task(Queue::start(queue, records.map_err(io::Error::other)?))
             }
-        })?;
-        Ok(Self { entries, metrics })
+        };
+        Ok(Self { sink, metrics })
     }
 
     /// Hands an entry over.
     pub fn write(&self, entry: Box<AccessEntry>) {
-        match self.entries.try_send(Message::Entry(entry)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.metrics.access_log_dropped(),
+        let taken = match &self.sink {
+            Sink::Thread(entries) => match entries.try_send(Message::Entry(entry)) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+            },
+            Sink::Task(entries) => entries.push(entry),
+        };
+        if !taken {
+            self.metrics.access_log_dropped(1);
         }
     }
 
     /// Opens the file anew, after it was moved away.
     pub fn reopen(&self) {
-        // Rare, and worth waiting for a place in the queue; without a writer there is nothing to reopen.
-        let _ = self.entries.send(Message::Reopen);
+        match &self.sink {
+            Sink::Thread(entries) => {
+                // Rare, and worth waiting for a place in the queue; without a writer there is nothing to reopen.
+                let _ = entries.send(Message::Reopen);
+            }
+            Sink::Task(_) => {}
+        }
     }
 
-    /// Waits until all entries so far are written, but no longer than so long: a process that ends takes those with it that
-    /// wait. Blocks.
-    pub fn finish(&self, patience: Duration) {
-        let begun = Instant::now();
-        let (tell, written) = sync_channel(1);
-        let mut message = Message::Tell(tell);
-        while let Err(TrySendError::Full(again)) = self.entries.try_send(message) {
-            if begun.elapsed() >= patience {
-                return;
+    /// Waits until all entries so far are written or sent, but no longer than so long: a process that ends takes those with
+    /// it that wait.
+    pub async fn finish(&self, patience: Duration) {
+        match &self.sink {
+            Sink::Thread(entries) => {
+                // Too late, or without a writer, they are lost.
+                let _ = timeout(patience, written(entries)).await;
             }
-            message = again;
-            std::thread::sleep(Duration::from_millis(1));
+            Sink::Task(entries) => entries.flush(patience).await,
         }
-        // Too late, or without a writer, they are lost.
-        let _ = written.recv_timeout(patience.saturating_sub(begun.elapsed()));
     }
+}
+
+/// Waits until the thread has written what it was given.
+async fn written(entries: &SyncSender<Message>) {
+    let (tell, written) = oneshot::channel();
+    let mut message = Message::Tell(tell);
+    while let Err(TrySendError::Full(again)) = entries.try_send(message) {
+        message = again;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // An error is a writer that is gone.
+    let _ = written.await;
+}
+
+/// Starts the thread. It ends with the last sender.
+fn write(mut writer: Writer, queue: usize) -> io::Result<SyncSender<Message>> {
+    let (entries, waiting) = sync_channel(queue.max(1));
+    std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+        while let Ok(first) = waiting.recv() {
+            writer.take(first);
+            while let Ok(next) = waiting.try_recv() {
+                writer.take(next);
+            }
+            writer.flush();
+        }
+    })?;
+    Ok(entries)
 }
 
 #[cfg(test)]
@@ -115,7 +174,7 @@ mod tests {
     use super::*;
     use crate::MetricsLimits;
     use std::path::Path;
-    use std::time::SystemTime;
+    use std::time::{Instant, SystemTime};
 
     fn entry(id: &str) -> Box<AccessEntry> {
         Box::new(AccessEntry {
@@ -138,6 +197,7 @@ mod tests {
             received: 0,
             sent: 70,
             user_agent: Some("curl \"x\"".to_owned()),
+            trace: None,
             timing: Timing { connect: None, first_byte: None, total: Duration::from_micros(1500) },
         })
     }
@@ -210,31 +270,31 @@ mod tests {
         assert!(AccessLog::start(AccessLogOptions::new(nowhere, AccessFormat::Json), metrics).is_err());
     }
 
-    #[test]
-    fn at_the_end_everything_is_written() {
+    #[tokio::test]
+    async fn at_the_end_everything_is_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("access.log");
         let log = start(&path, AccessFormat::Json, &["request_id"]);
         for id in 0..1000 {
             log.write(entry(&id.to_string()));
         }
-        log.finish(Duration::from_secs(20));
+        log.finish(Duration::from_secs(20)).await;
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1000);
         // Nobody writes any more.
         let metrics = Metrics::new(MetricsLimits::default()).unwrap();
         let (entries, waiting) = sync_channel(1);
-        let log = AccessLog { entries, metrics };
+        let log = AccessLog { sink: Sink::Thread(entries), metrics };
         log.write(entry("1"));
-        log.finish(Duration::from_millis(10));
+        log.finish(Duration::from_millis(10)).await;
         drop(waiting);
-        log.finish(Duration::from_secs(20));
+        log.finish(Duration::from_secs(20)).await;
     }
 
     #[test]
     fn a_full_queue_drops_and_counts() {
         let metrics = Metrics::new(MetricsLimits::default()).unwrap();
         let (entries, waiting) = sync_channel(1);
-        let log = AccessLog { entries, metrics: metrics.clone() };
+        let log = AccessLog { sink: Sink::Thread(entries), metrics: metrics.clone() };
         log.write(entry("1"));
         log.write(entry("2"));
         drop(waiting);

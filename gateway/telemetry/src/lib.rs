@@ -1,16 +1,23 @@
-//! What operators see of requests: metrics, access logs, and notices of limits that act.
+//! What operators see of requests: metrics, access logs, traces, and notices of limits that act.
 //!
-//! This crate owns the names and labels of metrics, how many series there may be, and how lines of access logs get to
-//! where they are read. It refuses to know when something happens: the engine counts and logs by the handles that it is
-//! given here, which are resolved when config is compiled, so that a request looks no label up.
+//! This crate owns the names and labels of metrics, how many series there may be, how lines of access logs and spans get
+//! to where they are read, and how contexts of traces are read and written. It refuses to know when something happens:
+//! the engine counts and logs by the handles that it is given here, which are resolved when config is compiled, so that a
+//! request looks no label up.
 
 mod access_log;
+mod export;
 mod metrics;
 mod notices;
+mod trace;
 
 pub use access_log::{AccessEntry, AccessFormat, AccessLog, AccessLogOptions, AccessTarget, Timing};
+pub use export::{Collector, CollectorError, CollectorHeaders, OtlpProtocol, OtlpTarget};
 pub use metrics::{
     BackendMetrics, ConnectFailure, Direction, ListenerMetrics, MetricDoc, Metrics, MetricsError, MetricsLimits,
-    RuleMetrics, SocketMetrics, StreamMetrics,
+    RuleMetrics, SocketMetrics, SpanOutcome, StreamMetrics,
 };
 pub use notices::Notices;
+pub use trace::{
+    AttemptTrace, Decided, NoRate, Propagation, RequestTrace, SampleRate, TraceContext, TraceOptions, Tracer,
+};

@@ -59,6 +59,17 @@ impl From<prometheus::Error> for MetricsError {
     }
 }
 
+/// What became of a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanOutcome {
+    /// A collector has it.
+    Exported,
+    /// Too many were waiting for export.
+    QueueFull,
+    /// No collector took it in time.
+    Failed,
+}
+
 /// All metrics of one data plane.
 pub struct Metrics {
     registry: Registry,
@@ -119,9 +130,19 @@ impl Metrics {
         self.process.refused.with_label_values(&[reason]).inc();
     }
 
-    /// Counts lines of the access log that nobody will read, because writing was too slow.
-    pub fn access_log_dropped(&self) {
-        self.process.log_dropped.inc();
+    /// Counts entries of the access log that nobody will read, because writing or sending was too slow or failed.
+    pub fn access_log_dropped(&self, entries: u64) {
+        self.process.log_dropped.inc_by(entries);
+    }
+
+    /// Counts spans by what became of them.
+    pub fn spans(&self, outcome: SpanOutcome, spans: u64) {
+        let label = match outcome {
+            SpanOutcome::Exported => "exported",
+            SpanOutcome::QueueFull => "queue_full",
+            SpanOutcome::Failed => "failed",
+        };
+        self.process.spans.with_label_values(&[label]).inc_by(spans);
     }
 
     /// Counts a reading of the config, and remembers when the last one was applied.
@@ -264,6 +285,7 @@ mod tests {
         backend.not_connected(ConnectFailure::Tls);
         stream.refused();
         metrics.refused("no_route");
+        metrics.spans(SpanOutcome::Exported, 1);
         metrics.reloaded(Ok(()));
         metrics.objects(1, 0);
         metrics.certificates([("Secret/ns/a".to_owned(), 1)]);

@@ -16,4 +16,5 @@ mod streams;
 mod support;
 mod telemetry;
 mod tls;
+mod tracing;
 mod upstream;

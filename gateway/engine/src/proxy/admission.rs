@@ -35,6 +35,7 @@ impl Gateway {
         let request = session.req_header_mut();
         let is_stream = ctx.connection.as_ref().is_some_and(|connection| connection.is_stream);
         ctx.observation.asked(request, is_stream);
+        ctx.observation.begin_trace(request, is_stream);
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
         self.limit(request, is_stream)?;

@@ -119,6 +119,8 @@ impl Gateway {
         if let Reach::Refused(refusal) = reach {
             return Err(ctx.fail(Fault::refused(refusal)));
         }
+        let is_tls = matches!(reach, Reach::Tls(_));
+        ctx.observation.trace.attempt(&backend.id, endpoint.address, is_tls, session.req_header());
         let left = [ctx.deadline, ctx.attempts.deadline].into_iter().flatten().min().map(remaining);
         let connect = left.map_or(self.limits.connect, |left| left.min(self.limits.connect));
         let is_upgrade = session.is_upgrade_req();
@@ -203,6 +205,7 @@ impl RequestContext {
                 _ => ConnectFailure::Connect,
             });
         }
+        self.attempt_failed(&error);
         let more = match &self.attempts.policy {
             Some(_) => self.attempts.has_more(),
             None => self.attempts.count <= UNSEEN_RETRIES,
@@ -215,6 +218,7 @@ impl RequestContext {
     pub(super) fn broke_off(&mut self, session: &Session, mut error: Box<Error>, reused: bool) -> Box<Error> {
         let reused_only = matches!(error.retry, RetryType::ReusedOnly);
         error.retry.decide_reuse(reused);
+        self.attempt_failed(&error);
         if error.retry() && matches!(error.etype(), ErrorType::HTTPStatus(_)) {
             // Judged before: the policy wants another try.
             return error;
@@ -231,6 +235,16 @@ impl RequestContext {
             && self.can_replay(session);
         error.set_retry(more);
         error
+    }
+
+    fn attempt_failed(&mut self, error: &Error) {
+        let reason = match (&self.fault, error.etype()) {
+            (Some(fault), _) => Some(fault.reason()),
+            // A status that is tried again is no more than what it says.
+            (None, ErrorType::HTTPStatus(_)) => None,
+            (None, kind) => Some(kind.as_str()),
+        };
+        self.observation.trace.broke_off(reason, error);
     }
 
     pub(super) fn is_late(&self) -> bool {

@@ -2,9 +2,10 @@
 
 use super::RequestContext;
 use super::head::authority;
+use super::trace::Trace;
 use crate::observe::Observe;
 use http::{StatusCode, Version};
-use lychgate_telemetry::{AccessEntry, BackendMetrics, ListenerMetrics, Timing};
+use lychgate_telemetry::{AccessEntry, BackendMetrics, ListenerMetrics, Timing, Tracer};
 use pingora_http::RequestHeader;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(super) struct Observation {
     /// As the client sent it, if there is a log to write it to.
     asked: Option<Box<Asked>>,
     failed: Option<(&'static str, String)>,
+    pub(super) trace: Trace,
     done: bool,
 }
 
@@ -56,6 +58,7 @@ impl Observation {
             first_byte: None,
             asked: None,
             failed: None,
+            trace: Trace::default(),
             done: false,
         }
     }
@@ -81,6 +84,18 @@ impl Observation {
         }));
     }
 
+    /// What traces requests, if something does.
+    pub(super) fn tracer(&self) -> Option<&Tracer> {
+        self.observe.tracer.as_ref()
+    }
+
+    /// Its trace begins, or goes on here.
+    pub(super) fn begin_trace(&mut self, request: &mut RequestHeader, is_stream: bool) {
+        if let Some(tracer) = &self.observe.tracer {
+            self.trace.begin(tracer, request, is_stream);
+        }
+    }
+
     /// A listener takes it.
     pub(super) fn taken(&mut self, listener: &Arc<ListenerMetrics>) {
         listener.begun();
@@ -97,6 +112,7 @@ impl Observation {
     /// The attempt has a connection.
     pub(super) fn connected(&mut self, reused: bool) {
         self.connected = Some(Instant::now());
+        self.trace.connected(reused);
         if let Some(attempt) = &self.attempt {
             attempt.metrics.connected(reused);
         }
@@ -118,6 +134,7 @@ impl Observation {
     /// It was refused, or failed.
     pub(super) fn failed(&mut self, reason: &'static str, detail: &str) {
         self.observe.metrics.refused(reason);
+        self.trace.failed(reason, detail);
         if self.asked.is_some() {
             self.failed = Some((reason, detail.to_owned()));
         }
@@ -143,6 +160,7 @@ impl RequestContext {
         {
             log.write(entry);
         }
+        self.traced(status.map(|status| status.as_u16()), received, sent);
     }
 
     fn entry(&mut self, status: Option<StatusCode>, received: u64, sent: u64) -> Option<Box<AccessEntry>> {
@@ -170,6 +188,7 @@ impl RequestContext {
             received,
             sent,
             user_agent,
+            trace: self.observation.trace.context().cloned(),
             timing: Timing {
                 connect: self.observation.connected.map(since),
                 first_byte: self.observation.first_byte.map(since),

@@ -1,5 +1,6 @@
 //! What is logged of a request.
 
+use crate::trace::TraceContext;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -68,13 +69,15 @@ pub struct AccessEntry {
     pub sent: u64,
     /// What the client calls itself.
     pub user_agent: Option<String>,
+    /// Its trace, if requests are traced.
+    pub trace: Option<TraceContext>,
     /// Where the time went.
     pub timing: Timing,
 }
 
 impl AccessEntry {
     /// The names of all fields, in the order in which they are written.
-    pub const FIELDS: [&'static str; 22] = [
+    pub const FIELDS: [&'static str; 23] = [
         "time",
         "request_id",
         "client",
@@ -94,12 +97,13 @@ impl AccessEntry {
         "received",
         "sent",
         "user_agent",
+        "trace_id",
         "connect_ms",
         "first_byte_ms",
         "total_ms",
     ];
 
-    fn field(&self, name: &str) -> Value {
+    pub(super) fn field(&self, name: &str) -> Value {
         let millis = |duration: Duration| Value::from((duration.as_secs_f64() * 1_000_000.0).round() / 1000.0);
         match name {
             "time" => OffsetDateTime::from(self.time).format(&Rfc3339).map_or(Value::Null, Value::from),
@@ -121,6 +125,7 @@ impl AccessEntry {
             "received" => self.received.into(),
             "sent" => self.sent.into(),
             "user_agent" => self.user_agent.as_deref().into(),
+            "trace_id" => self.trace.as_ref().map(|trace| trace.trace_id().to_string()).into(),
             "connect_ms" => self.timing.connect.map_or(Value::Null, millis),
             "first_byte_ms" => self.timing.first_byte.map_or(Value::Null, millis),
             "total_ms" => millis(self.timing.total),

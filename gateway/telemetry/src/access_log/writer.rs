@@ -1,22 +1,19 @@
 //! The thread that writes.
 
 use super::Message;
-use super::entry::{AccessEntry, AccessFormat};
+use super::entry::AccessFormat;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-/// Where access logs go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccessTarget {
-    /// Standard output.
+/// Where lines go.
+pub(super) enum Lines {
     Stdout,
-    /// A file, appended to, and opened anew when asked.
     File(PathBuf),
 }
 
 pub(super) struct Writer {
-    target: AccessTarget,
+    target: Lines,
     format: AccessFormat,
     fields: Vec<String>,
     out: BufWriter<Out>,
@@ -45,7 +42,7 @@ impl Write for Out {
     }
 }
 
-impl AccessTarget {
+impl Lines {
     fn open(&self) -> io::Result<BufWriter<Out>> {
         let out = match self {
             Self::Stdout => Out::Stdout(io::stdout()),
@@ -61,12 +58,7 @@ impl AccessTarget {
 }
 
 impl Writer {
-    pub(super) fn open(target: AccessTarget, format: AccessFormat, fields: Vec<String>) -> io::Result<Self> {
-        let fields = if fields.is_empty() {
-            AccessEntry::FIELDS.iter().map(|field| (*field).to_owned()).collect()
-        } else {
-            fields
-        };
+    pub(super) fn open(target: Lines, format: AccessFormat, fields: Vec<String>) -> io::Result<Self> {
         Ok(Self { out: target.open()?, target, format, fields, failing: false })
     }
 
@@ -81,7 +73,7 @@ impl Writer {
             Message::Tell(tell) => {
                 self.flush();
                 // Whoever asked may have waited for too long.
-                let _ = tell.try_send(());
+                let _ = tell.send(());
             }
             Message::Reopen => {
                 self.flush();

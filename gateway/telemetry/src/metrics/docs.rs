@@ -121,7 +121,14 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
             "lychgate_access_log_dropped_total",
             Counter,
             &[],
-            "Lines of the access log that were dropped because writing was too slow.",
+            "Entries of the access log that were dropped because writing or sending them was too slow, or failed.",
+        ),
+        (
+            "lychgate_trace_spans_total",
+            Counter,
+            &[&["result"]],
+            "Spans, by what became of them at each collector: exported, queue_full (dropped, too many were waiting) or \
+             failed (dropped, the collector did not take them).",
         ),
         (
             "lychgate_config_reloads_total",

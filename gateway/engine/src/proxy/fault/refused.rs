@@ -50,6 +50,7 @@ fn entry(connection: &Connection, refused: &Refused, fault: &Fault, id: &HeaderV
         received: 0,
         sent: 0,
         user_agent: None,
+        trace: None,
         timing: Timing { connect: None, first_byte: None, total: Duration::ZERO },
     }
 }
