@@ -5,6 +5,8 @@
 //! | `/gateway_api_conformance.echo_basic.grpcecho.GrpcEcho/Echo`, `…/EchoTwo` | unary | [`EchoResponse`] |
 //! | `/gateway_api_conformance.echo_basic.grpcecho.GrpcEcho/EchoThree` | unary | UNIMPLEMENTED, as the suite wants it |
 //! | `/lychgate.echo.v1.Echo/Unary` | unary | the message, whatever it is |
+//! | `/lychgate.echo.v1.Echo/Collect` | client streams | after the last message, all of them as one |
+//! | `/lychgate.echo.v1.Echo/Repeat` | server streams | the message, three times |
 //! | `/lychgate.echo.v1.Echo/Stream` | both ways | every message as it comes, whatever it is |
 //!
 //! All else is UNIMPLEMENTED. Knobs come as metadata (`x-echo-grpc-status: 14`, `x-echo-delay: 1s`).
@@ -33,6 +35,9 @@ pub const CONFORMANCE_SERVICE: &str = "gateway_api_conformance.echo_basic.grpcec
 /// The service that echoes any message.
 pub const SERVICE: &str = "lychgate.echo.v1.Echo";
 
+/// How often `Repeat` answers.
+const REPEATED: usize = 3;
+
 /// The status of a call that may be tried again.
 pub(crate) const UNAVAILABLE: u8 = 14;
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -52,6 +57,8 @@ pub(crate) fn is_call<B>(request: &Request<B>) -> bool {
 enum Rpc {
     Conformance,
     Unary,
+    Collect,
+    Repeat,
     Stream,
 }
 
@@ -60,6 +67,8 @@ fn rpc(path: &str) -> Option<Rpc> {
     match (service, method) {
         (CONFORMANCE_SERVICE, "Echo" | "EchoTwo") => Some(Rpc::Conformance),
         (SERVICE, "Unary") => Some(Rpc::Unary),
+        (SERVICE, "Collect") => Some(Rpc::Collect),
+        (SERVICE, "Repeat") => Some(Rpc::Repeat),
         (SERVICE, "Stream") => Some(Rpc::Stream),
         _ => None,
     }
@@ -97,7 +106,12 @@ pub(crate) async fn answer(mut exchange: Exchange, request: Request<Incoming>) -
         }
         return Ok(stream(exchange, &head.headers, incoming));
     }
-    let message = match one_message(&exchange, incoming).await? {
+    let read = messages(&exchange, incoming).await?;
+    let read = read.and_then(|body| {
+        let message = if rpc == Rpc::Collect { wire::Framed::joined(body) } else { wire::Framed::only(body) };
+        message.map_err(|error| Failure::new(INVALID_ARGUMENT, error.to_string()))
+    });
+    let message = match read {
         Ok(message) => message,
         Err(failure) => return Ok(fail(exchange, &failure)),
     };
@@ -105,8 +119,10 @@ pub(crate) async fn answer(mut exchange: Exchange, request: Request<Incoming>) -
     if let Some(response) = asked_to_fail(&mut exchange) {
         return Ok(response);
     }
-    if rpc == Rpc::Unary {
-        return Ok(reply(exchange, &head.headers, message.framed()));
+    match rpc {
+        Rpc::Unary | Rpc::Collect => return Ok(reply(exchange, &head.headers, &message.framed(), 1)),
+        Rpc::Repeat => return Ok(reply(exchange, &head.headers, &message.framed(), REPEATED)),
+        Rpc::Conformance | Rpc::Stream => {}
     }
     if message.compressed {
         return Ok(fail(exchange, &Failure::new(UNIMPLEMENTED, "this method reads no compressed messages")));
@@ -115,14 +131,14 @@ pub(crate) async fn answer(mut exchange: Exchange, request: Request<Incoming>) -
         Ok(request) => {
             let response = EchoResponse::new(exchange.ticket.report(), request);
             let message = wire::Framed { compressed: false, payload: response.encode_to_vec().into() };
-            Ok(reply(exchange, &HeaderMap::new(), message.framed()))
+            Ok(reply(exchange, &HeaderMap::new(), &message.framed(), 1))
         }
         Err(error) => Ok(fail(exchange, &Failure::new(INVALID_ARGUMENT, format!("EchoRequest: {error}")))),
     }
 }
 
-/// Reads the one message of a unary call.
-async fn one_message(exchange: &Exchange, incoming: Incoming) -> Result<Result<wire::Framed, Failure>, Broken> {
+/// Reads all that the client has to say.
+async fn messages(exchange: &Exchange, incoming: Incoming) -> Result<Result<Bytes, Failure>, Broken> {
     let most = (MAX_GRPC_MESSAGE + wire::PREFIX) as u64;
     let mut whole = BytesMut::new();
     match read_body(incoming, most, |data| whole.extend_from_slice(data)).await {
@@ -130,7 +146,7 @@ async fn one_message(exchange: &Exchange, incoming: Incoming) -> Result<Result<w
         Err(Unread::Broken(broken)) => return Err(broken),
         Err(Unread::TooLong) => return Ok(Err(Failure::new(RESOURCE_EXHAUSTED, "a message of more than 4 MiB"))),
     }
-    Ok(wire::Framed::only(whole.freeze()).map_err(|error| Failure::new(INVALID_ARGUMENT, error.to_string())))
+    Ok(Ok(whole.freeze()))
 }
 
 /// The failure that the request asked for: a gRPC status, or an HTTP status without any.
@@ -183,12 +199,14 @@ fn last_words(exchange: &Exchange) -> HeaderMap {
     trailers
 }
 
-fn reply(exchange: Exchange, request: &HeaderMap, message: Bytes) -> Response<EchoBody> {
+/// The message, so often; a gate is after the first.
+fn reply(exchange: Exchange, request: &HeaderMap, message: &Bytes, times: usize) -> Response<EchoBody> {
     let response = head(&exchange, request);
-    let mut steps = VecDeque::from([Step::Data(message)]);
+    let mut steps = VecDeque::from([Step::Data(message.clone())]);
     if let Some(gate) = &exchange.knobs.hold_body {
         steps.push_back(Step::Hold(gate.clone()));
     }
+    steps.extend((1..times).map(|_| Step::Data(message.clone())));
     if exchange.knobs.trouble.abort == Some(Abort::Body) {
         steps.push_back(Step::Abort);
     } else {

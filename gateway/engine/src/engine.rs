@@ -102,15 +102,16 @@ impl Engine {
                 self.set_endpoints(cell, now.map(|set| &**set));
             }
         }
-        for id in previous.backends.keys().filter(|id| !runtime.backends.contains_key(*id)) {
-            self.resolver.forget(id);
-        }
+        let left: Vec<_> = previous.backends.values().filter(|cell| !runtime.backends.contains_key(&cell.id)).collect();
+        left.iter().for_each(|cell| self.resolver.forget(&cell.id));
         *applied = endpoints.clone();
         if previous.snapshot.certificates != snapshot.certificates {
             let expiry = |certificate: &Arc<Certificate>| Some((certificate.id.to_string(), tls::expiry(certificate)?));
             self.observe.metrics.certificates(snapshot.certificates.values().filter_map(expiry));
         }
         self.live.set(Arc::new(runtime));
+        // Last: what parts from them has to find its way on the new runtime.
+        left.iter().for_each(|cell| cell.leave());
         Applied { rejected: rejected.into_iter().map(|rejected| (rejected.rule, rejected.why)).collect() }
     }
 

@@ -1,5 +1,6 @@
 //! TLSRoute, TCPRoute and UDPRoute from outside.
 
+mod endpoints;
 mod live;
 mod tcp;
 mod tls;

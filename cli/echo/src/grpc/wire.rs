@@ -21,6 +21,24 @@ pub(super) struct NotOne(&'static str);
 impl Framed {
     /// Takes a body that is exactly one message.
     pub(super) fn only(mut body: Bytes) -> Result<Self, NotOne> {
+        let message = Self::first(&mut body)?;
+        if body.is_empty() { Ok(message) } else { Err(NotOne("more than one")) }
+    }
+
+    /// Takes a body of any number of messages for one: what they say, one after the other. None of them is compressed.
+    pub(super) fn joined(mut body: Bytes) -> Result<Self, NotOne> {
+        let mut payload = BytesMut::new();
+        while !body.is_empty() {
+            let message = Self::first(&mut body)?;
+            if message.compressed {
+                return Err(NotOne("a compressed one among several"));
+            }
+            payload.extend_from_slice(&message.payload);
+        }
+        Ok(Self { compressed: false, payload: payload.freeze() })
+    }
+
+    fn first(body: &mut Bytes) -> Result<Self, NotOne> {
         if body.len() < PREFIX {
             return Err(NotOne("less than one"));
         }
@@ -29,11 +47,9 @@ impl Framed {
             1 => true,
             _ => return Err(NotOne("one with an unknown flag")),
         };
-        let size = body.get_u32();
-        match usize::try_from(size).map(|size| size.cmp(&body.len())) {
-            Ok(std::cmp::Ordering::Equal) => Ok(Self { compressed, payload: body }),
-            Ok(std::cmp::Ordering::Less) => Err(NotOne("more than one")),
-            Ok(std::cmp::Ordering::Greater) | Err(_) => Err(NotOne("less than one")),
+        match usize::try_from(body.get_u32()) {
+            Ok(size) if size <= body.len() => Ok(Self { compressed, payload: body.split_to(size) }),
+            Ok(_) | Err(_) => Err(NotOne("less than one")),
         }
     }
 
@@ -75,6 +91,17 @@ mod tests {
         assert!(Framed::only(whole.slice(..3)).is_err());
         assert!(Framed::only([whole.as_ref(), whole.as_ref()].concat().into()).is_err());
         assert!(Framed::only(Bytes::from_static(b"\x02\0\0\0\0")).is_err());
+    }
+
+    #[test]
+    fn several_messages_are_joined() {
+        let [a, b] =
+            [b"ab", b"cd"].map(|text| Framed { compressed: false, payload: Bytes::from_static(text) }.framed());
+        let joined = |body: &[&[u8]]| Framed::joined(body.concat().into()).map(|message| message.payload);
+        assert_eq!(joined(&[&a, &b]), Ok(Bytes::from_static(b"abcd")));
+        assert_eq!(joined(&[]), Ok(Bytes::new()));
+        assert!(joined(&[&a, &b[..6]]).is_err());
+        assert!(joined(&[&a, b"\x01\0\0\0\0"]).is_err());
     }
 
     #[test]

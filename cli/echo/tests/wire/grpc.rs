@@ -119,3 +119,20 @@ async fn half_a_message_is_an_invalid_argument_and_http1_no_grpc() {
     let over_http1 = request(&format!("{GENERIC}/Unary"), framed(b"whole")).unwrap();
     assert_eq!(http1(&server).send(over_http1).await.unwrap().status.as_u16(), 505);
 }
+
+#[tokio::test]
+async fn calls_of_all_four_kinds_are_answered() {
+    let server = server().await;
+    let mut connection = h2c(&server).connect("grpc.example").await.unwrap();
+    let three = [framed(b"a"), framed(b"b"), framed(b"c")].concat();
+    for (method, sent, answered) in [
+        ("Unary", framed(b"abc").to_vec(), vec!["abc"]),
+        ("Collect", three.clone(), vec!["abc"]),
+        ("Repeat", framed(b"x").to_vec(), vec!["x"; 3]),
+        ("Stream", three, vec!["a", "b", "c"]),
+    ] {
+        let reply = connection.send(request(&format!("{GENERIC}/{method}"), sent).unwrap()).await.unwrap();
+        assert_eq!(reply.trailers["grpc-status"], "0", "{method}");
+        assert_eq!(unframed(reply.body), answered, "{method}");
+    }
+}

@@ -86,18 +86,27 @@ impl BackendCell {
 
     /// Replaces the endpoints; those that stay keep their counters.
     pub(crate) fn set_endpoints(&self, ready: &[SocketAddr], terminating: &[SocketAddr]) {
-        let list = Arc::new(EndpointList::rebuild(&self.endpoints.pin(), ready, terminating));
+        let before = self.endpoints.pin();
+        let list = Arc::new(EndpointList::rebuild(&before, ready, terminating));
         let addresses: std::collections::HashSet<SocketAddr> = list.all().map(|endpoint| endpoint.address).collect();
         self.state.pin().negotiated.retain(|address| addresses.contains(&address));
         self.metrics.endpoints(list.ready.len());
         self.endpoints.set(list);
+        before.all().filter(|endpoint| !addresses.contains(&endpoint.address)).for_each(|endpoint| endpoint.leave());
         self.known.send_replace(true);
     }
 
     /// There are other endpoints to come: until they are known, requests wait for them.
     pub(crate) fn forget_endpoints(&self) {
         self.known.send_replace(false);
+        let before = self.endpoints.pin();
         self.endpoints.set(Arc::default());
+        before.all().for_each(|endpoint| endpoint.leave());
+    }
+
+    /// Nothing leads here any more. Requests that have begun still find its endpoints.
+    pub(crate) fn leave(&self) {
+        self.endpoints.pin().all().for_each(|endpoint| endpoint.leave());
     }
 
     /// The endpoints of this moment.

@@ -4,6 +4,7 @@ use super::persistence::SessionToken;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::watch;
 
 /// An endpoint that can be dialled.
 #[derive(Debug)]
@@ -12,16 +13,29 @@ pub(crate) struct EndpointState {
     /// What sessions carry to come back here.
     pub(crate) token: SessionToken,
     in_flight: AtomicUsize,
+    gone: watch::Sender<bool>,
 }
 
 impl EndpointState {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, token: SessionToken::of(address), in_flight: AtomicUsize::new(0) }
+        let gone = watch::Sender::new(false);
+        Self { address, token: SessionToken::of(address), in_flight: AtomicUsize::new(0), gone }
     }
 
     /// Attempts that are running now.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Its backend has it no more, or is gone itself.
+    pub(crate) fn leave(&self) {
+        self.gone.send_replace(true);
+    }
+
+    /// Waits until its backend has it no more. For what never ends by itself: requests and connections do.
+    pub(crate) async fn gone(&self) {
+        // An error would mean that this is dropped, and it is borrowed.
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
     }
 }
 

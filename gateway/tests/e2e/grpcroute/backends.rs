@@ -4,7 +4,7 @@ use super::{Bed, UNARY, call, grpc_route};
 use crate::support::{Site, echo, gateway, http_gateway, service, service_speaking};
 use crate::tls::{to_xbackend, xbackend};
 use lychgate_echo::{EchoConfig, EchoIdentity, EchoServer, Port};
-use lychgate_testkit::{Authority, ClientTls, Dial, free_addr, grpc, server_tls};
+use lychgate_testkit::{Authority, ClientTls, Dial, free_addr, free_addrs, grpc, server_tls};
 
 #[tokio::test]
 async fn calls_are_shared_by_weight_and_reach_backends_over_http2() {
@@ -61,6 +61,77 @@ async fn headers_are_edited_and_copies_are_sent() {
     let copy = bed.green.nth_request(1).await.unwrap();
     assert_eq!((&*copy.report.proto, &*copy.report.path), ("HTTP/2.0", &*format!("/{UNARY}")));
     assert_eq!(bed.site.stop().await, 0);
+}
+
+#[tokio::test]
+async fn a_share_of_the_calls_is_mirrored() {
+    let rules = "    - filters: [{type: RequestMirror, requestMirror: {backendRef: {name: green, port: 80}, percent: 50}}]\n      \
+                 backendRefs: [{name: blue, port: 80}]\n";
+    let bed = Bed::serve(&grpc_route("grpc", "[]", rules)).await;
+    for _ in 0..100 {
+        let reply = bed.call(UNARY, &[]).await;
+        assert_eq!(reply.status, Some(0));
+    }
+    let mirrored = bed.green.wait_for(|counts| counts.requests >= 20).await.requests;
+    assert!(mirrored <= 80, "{mirrored}");
+    assert_eq!(bed.site.stop().await, 0);
+}
+
+#[tokio::test]
+async fn a_session_stays_with_its_endpoint_and_the_rule_s_name_is_shown() {
+    let [(one, at_one), (two, at_two), (three, at_three)] = [echo("one").await, echo("two").await, echo("three").await];
+    let address = free_addr();
+    let rules = "    - name: sticky\n      sessionPersistence: {type: Header, header: {name: X-Session}}\n      backendRefs: \
+                 [{name: it, port: 80}]\n";
+    let files =
+        http_gateway(address.port()) + &service("it", &[at_one, at_two, at_three]) + &grpc_route("grpc", "[]", rules);
+    let site = Site::serve(&[("all.yaml", &files)]).await;
+    assert!(site.report().is_clean(), "{:#}", site.report().to_value());
+    let counts = || [&one, &two, &three].map(|pod| pod.counts().requests);
+    for _ in 0..3 {
+        let before = counts();
+        let first = call(address, "a.example", UNARY, &[]).await;
+        let session = first.headers["x-session"].to_str().unwrap();
+        for _ in 0..4 {
+            let next = call(address, "a.example", UNARY, &[("x-session", session)]).await;
+            assert_eq!((next.status, next.headers["x-session"].to_str().unwrap()), (Some(0), session));
+        }
+        let after = counts();
+        let mut shares: Vec<u64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+        shares.sort_unstable();
+        assert_eq!(shares, [0, 0, 5]);
+    }
+    let metrics = Dial::http1(site.admin()).get("http://admin/metrics").await.unwrap().text();
+    assert!(metrics.contains("route=\"GRPCRoute/default/grpc\",rule=\"sticky\""), "{metrics}");
+    assert_eq!(site.stop().await, 0);
+}
+
+#[tokio::test]
+async fn listeners_of_sets_take_calls_and_services_may_be_names_outside() {
+    let (far, at_far) = echo("far").await;
+    let [own, extra] = free_addrs();
+    let files = http_gateway(own.port())
+        .replace("  listeners:", "  allowedListeners: {namespaces: {from: Same}}\n  listeners:")
+        + &format!(
+            "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {{name: extra, namespace: \
+             default}}\nspec:\n  parentRef: {{name: gw}}\n  listeners: [{{name: calls, protocol: HTTP, port: \
+             {}}}]\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: far, namespace: default}}\nspec: {{type: \
+             ExternalName, externalName: localhost, ports: [{{name: grpc, port: {}}}]}}\n---\n",
+            extra.port(),
+            at_far.port()
+        )
+        + &grpc_route("grpc", "[]", &format!("    - backendRefs: [{{name: far, port: {}}}]\n", at_far.port()))
+            .replace("{name: gw}", "{kind: ListenerSet, name: extra}");
+    let site = Site::serve(&[("all.yaml", &files)]).await;
+    assert!(site.report().is_clean(), "{:#}", site.report().to_value());
+    assert_eq!(call(extra, "a.example", UNARY, &[]).await.status, Some(0));
+    assert_eq!(
+        call(own, "a.example", UNARY, &[]).await.status,
+        Some(12),
+        "it is not a route of the Gateway's own listener"
+    );
+    assert_eq!(far.counts().requests, 1);
+    assert_eq!(site.stop().await, 0);
 }
 
 fn bytes_of(bytes: &'static [u8]) -> bytes::Bytes {

@@ -80,3 +80,26 @@ async fn the_senior_of_a_grpcroute_and_an_httproute_has_the_host() {
     assert_eq!(bed.seen(), (1, 1));
     assert_eq!(bed.site.stop().await, 0);
 }
+
+#[tokio::test]
+async fn headers_by_expression_and_alternatives_of_one_rule() {
+    let rules = "    - matches: [{headers: [{type: RegularExpression, name: x-version, value: \"2[.][0-9]+\"}, {name: \
+                 x-tenant, value: a}]}, {method: {method: Collect}}]\n      backendRefs: [{name: green, port: 80}]\n    - \
+                 backendRefs: [{name: blue, port: 80}]\n";
+    let bed = Bed::serve(&grpc_route("grpc", "[]", rules)).await;
+    assert!(bed.site.report().is_clean(), "{:#}", bed.site.report().to_value());
+    let mut seen = (0, 0);
+    let collect = "lychgate.echo.v1.Echo/Collect";
+    for (method, version, tenant, is_blue) in [
+        (UNARY, "2.10", "a", false),
+        (UNARY, "2.10", "b", true),
+        (UNARY, "2.x", "a", true),
+        (UNARY, "12.1", "a", true),
+        (collect, "1", "b", false),
+    ] {
+        assert_eq!(bed.call(method, &[("x-version", version), ("x-tenant", tenant)]).await.status, Some(0));
+        seen = if is_blue { (seen.0 + 1, seen.1) } else { (seen.0, seen.1 + 1) };
+        assert_eq!(bed.seen(), seen, "{method} {version} {tenant}");
+    }
+    assert_eq!(bed.site.stop().await, 0);
+}

@@ -40,6 +40,45 @@ async fn every_message_is_answered_before_the_next_is_sent() {
 }
 
 #[tokio::test]
+async fn a_client_that_streams_is_answered_once_after_its_last_message() {
+    let bed = Bed::serve(&routes()).await;
+    let mut connection = Dial::h2c(bed.address).connect("a.example").await.unwrap();
+    let (feed, payload) = Payload::fed();
+    let call = request("http://a.example/lychgate.echo.v1.Echo/Collect", payload).unwrap();
+    let answer = tokio::spawn(async move { connection.send(call).await.unwrap() });
+    for letter in ["a", "b", "c"] {
+        assert!(feed.data(framed(letter.as_bytes())).await);
+    }
+    // The backend has the call, and waits for its end.
+    bed.blue.wait_for(|counts| counts.requests == 1).await;
+    assert!(!answer.is_finished());
+    drop(feed);
+    let reply = answer.await.unwrap();
+    assert_eq!(unframed(reply.body), ["abc"]);
+    assert_eq!(reply.trailers["grpc-status"], "0");
+    assert_eq!(bed.site.stop().await, 0);
+}
+
+#[tokio::test]
+async fn a_server_that_streams_is_heard_message_by_message() {
+    let bed = Bed::serve(&routes()).await;
+    let mut connection = Dial::h2c(bed.address).connect("a.example").await.unwrap();
+    let mut call = request("http://a.example/lychgate.echo.v1.Echo/Repeat", framed(b"x")).unwrap();
+    call.headers_mut().insert("x-echo-hold-body", "gate".parse().unwrap());
+    let mut answer = connection.begin(call).await.unwrap().into_body();
+    let first = tokio::time::timeout(PATIENCE, answer.frame()).await.unwrap().unwrap().unwrap();
+    assert_eq!(unframed(first.into_data().unwrap()), ["x"]);
+    // The first has arrived while the others are not even sent.
+    bed.blue.wait_held("gate", 1).await;
+    bed.blue.release("gate");
+    let rest = tokio::time::timeout(PATIENCE, answer.collect()).await.unwrap().unwrap();
+    assert_eq!(rest.trailers().unwrap()["grpc-status"], "0");
+    assert_eq!(unframed(rest.to_bytes()), ["x", "x"]);
+    drop(connection);
+    assert_eq!(bed.site.stop().await, 0);
+}
+
+#[tokio::test]
 async fn many_calls_share_a_connection_and_large_messages_arrive_whole() {
     let bed = Bed::serve(&routes()).await;
     let connection = Dial::h2c(bed.address).connect("a.example").await.unwrap();

@@ -26,7 +26,8 @@ fn cookie(reply: &Reply) -> String {
 #[tokio::test]
 async fn a_cookie_keeps_a_client_with_its_endpoint() {
     let (_pods, addresses) = three().await;
-    let (site, at) = serve(&(service("it", &addresses) + &http_route("it", "[]", &rule("cookie: {name: keep}")))).await;
+    let (site, at) =
+        serve(&(service("it", &addresses) + &http_route("it", "[]", &rule("cookie: {name: keep, path: /shop}")))).await;
     assert!(site.report().is_clean(), "{:#}", site.report().to_value());
     let mut met = BTreeSet::new();
     for _ in 0..3 {
@@ -34,6 +35,7 @@ async fn a_cookie_keeps_a_client_with_its_endpoint() {
         let set = first.header("set-cookie").unwrap();
         assert!(set.starts_with("keep=") && set.contains("HttpOnly"), "{set}");
         assert!(!set.contains("Max-Age") && !set.contains("Expires"), "{set}");
+        assert!(set.contains("; Path=/shop;"), "{set}");
         assert!(!addresses.iter().any(|address| set.contains(&address.port().to_string())), "{set}");
         met.insert(by(&first));
         let cookies = format!("other=1; {}; more=2", cookie(&first));
@@ -93,7 +95,8 @@ async fn a_session_ends_at_its_absolute_timeout_and_a_permanent_cookie_says_when
     let (site, at) = serve(&(service("it", &addresses) + &http_route("it", "[]", &rule(persistence)))).await;
     assert!(site.report().is_clean(), "{:#}", site.report().to_value());
     let first = send(at, "GET", "http://a.example/", &[]).await;
-    assert!(first.header("set-cookie").unwrap().contains("Max-Age=1"));
+    let set = first.header("set-cookie").unwrap();
+    assert!(set.contains("Max-Age=1") && set.contains("; Path=/;"), "{set}");
     let kept = cookie(&first);
     // Sessions begin at whole seconds: this one may be over already, and is at the latest a second later.
     eventually("the session is over", async || {

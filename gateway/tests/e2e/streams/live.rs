@@ -5,6 +5,9 @@ use super::{ask, loopback, pod, route, teller, udp_service};
 use crate::support::{Site, gateway, service};
 use lychgate_echo::{EchoConfig, EchoServer, Port};
 use lychgate_testkit::{Authority, ClientTls, Dial, RawConnection, free_addrs, free_udp_addr, server_tls};
+use std::net::SocketAddr;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn listeners_come_and_go_while_connections_stay() {
@@ -63,6 +66,70 @@ async fn listeners_come_and_go_while_connections_stay() {
     drop(site);
 }
 
+/// Says something on a connection, again and again, until told to stop. Gives back how often it was answered.
+fn talk(address: SocketAddr) -> (watch::Sender<bool>, JoinHandle<usize>) {
+    let (stop, stopped) = watch::channel(false);
+    let talking = tokio::spawn(async move {
+        let mut connection = RawConnection::open(&Dial::http1(address), "").await.unwrap();
+        let mut answered = 0;
+        while !*stopped.borrow() {
+            connection.send("hello").await.unwrap();
+            assert_eq!(connection.read_exact(5).await.unwrap(), b"hello");
+            answered += 1;
+        }
+        answered
+    });
+    (stop, talking)
+}
+
+#[tokio::test]
+async fn listeners_of_sets_come_and_go_while_others_carry() {
+    let authority = Authority::new("root");
+    let mirror = EchoServer::bind(EchoConfig::default().with_tcp(loopback())).await.unwrap();
+    let tls = server_tls(&authority.server(&["db.example.com"]));
+    let pods = teller("db", |config| config.with_tcp(loopback()).with_udp(loopback()).with_tls(loopback(), tls)).await;
+    let [own, tcp, passed] = free_addrs();
+    let udp = free_udp_addr();
+    let set = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {{name: extra, namespace: \
+         default}}\nspec:\n  parentRef: {{name: gw}}\n  listeners:\n    - {{name: db, protocol: TCP, port: {}}}\n    - \
+         {{name: dns, protocol: UDP, port: {}}}\n    - {{name: sealed, protocol: TLS, port: {}, hostname: db.example.com, \
+         tls: {{mode: Passthrough}}}}\n---\n",
+        tcp.port(),
+        udp.port(),
+        passed.port()
+    );
+    let to_set = |route: String| route.replace("{name: gw,", "{kind: ListenerSet, name: extra,");
+    let routes = service("mirror", &[mirror.local_addr(Port::Tcp).unwrap()])
+        + &service("db", &[pods.local_addr(Port::Tcp).unwrap()])
+        + &service("sealed", &[pods.local_addr(Port::Tls).unwrap()])
+        + &udp_service("dns", &[pods.local_addr(Port::Udp).unwrap()])
+        + &route("TCPRoute", "own", "own", "", "{name: mirror, port: 80}")
+        + &to_set(route("TCPRoute", "db", "db", "", "{name: db, port: 80}"))
+        + &to_set(route("UDPRoute", "dns", "dns", "", "{name: dns, port: 53}"))
+        + &to_set(route("TLSRoute", "sealed", "sealed", "db.example.com", "{name: sealed, port: 80}"));
+    let gateway = gateway(&format!("    - {{name: own, protocol: TCP, port: {}}}\n", own.port()))
+        .replace("  listeners:", "  allowedListeners: {namespaces: {from: Same}}\n  listeners:");
+    let site = Site::serve(&[("gateway.yaml", &*gateway), ("routes.yaml", &*routes)]).await;
+    let (stop, talking) = talk(own);
+    let client = ClientTls::trusting(&authority);
+    for _ in 0..3 {
+        site.write_until("set.yaml", &set, |report| report.is_clean() && report.bound.len() == 4).await;
+        assert_eq!(pod(tcp).await.as_deref(), Some("db"));
+        assert!(ask_udp(&udp_client(udp).await, "?").await.contains("\"db\""));
+        assert_eq!(ask(&Dial::tls(passed, &client), "db.example.com").await.unwrap().unwrap()["pod"], "db");
+        site.remove("set.yaml").await;
+        site.until(|report| report.bound.len() == 1).await;
+        for address in [tcp, passed] {
+            assert!(RawConnection::open(&Dial::http1(address), "").await.is_err());
+        }
+    }
+    stop.send_replace(true);
+    assert!(talking.await.unwrap() > 0);
+    assert_eq!(mirror.counts().connections, 1);
+    assert_eq!(site.stop().await, 0);
+}
+
 #[tokio::test]
 async fn a_port_that_turns_from_tcp_to_tls_serves_no_clear_text() {
     let authority = Authority::new("root");
@@ -83,33 +150,4 @@ async fn a_port_that_turns_from_tcp_to_tls_serves_no_clear_text() {
     let client = ClientTls::trusting(&authority);
     assert_eq!(ask(&Dial::tls(address, &client), "db.example.com").await.unwrap().unwrap()["pod"], "db");
     assert_eq!(site.stop().await, 0);
-}
-
-#[tokio::test]
-async fn listener_sets_bring_ports_for_streams() {
-    let server = teller("db", |config| config.with_tcp(loopback()).with_udp(loopback())).await;
-    let [http, tcp] = free_addrs();
-    let udp = free_udp_addr();
-    let set = format!(
-        "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {{name: extra, namespace: \
-         default}}\nspec:\n  parentRef: {{name: gw}}\n  listeners:\n    - {{name: db, protocol: TCP, port: {}}}\n    - \
-         {{name: dns, protocol: UDP, port: {}}}\n---\n",
-        tcp.port(),
-        udp.port()
-    );
-    let to_set = |route: String| route.replace("{name: gw,", "{kind: ListenerSet, name: extra,");
-    let routes = service("db", &[server.local_addr(Port::Tcp).unwrap()])
-        + &udp_service("dns", &[server.local_addr(Port::Udp).unwrap()])
-        + &to_set(route("TCPRoute", "db", "db", "", "{name: db, port: 80}"))
-        + &to_set(route("UDPRoute", "dns", "dns", "", "{name: dns, port: 53}"));
-    let gateway = gateway(&format!("    - {{name: http, protocol: HTTP, port: {}}}\n", http.port()))
-        .replace("  listeners:", "  allowedListeners: {namespaces: {from: Same}}\n  listeners:");
-    let files = [("gateway.yaml", &*gateway), ("routes.yaml", &*routes), ("set.yaml", &*set)];
-    let site = Site::serve(&files).await;
-    assert!(site.report().is_clean(), "{:#}", site.report().to_value());
-    assert_eq!(pod(tcp).await.as_deref(), Some("db"));
-    assert!(ask_udp(&udp_client(udp).await, "?").await.contains("\"db\""));
-    site.remove("set.yaml").await;
-    assert!(RawConnection::open(&Dial::http1(tcp), "").await.is_err());
-    drop(site);
 }

@@ -5,6 +5,7 @@ use crate::support::{Site, gateway, http_route, service};
 use crate::tls::{to_xbackend, xbackend};
 use lychgate_echo::{EchoConfig, EchoIdentity, EchoServer, Port};
 use lychgate_testkit::{Authority, ClientTls, Dial, free_addr, server_tls, server_tls_asking_clients};
+use std::collections::BTreeMap;
 
 fn listener(name: &str, port: u16, hostname: &str, tls: &str) -> String {
     let hostname = if hostname.is_empty() { String::new() } else { format!(", hostname: \"{hostname}\"") };
@@ -165,6 +166,49 @@ async fn https_and_both_modes_of_tls_share_a_port() {
     // A host that streams have is not for requests of another connection.
     assert_eq!(browser.get("https://ended.example.com/").await.unwrap().status, 421);
     drop(browser);
+    assert_eq!(site.stop().await, 0);
+}
+
+#[tokio::test]
+async fn connections_are_shared_by_weight_in_both_modes() {
+    let authority = Authority::new("root");
+    let tls = || server_tls(&authority.server(&["passed.example.com"]));
+    let heavy = teller("heavy", |config| config.with_tcp(loopback()).with_tls(loopback(), tls())).await;
+    let light = teller("light", |config| config.with_tcp(loopback()).with_tls(loopback(), tls())).await;
+    let address = free_addr();
+    let port = address.port();
+    let shared = |kind: &str| {
+        format!(
+            "{{name: heavy-{kind}, port: 80, weight: 6}}, {{name: light-{kind}, port: 80, weight: 2}}, {{name: nowhere, \
+             port: 80, weight: 2}}, {{name: light-{kind}, port: 81, weight: 0}}"
+        )
+    };
+    let files = gateway(
+        &(listener("passed", port, "passed.example.com", PASSED)
+            + &listener("ended", port, "ended.example.com", ENDED)),
+    ) + &authority.server(&["ended.example.com"]).secret("default", "cert")
+        + "---\n"
+        + &service("heavy-tls", &[heavy.local_addr(Port::Tls).unwrap()])
+        + &service("light-tls", &[light.local_addr(Port::Tls).unwrap()])
+        + &service("heavy-tcp", &[heavy.local_addr(Port::Tcp).unwrap()])
+        + &service("light-tcp", &[light.local_addr(Port::Tcp).unwrap()])
+        + &route("TLSRoute", "passed", "passed", "passed.example.com", &shared("tls"))
+        + &route("TLSRoute", "ended", "ended", "ended.example.com", &shared("tcp"));
+    let site = Site::serve(&[("all.yaml", &files)]).await;
+    let dial = Dial::tls(address, &ClientTls::trusting(&authority));
+    for name in ["passed.example.com", "ended.example.com"] {
+        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+        for _ in 0..200 {
+            let told = ask(&dial, name).await.ok().flatten();
+            let pod = told.map_or("-".to_owned(), |told| told["pod"].as_str().unwrap().to_owned());
+            *counts.entry(pod).or_default() += 1;
+        }
+        let of = |pod: &str| counts.get(pod).copied().unwrap_or_default();
+        // Some five standard deviations.
+        assert!((85..=155).contains(&of("heavy")), "{name}: {counts:?}");
+        assert!((10..=70).contains(&of("light")), "{name}: {counts:?}");
+        assert!((10..=70).contains(&of("-")), "{name}: {counts:?}");
+    }
     assert_eq!(site.stop().await, 0);
 }
 

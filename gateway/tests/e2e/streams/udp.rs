@@ -37,7 +37,7 @@ pub(crate) async fn ask(socket: &UdpSocket, question: &str) -> String {
     tokio::time::timeout(PATIENCE, asking).await.expect("no answer")
 }
 
-fn pod_of(answer: &str) -> String {
+pub(super) fn pod_of(answer: &str) -> String {
     let told: serde_json::Value = serde_json::from_str(answer).unwrap();
     told["pod"].as_str().unwrap().to_owned()
 }

@@ -8,6 +8,7 @@ use lychgate_telemetry::{Direction, StreamMetrics};
 use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,7 +31,7 @@ pub(super) struct Flow {
     /// The system said that nobody is there.
     refused: Notify,
     metrics: Arc<StreamMetrics>,
-    _picked: Picked,
+    picked: Picked,
 }
 
 /// What a flow is opened with.
@@ -59,20 +60,24 @@ impl Flow {
         self.carried.load(Ordering::Relaxed)
     }
 
-    /// Carries answers until there is silence, or nobody there.
+    /// Carries answers until there is silence, nobody there, or no such endpoint any more: its client may go on for ever,
+    /// and has to be heard by another.
     async fn answer(&self, socket: &UdpSocket, client: SocketAddr, idle: Duration) -> io::Result<()> {
         let mut seen = self.carried();
+        let mut gone = pin!(self.picked.endpoint().gone());
         loop {
             let talk = async {
                 tokio::select! {
                     // A refusal makes a socket neither readable nor writable.
-                    ready = self.upstream.ready(Interest::READABLE | Interest::ERROR) => ready,
+                    ready = self.upstream.ready(Interest::READABLE | Interest::ERROR) => ready.map(Some),
                     () = self.refused.notified() => Err(io::ErrorKind::ConnectionRefused.into()),
+                    () = &mut gone => Ok(None),
                 }
             };
             match tokio::time::timeout(idle, talk).await {
                 Ok(ready) => {
-                    if ready?.is_error() {
+                    let Some(ready) = ready? else { return Ok(()) };
+                    if ready.is_error() {
                         self.check()?;
                     }
                     self.pass(socket, client)?;
@@ -172,7 +177,7 @@ impl Opening<'_> {
             answers: AtomicU64::new(0),
             refused: Notify::new(),
             metrics: self.metrics.clone(),
-            _picked: picked,
+            picked,
         }))
     }
 }
