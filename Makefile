@@ -12,7 +12,7 @@ CARGO_DENY_VERSION := 0.20.2
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: prepare
 prepare: ## Install what a fresh Debian or Ubuntu lacks; does nothing when all is there
@@ -25,6 +25,10 @@ run: prepare ## Build, and serve examples/quickstart with echo servers behind it
 .PHONY: test
 test: ## Run all tests
 	cargo test --workspace --locked
+
+.PHONY: test-clients
+test-clients: ## Test with clients of other languages: grpcurl, grpcio, websockets (fetches them)
+	hack/test-clients.sh
 
 # Those that bring targets. `make test` runs each of them for a second.
 FUZZED := lychgate-admission lychgate-router lychgate-engine

@@ -3,6 +3,7 @@
 
 mod support;
 
+use lychgate_testkit::{Dial, WebSocket};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,6 +31,18 @@ fn every_example_is_served_as_written() {
     let mut all = vec!["check"];
     all.extend(examples.iter().map(|example| text(example)));
     run_to(0, &all);
+}
+
+/// Somebody who looks for a kind finds one that works.
+#[test]
+fn every_kind_of_route_has_an_example() {
+    let mut examples = examples();
+    examples.retain(|example| example.join("gateway.yaml").exists());
+    let all: Vec<&str> = examples.iter().map(|example| text(example)).collect();
+    let snapshot = run_to(0, &[&["check", "-o", "json"][..], &all].concat()).stdout;
+    for kind in ["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "ListenerSet", "BackendTLSPolicy"] {
+        assert!(snapshot.contains(&format!("{kind}/")) || snapshot.contains(&format!("\"{kind}\"")), "{kind}");
+    }
 }
 
 #[test]
@@ -78,16 +91,21 @@ impl Moved {
                 .replace(&format!(":{old} "), &format!(":{new} "))
                 .replace(&format!(":{old}/"), &format!(":{new}/"))
                 .replace(&format!(":{old}\n"), &format!(":{new}\n"))
+                .replace(&format!("/{old};"), &format!("/{new};"))
         })
     }
 }
 
 impl Moved {
     /// Runs them one after the other, as a reader would.
-    fn run_curls(&self, example: &Path) {
-        let lines = self.commands.iter().filter(|command| !command.starts_with("lychgate "));
+    fn run_script(&self, example: &Path) {
+        let others = ["lychgate ", "websocat "];
+        let lines = self.commands.iter().filter(|command| !others.iter().any(|other| command.starts_with(other)));
         let script: String = lines
-            .map(|line| line.replacen("curl ", "curl --silent --show-error --fail --max-time 20 ", 1) + "\n")
+            .map(|line| {
+                let line = line.replacen("curl ", "curl --silent --show-error --fail --max-time 20 ", 1);
+                line.replacen("bash ", "timeout 20 bash ", 1) + "\n"
+            })
             .collect();
         // Cookie jars are written beside the copy.
         let script = script.replace(" jar", &format!(" {}", text(&self.dir.path().join("jar"))));
@@ -97,10 +115,27 @@ impl Moved {
     }
 }
 
+impl Moved {
+    /// Opens the WebSockets, and says something: not everybody has a command for that.
+    fn open_websockets(&self) {
+        for url in self.commands.iter().filter_map(|command| command.strip_prefix("websocat ")) {
+            let authority = url.strip_prefix("ws://").and_then(|rest| rest.split('/').next()).unwrap();
+            let dial = Dial::http1(authority.parse().unwrap());
+            let said = tokio::runtime::Runtime::new().unwrap().block_on(async {
+                let mut socket = WebSocket::open(&dial, url).await.unwrap();
+                let said = socket.ask("hello").await.unwrap();
+                socket.close().await.unwrap();
+                said
+            });
+            assert_eq!(said, "hello", "{url}");
+        }
+    }
+}
+
 /// A comment that is a command, on a line of its own or after a word or two.
 fn command(line: &str) -> Option<&str> {
     let comment = line.trim_start().strip_prefix('#')?.trim_start();
-    ["lychgate echo ", "curl ", "cd examples/"]
+    ["lychgate echo ", "curl ", "cd examples/", "bash -c ", "websocat "]
         .iter()
         .find_map(|start| comment.find(start).and_then(|at| comment.get(at..)))
 }
@@ -123,8 +158,9 @@ fn what_the_comments_say_runs() {
         let gateway = Running::gateway(moved.dir.path(), &[]);
         assert_eq!(gateway.ask("/readyz").0, 200);
         assert!(moved.commands.iter().any(|command| command.starts_with("curl ")), "{}", example.display());
-        if is_there("curl") {
-            moved.run_curls(&example);
+        if is_there("curl") && is_there("bash") {
+            moved.run_script(&example);
         }
+        moved.open_websockets();
     }
 }
