@@ -61,6 +61,35 @@ fn every_dependency_has_a_reason() {
     assert_eq!(names, reasons, "left: Cargo.toml; right: docs/decisions/0001-dependencies.md");
 }
 
+/// A name of an end-to-end test or of a module of them, or a file.
+fn is_tested(name: &str) -> bool {
+    let root = repository();
+    if name.contains('/') {
+        return root.join(name).is_file();
+    }
+    let e2e = root.join("gateway/tests/e2e");
+    let file = |module: &str| e2e.join(module.replace("::", "/") + ".rs");
+    let of_module = |module: &str, test: &str| {
+        let text = std::fs::read_to_string(file(module)).unwrap_or_default();
+        text.contains(&format!("fn {test}()"))
+    };
+    file(name).is_file() || name.rsplit_once("::").is_some_and(|(module, test)| of_module(module, test))
+}
+
+#[test]
+fn what_is_said_to_be_tested_is() {
+    let page = read("docs/tested.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "));
+    let names: Vec<&str> = rows
+        .flat_map(|(_, tests)| tests.split(", "))
+        .filter_map(|test| test.strip_prefix('`')?.strip_suffix('`'))
+        .collect();
+    assert!(names.len() > 60, "{names:?}");
+    for name in &names {
+        assert!(is_tested(name), "docs/tested.md: there is no test {name}");
+    }
+}
+
 /// Markdown files under a folder.
 fn pages(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

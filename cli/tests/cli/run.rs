@@ -1,6 +1,6 @@
 //! `lychgate run`
 
-use crate::support::{Running, dir, free_ports, get, run, run_to, text, until};
+use crate::support::{Running, dir, free_ports, get, lychgate, run, run_to, text, until};
 use crate::yaml::{backed, gateway, route};
 use serde_json::Value;
 use std::io::Write;
@@ -103,6 +103,33 @@ fn a_port_in_use_is_named() {
     drop(held);
     until("the port is taken", || gateway.ask("/status").1.contains("\"notListening\": []"));
     assert_eq!(get(address(taken), "/old").0, 302);
+}
+
+/// The host's trust anchors are those of the process: here they are in a file that the environment names.
+#[test]
+fn backends_may_be_vouched_for_by_the_hosts_own_trust_anchors() {
+    let [port, backend] = free_ports();
+    let certs = dir(&[]);
+    let at = |name: &str| certs.path().join(name);
+    for folder in ["ours", "others"] {
+        run_to(0, &["certs", text(&at(folder)), "--name", "db.example"]);
+    }
+    let (certificate, key) = (at("ours/tls.crt"), at("ours/tls.key"));
+    let https = format!("127.0.0.1:{backend}");
+    let echo = ["echo", "--http", "127.0.0.1:0", "--https", &https, "--cert", text(&certificate), "--key", text(&key)];
+    let _echo = Running::start(lychgate(&echo), " as ");
+    let policy = "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {name: db, namespace: \
+                  default}\nspec:\n  targetRefs: [{group: \"\", kind: Service, name: db}]\n  validation: \
+                  {wellKnownCACertificates: System, hostname: db.example}\n---\n";
+    let dir =
+        dir(&[("site.yaml", &(gateway("gw", &[("http", "HTTP", port)]) + &backed("db", "gw", backend) + policy))]);
+    for (anchors, status) in [("ours/ca.crt", 200), ("others/ca.crt", 502)] {
+        let mut command = lychgate(&["run", "--admin", "127.0.0.1:0", "--config", text(dir.path())]);
+        command.env("SSL_CERT_FILE", at(anchors)).env_remove("SSL_CERT_DIR");
+        let gateway = Running::start(command, "/livez");
+        assert_eq!(get(address(port), "/").0, status, "{anchors}");
+        assert_eq!(gateway.end().code, Some(0));
+    }
 }
 
 #[test]
