@@ -9,7 +9,7 @@ use crate::live::Live;
 use crate::tls::client::ClientTls;
 use lychgate_ir::{Backend, BackendId, BackendTls, CertificateId, ClientIdentity, Refusal};
 use lychgate_telemetry::BackendMetrics;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -84,16 +84,29 @@ impl BackendCell {
         self.state.set(Arc::new(state));
     }
 
-    /// Replaces the endpoints; those that stay keep their counters.
+    /// Replaces the endpoints; those that stay keep their counters, the others are gone.
     pub(crate) fn set_endpoints(&self, ready: &[SocketAddr], terminating: &[SocketAddr]) {
+        let before = self.replace(ready, terminating);
+        let now: HashSet<SocketAddr> = self.endpoints.pin().all().map(|endpoint| endpoint.address).collect();
+        before.all().filter(|endpoint| !now.contains(&endpoint.address)).for_each(|endpoint| endpoint.leave());
+    }
+
+    /// Replaces the endpoints by what DNS says now. It may say some of them now and others the next time, so that none is
+    /// gone for not being among them.
+    pub(crate) fn set_resolved(&self, ready: &[SocketAddr], terminating: &[SocketAddr]) {
+        self.replace(ready, terminating);
+    }
+
+    /// Gives back those before.
+    fn replace(&self, ready: &[SocketAddr], terminating: &[SocketAddr]) -> Arc<EndpointList> {
         let before = self.endpoints.pin();
         let list = Arc::new(EndpointList::rebuild(&before, ready, terminating));
-        let addresses: std::collections::HashSet<SocketAddr> = list.all().map(|endpoint| endpoint.address).collect();
+        let addresses: HashSet<SocketAddr> = list.all().map(|endpoint| endpoint.address).collect();
         self.state.pin().negotiated.retain(|address| addresses.contains(&address));
         self.metrics.endpoints(list.ready.len());
         self.endpoints.set(list);
-        before.all().filter(|endpoint| !addresses.contains(&endpoint.address)).for_each(|endpoint| endpoint.leave());
         self.known.send_replace(true);
+        before
     }
 
     /// There are other endpoints to come: until they are known, requests wait for them.

@@ -78,7 +78,7 @@ impl Board {
         let Some(cell) = self.cell.upgrade().filter(|_| !answers.retired) else { return false };
         change(&mut answers);
         if let Some(ready) = answers.addresses(&self.names) {
-            cell.set_endpoints(&ready, &self.names.terminating);
+            cell.set_resolved(&ready, &self.names.terminating);
         }
         true
     }
