@@ -2,6 +2,7 @@
 
 mod certs;
 mod check;
+mod descriptors;
 mod explain;
 mod limits;
 mod quickstart;

@@ -1,5 +1,6 @@
 //! `lychgate run --config DIR`
 
+use crate::descriptors;
 use crate::limits::LimitArgs;
 use crate::quickstart::Quickstart;
 use crate::telemetry::TelemetryArgs;
@@ -64,6 +65,7 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    descriptors::raise();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all();
     if let Some(threads) = args.threads {
@@ -78,6 +80,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 
 /// Runs echo servers until the process is asked to end.
 pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
+    descriptors::raise();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads can be started")?;
     runtime.block_on(async {

@@ -5,6 +5,7 @@ use crate::yaml::{backed, gateway, route};
 use serde_json::Value;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
 fn site(port: u16) -> String {
     gateway("gw", &[("http", "HTTP", port)]) + &route("moved", "gw")
@@ -29,6 +30,21 @@ fn it_says_what_it_serves_and_ends_when_asked() {
         assert!(!text.contains('\u{1b}'), "colours in a pipe: {text}");
     }
     assert!(ended.stderr.contains("config applied"), "{}", ended.stderr);
+}
+
+#[test]
+fn it_takes_as_many_file_descriptors_as_it_may_have() {
+    let [port] = free_ports();
+    let dir = dir(&[("site.yaml", &site(port))]);
+    let mut command = Command::new("sh");
+    // Few for now, and more on demand: as most systems start a process.
+    command.args(["-c", "ulimit -S -n 256; ulimit -H -n 4096; exec \"$0\" run --admin 127.0.0.1:0 --config \"$1\""]);
+    command.args([env!("CARGO_BIN_EXE_lychgate"), text(dir.path())]);
+    let gateway = Running::start(command, "/livez");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(line.split_whitespace().nth(3), Some("4096"), "{line}");
+    assert_eq!(gateway.end().code, Some(0));
 }
 
 #[test]

@@ -130,6 +130,11 @@ impl Running {
         get(self.admin(), path)
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end.
     pub(crate) fn signal(&self) {
         self.send("TERM");
