@@ -1,9 +1,10 @@
-//! References as Markdown, made from the program itself: `docs/reference/cli.md`, `docs/reference/metrics.md`.
+//! References as Markdown, made from the program itself: `docs/reference/cli.md`, `docs/reference/metrics.md`, the tables
+//! of `docs/errors.md`.
 
 use crate::Cli;
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory, ValueEnum};
-use lychgate_gateway::{MetricDoc, Metrics};
+use lychgate_gateway::{AboutReason, MetricDoc, Metrics, Reason};
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -15,6 +16,8 @@ pub(crate) enum Of {
     Commands,
     /// The metrics.
     Metrics,
+    /// The reasons of refusals and failures: the rows of the table.
+    Reasons,
 }
 
 /// Prints it.
@@ -22,6 +25,7 @@ pub(crate) fn print(of: Of) -> anyhow::Result<ExitCode> {
     crate::terminal::print(&match of {
         Of::Commands => markdown(),
         Of::Metrics => metrics(),
+        Of::Reasons => reasons(),
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -42,6 +46,18 @@ fn metrics() -> String {
         let _ = writeln!(text, "| `{name}` | {kind} | {} | {help} |", labels.join(" "));
     }
     text
+}
+
+/// Rows of two tables: those that clients see with a status, then those that only logs have.
+fn reasons() -> String {
+    let row = |reason: &Reason| {
+        let AboutReason { word, status, blame, meaning, hint } = reason.about();
+        match status {
+            Some(status) => format!("| {status} | `{word}` | {blame} | {meaning} | {hint} |\n"),
+            None => format!("| `{word}` | {blame} | {meaning} | {hint} |\n"),
+        }
+    };
+    Reason::ALL.iter().map(row).collect()
 }
 
 fn markdown() -> String {

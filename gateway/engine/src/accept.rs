@@ -4,9 +4,9 @@ use crate::connection::{Connection, Pass, Peeked, TlsFacts, TlsIo};
 use crate::engine::Engine;
 use crate::proxy_protocol::{self, Ends, Unproven};
 use crate::runtime::{Bind, ListenerState, Port, Speaks};
-use crate::stream::{StreamState, Streams, serve_udp};
+use crate::stream::{Carries, Record, StreamState, Streams, serve_udp};
 use lychgate_ir::Protocol;
-use lychgate_telemetry::SocketMetrics;
+use lychgate_telemetry::{Reason, SocketMetrics};
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use std::io;
@@ -25,6 +25,23 @@ enum Opened {
     Ended(Arc<ListenerState>, Box<TlsStream<Peeked>>, TlsFacts),
     /// TLS is the backend's business.
     Passed(Arc<ListenerState>, Option<Arc<StreamState>>, Peeked),
+}
+
+/// Why a handshake led to nothing.
+struct Closed {
+    reason: Reason,
+    error: io::Error,
+}
+
+impl From<io::Error> for Closed {
+    fn from(error: io::Error) -> Self {
+        let reason = match error.kind() {
+            // A probe that only looks whether the port is open does that.
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Reason::Aborted,
+            _ => Reason::TlsHandshake,
+        };
+        Self { reason, error }
+    }
 }
 
 /// Counts a connection as open until dropped.
@@ -70,25 +87,27 @@ impl Engine {
                 stream.set_socket_digest(socket);
                 self.serve_http(connection, Box::new(stream), drain).await;
             }
-            Speaks::Tls => match tokio::time::timeout_at(deadline, self.open(&port, tcp)).await {
-                Ok(Ok(opened)) => self.go_on(bind, ends, opened, drain).await,
-                Ok(Err(error)) => {
-                    port.metrics.handshake_failed();
-                    tracing::debug!(%bind, %peer, %error, "TLS handshake failed");
+            Speaks::Tls => {
+                let mut record = Record::begin(&self.observe, Carries::Tls, ends.source);
+                match tokio::time::timeout_at(deadline, self.open(&port, tcp, &mut record)).await {
+                    Ok(Ok(opened)) => self.go_on(bind, ends, opened, record, drain).await,
+                    Ok(Err(Closed { reason, error })) => {
+                        port.metrics.handshake_failed();
+                        record.refused(reason, error.to_string());
+                    }
+                    Err(_) => {
+                        port.metrics.handshake_failed();
+                        record.refused(Reason::SlowHandshake, "the TLS handshake took too long");
+                    }
                 }
-                Err(_) => {
-                    port.metrics.handshake_failed();
-                    tracing::debug!(%bind, %peer, "TLS handshake took too long");
-                }
-            },
+            }
             Speaks::Tcp => {
                 let Some(listener) = port.listeners.for_host("") else { return };
+                let mut record = Record::begin(&self.observe, Carries::Tcp, ends.source);
+                record.taken(listener);
                 match listener.streams.find(None) {
-                    Some(route) => self.streams(listener, ends).carry(tcp, route).await,
-                    None => {
-                        listener.stream_metrics.refused();
-                        tracing::debug!(%bind, %peer, "no TCPRoute: the connection is closed");
-                    }
+                    Some(route) => self.streams(listener, ends).carry(tcp, route, record).await,
+                    None => record.refused(Reason::NoRoute, "no TCPRoute"),
                 }
             }
             // Datagrams have no connections.
@@ -100,7 +119,7 @@ impl Engine {
     fn of_socket(&self, bind: Bind, peer: SocketAddr) -> Option<Pass<Bind>> {
         let pass = self.quotas.of_socket(bind);
         if pass.is_none() {
-            self.turned_away("too_many_connections", peer, "the socket has as many connections as it may");
+            self.turned_away(Reason::TooManyConnections, peer, "the socket has as many connections as it may");
         }
         pass
     }
@@ -109,12 +128,16 @@ impl Engine {
     fn of_source(&self, Ends { source, destination: _ }: Ends) -> Option<Pass<IpAddr>> {
         let pass = self.quotas.of_source(source.ip());
         if pass.is_none() {
-            self.turned_away("too_many_connections_of_source", source, "the client has as many connections as it may");
+            self.turned_away(
+                Reason::TooManyConnectionsOfSource,
+                source,
+                "the client has as many connections as it may",
+            );
         }
         pass
     }
 
-    fn turned_away(&self, reason: &'static str, peer: SocketAddr, detail: &str) {
+    fn turned_away(&self, reason: Reason, peer: SocketAddr, detail: &str) {
         self.observe.metrics.refused(reason);
         self.observe.notices.acted(reason, peer.ip(), detail);
     }
@@ -132,9 +155,9 @@ impl Engine {
         let route = || {
             let port = self.port(bind)?;
             let listener = port.listeners.for_host("")?;
-            Some((listener.streams.find(None)?.clone(), listener.stream_metrics.clone()))
+            Some((listener.clone(), listener.streams.find(None).cloned()))
         };
-        serve_udp(socket, limits, route, reads, drain).await;
+        serve_udp(socket, limits, &self.observe, route, reads, drain).await;
     }
 
     /// Who is at the other end. `None` if the connection ends here, because a proxy did not say whose it is.
@@ -146,7 +169,7 @@ impl Engine {
             Err(_) => Unproven::Malformed("no whole header came in time"),
         };
         match unproven {
-            Unproven::Malformed(why) => self.turned_away("proxy_protocol", peer, why),
+            Unproven::Malformed(why) => self.turned_away(Reason::ProxyProtocol, peer, why),
             Unproven::Silent | Unproven::Broken(_) => tracing::debug!(%peer, %unproven, "a proxy went away"),
         }
         None
@@ -154,20 +177,18 @@ impl Engine {
 
     fn streams<'a>(&'a self, listener: &'a ListenerState, ends: Ends) -> Streams<'a> {
         let sealed = listener.spec.protocol == Protocol::Tls && listener.tls.is_none();
-        Streams {
-            limits: &self.limits,
-            metrics: &listener.stream_metrics,
-            identity: listener.spec.upstream_identity.as_ref(),
-            ends,
-            sealed,
-        }
+        Streams { limits: &self.limits, identity: listener.spec.upstream_identity.as_ref(), ends, sealed }
     }
 
     /// Looks at the ClientHello, and ends TLS if the listener that the name belongs to says so.
-    async fn open(&self, port: &Port, tcp: TcpStream) -> io::Result<Opened> {
+    async fn open(&self, port: &Port, tcp: TcpStream, record: &mut Record) -> Result<Opened, Closed> {
         let mut start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), Peeked::new(tcp)).await?;
         let name = start.client_hello().server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase());
         let listener = port.listeners.for_server_name(name.as_deref()).map(|(_, listener)| listener.clone());
+        record.named(name.as_deref());
+        if let Some(listener) = &listener {
+            record.taken(listener);
+        }
         if let Some(listener) = &listener
             && listener.spec.protocol == Protocol::Tls
             && listener.tls.is_none()
@@ -180,34 +201,38 @@ impl Engine {
         let tls =
             listener.as_ref().and_then(|listener| listener.tls.as_ref()).and_then(|tls| tls.as_ref().ok()).cloned();
         let (Some(listener), Some(tls)) = (listener, tls) else {
-            start.into_stream(self.refusing.clone()).await?;
-            return Err(io::Error::other("no listener has this name, or its TLS settings are broken"));
+            let error = match start.into_stream(self.refusing.clone()).await {
+                Ok(_) => io::Error::other("no certificate"),
+                Err(error) => error,
+            };
+            return Err(Closed { reason: Reason::ServerName, error });
         };
         let stream = start.into_stream(tls.server.config.clone()).await?;
-        let facts = TlsFacts::new(listener.spec.id.clone(), &tls, stream.get_ref().1.peer_certificates());
-        let facts = facts.map_err(io::Error::other)?;
+        record.named(name.as_deref());
+        let client = stream.get_ref().1.peer_certificates();
+        let facts = TlsFacts::new(listener.spec.id.clone(), &tls, client, record.so_far());
+        let facts =
+            facts.map_err(|error| Closed { reason: Reason::ClientCertificate, error: io::Error::other(error) })?;
         Ok(Opened::Ended(listener, Box::new(stream), facts))
     }
 
-    async fn go_on(&self, bind: Bind, ends: Ends, opened: Opened, drain: watch::Receiver<bool>) {
+    async fn go_on(&self, bind: Bind, ends: Ends, opened: Opened, mut record: Record, drain: watch::Receiver<bool>) {
+        const NO_ROUTE: &str = "no TLSRoute has the name";
         match opened {
-            Opened::Passed(listener, Some(route), stream) => self.streams(&listener, ends).carry(stream, &route).await,
-            Opened::Passed(listener, None, _) => {
-                listener.stream_metrics.refused();
-                tracing::debug!(listener = %listener.spec.id, peer = %ends.source, "no TLSRoute has the name: the connection is closed");
+            Opened::Passed(listener, Some(route), stream) => {
+                self.streams(&listener, ends).carry(stream, &route, record).await;
             }
+            Opened::Passed(_, None, _) => record.refused(Reason::NoRoute, NO_ROUTE),
             Opened::Ended(listener, stream, facts) => match listener.spec.protocol {
                 Protocol::Tls => {
                     let name = stream.get_ref().1.server_name().map(|name| name.trim_end_matches('.').to_owned());
                     match listener.streams.find(name.as_deref()) {
-                        Some(route) => self.streams(&listener, ends).carry(*stream, route).await,
-                        None => {
-                            listener.stream_metrics.refused();
-                            tracing::debug!(listener = %listener.spec.id, peer = %ends.source, "no TLSRoute has the name");
-                        }
+                        Some(route) => self.streams(&listener, ends).carry(*stream, route, record).await,
+                        None => record.refused(Reason::NoRoute, NO_ROUTE),
                     }
                 }
                 Protocol::Https | Protocol::Http | Protocol::Tcp | Protocol::Udp => {
+                    record.hand_over();
                     let connection = Connection::new(bind, ends, Some(facts));
                     self.serve_http(connection, Box::new(TlsIo::new(*stream)), drain).await;
                 }

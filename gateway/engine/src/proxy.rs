@@ -9,7 +9,7 @@ mod forwarded;
 mod head;
 mod mirror;
 mod observe;
-mod request_id;
+pub(crate) mod request_id;
 mod session;
 mod trace;
 
@@ -25,6 +25,7 @@ use context::RequestContext;
 use fault::Fault;
 use head::{PingoraRequest, PingoraResponse};
 use http::{StatusCode, Version};
+use lychgate_telemetry::Direction;
 use mirror::Mirrors;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -139,6 +140,7 @@ impl ProxyHttp for Gateway {
         ctx.received += body.as_ref().map_or(0, |piece| piece.len() as u64);
         self.limit_body(ctx.received).map_err(|fault| ctx.fail(fault))?;
         ctx.copies.body(body.as_ref(), end_of_stream);
+        ctx.observation.carried(Direction::Up, body.as_ref());
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))
     }
 
@@ -184,10 +186,11 @@ impl ProxyHttp for Gateway {
     fn upstream_response_body_filter(
         &self,
         _session: &mut Session,
-        _body: &mut Option<Bytes>,
+        body: &mut Option<Bytes>,
         _end_of_stream: bool,
         ctx: &mut RequestContext,
     ) -> Result<Option<Duration>> {
+        ctx.observation.carried(Direction::Down, body.as_ref());
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))?;
         Ok(None)
     }

@@ -7,15 +7,18 @@ mod connector;
 mod endpoint;
 mod introduction;
 mod negotiated;
+mod open;
 mod peer;
 mod persistence;
 mod resolver;
 
 pub(crate) use backend::{BackendCell, BackendState, Reach};
 pub(crate) use balance::Picked;
+pub(crate) use connect::NotConnected;
 pub(crate) use connector::Offer;
 pub(crate) use endpoint::EndpointState;
 pub(crate) use introduction::{Introduction, Ownership};
+pub(crate) use open::Open;
 pub(crate) use peer::peer;
 pub(crate) use persistence::Session;
 pub(crate) use resolver::{Names, Pace, Resolver};

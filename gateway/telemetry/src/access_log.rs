@@ -172,7 +172,7 @@ fn write(mut writer: Writer, queue: usize) -> io::Result<SyncSender<Message>> {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::MetricsLimits;
+    use crate::{MetricsLimits, Reason};
     use std::path::Path;
     use std::time::{Instant, SystemTime};
 
@@ -181,13 +181,13 @@ mod tests {
             time: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
             request_id: id.to_owned(),
             client: "192.0.2.1:4000".parse().unwrap(),
-            method: "GET".to_owned(),
+            method: Some("GET".to_owned()),
             scheme: "https",
-            host: "a.example".to_owned(),
-            path: "/x y\n".to_owned(),
+            host: Some("a.example".to_owned()),
+            path: Some("/x y\n".to_owned()),
             protocol: "HTTP/2.0",
             status: Some(503),
-            reason: Some("no_endpoint"),
+            reason: Some(Reason::NoEndpoint),
             detail: Some("the backend has no ready endpoint".to_owned()),
             listener: Some("Gateway/ns/gw/https".to_owned()),
             rule: Some("HTTPRoute/ns/a#0@3".to_owned()),
@@ -198,7 +198,7 @@ mod tests {
             sent: 70,
             user_agent: Some("curl \"x\"".to_owned()),
             trace: None,
-            timing: Timing { connect: None, first_byte: None, total: Duration::from_micros(1500) },
+            timing: Timing { total: Duration::from_micros(1500), ..Timing::default() },
         })
     }
 

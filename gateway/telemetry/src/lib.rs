@@ -9,6 +9,7 @@ mod access_log;
 mod export;
 mod metrics;
 mod notices;
+mod reason;
 mod trace;
 
 pub use access_log::{AccessEntry, AccessFormat, AccessLog, AccessLogOptions, AccessTarget, Timing};
@@ -18,6 +19,7 @@ pub use metrics::{
     RuleMetrics, SocketMetrics, SpanOutcome, StreamMetrics,
 };
 pub use notices::Notices;
+pub use reason::{AboutReason, Blame, Reason};
 pub use trace::{
     AttemptTrace, Decided, NoRate, Propagation, RequestTrace, SampleRate, TraceContext, TraceOptions, Tracer,
 };

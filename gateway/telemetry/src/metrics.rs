@@ -13,7 +13,10 @@ pub use families::{
     BackendMetrics, ConnectFailure, Direction, ListenerMetrics, RuleMetrics, SocketMetrics, StreamMetrics,
 };
 
-use families::{BackendFamilies, ListenerFamilies, ProcessFamilies, RuleFamilies, SocketFamilies, StreamFamilies};
+use crate::Reason;
+use families::{
+    BackendFamilies, ListenerFamilies, ProcessFamilies, RuleFamilies, SocketFamilies, StreamFamilies, StreamNames,
+};
 use lychgate_ir::{BackendId, ListenerId, RuleId};
 use prometheus::{Encoder, Registry, TextEncoder};
 use scopes::Scopes;
@@ -27,7 +30,7 @@ const OTHER: &str = "_other";
 /// How many scopes have series of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricsLimits {
-    /// Listeners, and sockets. Default: 100.
+    /// Listeners, sockets, and certificates. Default: 100.
     pub listeners: usize,
     /// Rules. Default: 100.
     pub rules: usize,
@@ -73,10 +76,12 @@ pub enum SpanOutcome {
 /// All metrics of one data plane.
 pub struct Metrics {
     registry: Registry,
+    limits: MetricsLimits,
     sockets: Scopes<SocketFamilies>,
     listeners: Scopes<ListenerFamilies>,
     streams: Scopes<StreamFamilies>,
     rules: Scopes<RuleFamilies>,
+    stream_rules: Scopes<StreamFamilies>,
     backends: Scopes<BackendFamilies>,
     process: ProcessFamilies,
 }
@@ -91,11 +96,13 @@ impl Metrics {
         Ok(Arc::new(Self {
             sockets: Scopes::new(SocketFamilies::register(&registry)?, limits.listeners),
             listeners: Scopes::new(ListenerFamilies::register(&registry)?, limits.listeners),
-            streams: Scopes::new(StreamFamilies::register(&registry)?, limits.listeners),
+            streams: Scopes::new(StreamFamilies::register(&registry, &StreamNames::LISTENER)?, limits.listeners),
             rules: Scopes::new(RuleFamilies::register(&registry)?, limits.rules),
+            stream_rules: Scopes::new(StreamFamilies::register(&registry, &StreamNames::RULE)?, limits.rules),
             backends: Scopes::new(BackendFamilies::register(&registry)?, limits.backends),
             process: ProcessFamilies::register(&registry)?,
             registry,
+            limits,
         }))
     }
 
@@ -116,8 +123,12 @@ impl Metrics {
 
     /// The handle of a rule. Its generation is no label: a change of a route does not start new series.
     pub fn rule(&self, id: &RuleId) -> Arc<RuleMetrics> {
-        let rule = id.name.as_ref().map_or_else(|| id.index.to_string(), ToString::to_string);
-        self.rules.get(&[id.route.to_string(), rule])
+        self.rules.get(&of_rule(id))
+    }
+
+    /// The handle of a rule that carries streams or datagrams.
+    pub fn stream_rule(&self, id: &RuleId) -> Arc<StreamMetrics> {
+        self.stream_rules.get(&of_rule(id))
     }
 
     /// The handle of a backend.
@@ -126,8 +137,8 @@ impl Metrics {
     }
 
     /// Counts a request or connection that was refused, by the word that logs and clients have for it.
-    pub fn refused(&self, reason: &'static str) {
-        self.process.refused.with_label_values(&[reason]).inc();
+    pub fn refused(&self, reason: Reason) {
+        self.process.refused(reason);
     }
 
     /// Counts entries of the access log that nobody will read, because writing or sending was too slow or failed.
@@ -162,11 +173,17 @@ impl Metrics {
         self.process.objects.with_label_values(&["problem"]).set(count(bad));
     }
 
-    /// Sets when certificates expire, in seconds since 1970, and forgets those that are not used any more.
+    /// Sets when certificates expire, in seconds since 1970, and forgets those that are not used any more. Those that
+    /// expire first have series of their own; the first to expire of the others stands for them all.
     pub fn certificates(&self, expiry: impl IntoIterator<Item = (String, i64)>) {
+        let mut expiry: Vec<(String, i64)> = expiry.into_iter().collect();
+        expiry.sort_unstable_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
         self.process.certificates.reset();
-        for (name, expiry) in expiry {
-            self.process.certificates.with_label_values(&[name.as_str()]).set(expiry);
+        for (name, expiry) in expiry.iter().take(self.limits.listeners) {
+            self.process.certificates.with_label_values(&[name.as_str()]).set(*expiry);
+        }
+        if let Some((_, first)) = expiry.get(self.limits.listeners) {
+            self.process.certificates.with_label_values(&[OTHER]).set(*first);
         }
     }
 
@@ -184,6 +201,11 @@ impl Metrics {
     pub fn docs() -> Vec<MetricDoc> {
         docs::all()
     }
+}
+
+fn of_rule(id: &RuleId) -> [String; 2] {
+    let rule = id.name.as_ref().map_or_else(|| id.index.to_string(), ToString::to_string);
+    [id.route.to_string(), rule]
 }
 
 impl fmt::Debug for Metrics {
@@ -255,7 +277,19 @@ mod tests {
         drop(metrics.rule(&rule("a", 1)));
         metrics.rule(&rule("b", 1)).done(StatusCode::OK, Duration::ZERO);
         let _held = metrics.rule(&rule("b", 1));
-        assert!(!metrics.render().contains(OTHER));
+        assert!(!metrics.render().contains(&format!("\"{OTHER}\"")), "{}", metrics.render());
+    }
+
+    #[test]
+    fn the_certificates_that_expire_first_are_named() {
+        let metrics = Metrics::new(MetricsLimits { listeners: 1, ..MetricsLimits::default() }).unwrap();
+        let certificates = [("Secret/ns/late", 30), ("Secret/ns/soon", 10), ("Secret/ns/later", 20)];
+        metrics.certificates(certificates.map(|(name, expiry)| (name.to_owned(), expiry)));
+        let text = metrics.render();
+        let series = |secret: &str, expiry: i64| {
+            text.contains(&format!("lychgate_certificate_expiry_timestamp_seconds{{secret=\"{secret}\"}} {expiry}\n"))
+        };
+        assert!(series("Secret/ns/soon", 10) && series(OTHER, 20) && !text.contains("late"), "{text}");
     }
 
     #[test]
@@ -269,6 +303,8 @@ mod tests {
         let (listener, stream) = (metrics.listener(&id), metrics.stream(&id));
         let socket = metrics.socket("127.0.0.1:80");
         socket.connected();
+        let carried = metrics.stream_rule(&rule("s", 1));
+        carried.opened();
         let (rule, backend) = (
             metrics.rule(&rule("a", 1)),
             metrics.backend(&lychgate_ir::BackendId {
@@ -284,7 +320,7 @@ mod tests {
         backend.done(StatusCode::OK, Duration::ZERO);
         backend.not_connected(ConnectFailure::Tls);
         stream.refused();
-        metrics.refused("no_route");
+        metrics.refused(Reason::NoRoute);
         metrics.spans(SpanOutcome::Exported, 1);
         metrics.reloaded(Ok(()));
         metrics.objects(1, 0);

@@ -4,7 +4,7 @@ mod endpoints;
 mod live;
 mod tcp;
 mod tls;
-mod udp;
+pub(crate) mod udp;
 mod udp_limits;
 
 pub(crate) use udp::{ask as ask_udp, client as udp_client};
@@ -15,18 +15,18 @@ use serde_json::Value;
 use std::net::SocketAddr;
 
 /// A free port of loopback.
-fn loopback() -> SocketAddr {
+pub(crate) fn loopback() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
 /// A backend that tells who it is, and what TLS it sees, to those who say `TEST`.
-async fn teller(pod: &str, ports: impl FnOnce(EchoConfig) -> EchoConfig) -> EchoServer {
+pub(crate) async fn teller(pod: &str, ports: impl FnOnce(EchoConfig) -> EchoConfig) -> EchoServer {
     let config = EchoConfig::default().with_identity(EchoIdentity::pod(pod)).with_raw(RawMode::Conformance);
     EchoServer::bind(ports(config)).await.unwrap()
 }
 
 /// Asks a teller who it is. `None` if the connection was closed without an answer.
-async fn ask(dial: &Dial, name: &str) -> Result<Option<Value>, ClientError> {
+pub(crate) async fn ask(dial: &Dial, name: &str) -> Result<Option<Value>, ClientError> {
     let mut connection = RawConnection::open(dial, name).await?;
     // Whoever is refused may have the connection closed before all is written.
     let _ = connection.send("TEST\n").await;

@@ -7,11 +7,17 @@ use http::HeaderValue;
 use lychgate_ir::ListenerId;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct TlsFacts {
     /// The listener whose certificate was presented.
     pub(crate) listener: ListenerId,
+    /// From accept to finish.
+    handshake: Duration,
+    /// Whether a request has counted the handshake as its own.
+    counted: AtomicBool,
     /// What the client presented.
     chain: Option<Vec<CertificateDer<'static>>>,
     judged: Live<Judged>,
@@ -30,11 +36,17 @@ impl TlsFacts {
         listener: ListenerId,
         tls: &Arc<ListenerTlsState>,
         chain: Option<&[CertificateDer<'_>]>,
+        handshake: Duration,
     ) -> Result<Self, Unverified> {
         let client = tls.server.judge(chain)?;
         let judged = Live::new(Arc::new(Judged { by: tls.clone(), client }));
         let chain = chain.map(|chain| chain.iter().map(|each| each.clone().into_owned()).collect());
-        Ok(Self { listener, chain, judged })
+        Ok(Self { listener, handshake, counted: AtomicBool::new(false), chain, judged })
+    }
+
+    /// How long the handshake took, told once: the first request of a connection has waited for it.
+    pub(crate) fn handshake(&self) -> Option<Duration> {
+        (!self.counted.swap(true, Ordering::Relaxed)).then_some(self.handshake)
     }
 
     /// Who the client is by the listener's settings of now, as backends are told. Where the settings have changed since

@@ -34,7 +34,7 @@ impl Gateway {
     pub(super) fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Admitted, Fault> {
         let request = session.req_header_mut();
         let is_stream = ctx.connection.as_ref().is_some_and(|connection| connection.is_stream);
-        ctx.observation.asked(request, is_stream);
+        ctx.observation.asked(request, ctx.connection.as_deref());
         ctx.observation.begin_trace(request, is_stream);
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
         check(request)?;
@@ -53,8 +53,9 @@ impl Gateway {
             Some(tls) => tls.client(&listener).map_err(|Unverified| Fault::unverified())?,
             None => None,
         };
-        ctx.observation.taken(&listener.metrics);
+        ctx.observation.taken(&listener);
         ctx.routed = Some(route(&listener, request)?);
+        ctx.observation.routed(ctx.routed.as_ref());
         forwarded::apply(request, &connection, &listener.spec, verified);
         match filter(ctx, request)? {
             Some(reply) => Ok(Admitted::Reply(reply)),

@@ -103,6 +103,7 @@ impl Gateway {
             && let Some(routed) = &ctx.routed
         {
             routed.rule.metrics.retried();
+            backend.metrics.retried();
         }
         ctx.observation.attempt(&backend.metrics);
         let endpoint = picked.endpoint().clone();
@@ -132,7 +133,7 @@ impl Gateway {
         let Some(client) = ctx.connection.clone() else {
             return Err(ctx.fail(Fault::bug("an attempt without a connection")));
         };
-        let mut peer = match peer(&state, reach, endpoint.address, offer, connect, &client).await {
+        let mut peer = match peer(&backend, &state, reach, endpoint.address, offer, connect, &client).await {
             Ok(peer) => peer,
             Err(error) => return Err(ctx.not_connected(error.into_up())),
         };
@@ -199,11 +200,7 @@ impl RequestContext {
     /// No connection came about, so no endpoint has seen the request: it can always be tried again.
     pub(super) fn not_connected(&mut self, mut error: Box<Error>) -> Box<Error> {
         if let Some(forward) = &self.forward {
-            forward.backend.metrics.not_connected(match error.etype() {
-                ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => ConnectFailure::Timeout,
-                ErrorType::InvalidCert | ErrorType::TLSHandshakeFailure => ConnectFailure::Tls,
-                _ => ConnectFailure::Connect,
-            });
+            forward.backend.metrics.not_connected(connect_failure(&error));
         }
         self.attempt_failed(&error);
         let more = match &self.attempts.policy {
@@ -239,7 +236,7 @@ impl RequestContext {
 
     fn attempt_failed(&mut self, error: &Error) {
         let reason = match (&self.fault, error.etype()) {
-            (Some(fault), _) => Some(fault.reason()),
+            (Some(fault), _) => Some(fault.reason().as_str()),
             // A status that is tried again is no more than what it says.
             (None, ErrorType::HTTPStatus(_)) => None,
             (None, kind) => Some(kind.as_str()),
@@ -264,6 +261,15 @@ impl RequestContext {
             );
         }
         is_kept
+    }
+}
+
+/// What kept a connection from coming about.
+pub(super) fn connect_failure(error: &Error) -> ConnectFailure {
+    match error.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => ConnectFailure::Timeout,
+        ErrorType::InvalidCert | ErrorType::TLSHandshakeFailure => ConnectFailure::Tls,
+        _ => ConnectFailure::Connect,
     }
 }
 

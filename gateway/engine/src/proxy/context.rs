@@ -145,7 +145,7 @@ impl RequestContext {
 
     /// Remembers a fault, and makes the error that takes Pingora to `fail_to_proxy`.
     pub(super) fn fail(&mut self, fault: Fault) -> Box<Error> {
-        let error = Error::explain(ErrorType::HTTPStatus(fault.status().as_u16()), fault.reason());
+        let error = Error::explain(ErrorType::HTTPStatus(fault.status().as_u16()), fault.reason().as_str());
         self.fault = Some(fault);
         error
     }

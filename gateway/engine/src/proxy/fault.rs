@@ -18,52 +18,43 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use lychgate_filters::Reply;
 use lychgate_ir::{BackendId, Refusal, RuleId};
+use lychgate_telemetry::{Blame, Reason};
 use pingora_core::protocols::http::server::Session as HttpSession;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
 
-/// Who has to do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Blame {
-    Client,
-    Upstream,
-    Config,
-    Gateway,
-}
-
 /// A failed request.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     status: StatusCode,
-    /// A stable word, safe to show.
-    reason: &'static str,
-    blame: Blame,
+    /// Its word is safe to show.
+    reason: Reason,
     /// For the log.
     detail: Cow<'static, str>,
 }
 
 impl Fault {
-    fn new(status: StatusCode, reason: &'static str, blame: Blame, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, blame, detail: detail.into() }
+    fn new(status: StatusCode, reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, reason, detail: detail.into() }
     }
 
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
 
-    pub(super) fn reason(&self) -> &'static str {
+    pub(super) fn reason(&self) -> Reason {
         self.reason
     }
 
     /// Whether a client came up against a limit.
     fn is_limit(&self) -> bool {
-        self.blame == Blame::Client && matches!(self.status.as_u16(), 408 | 413 | 414 | 431)
+        self.reason.blame() == Blame::Client && matches!(self.status.as_u16(), 408 | 413 | 414 | 431)
     }
 
     pub(super) fn bad_request(detail: &'static str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_request", Blame::Client, detail)
+        Self::new(StatusCode::BAD_REQUEST, Reason::BadRequest, detail)
     }
 
     pub(super) fn head_too_large(detail: &'static str) -> Self {
@@ -74,8 +65,7 @@ impl Fault {
     pub(super) fn body_too_large() -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            Blame::Client,
+            Reason::BodyTooLarge,
             "the body of the request is longer than the limit",
         )
     }
@@ -83,33 +73,31 @@ impl Fault {
     /// What the guard found.
     fn flaw(flaw: Flaw) -> Self {
         let status = flaw.status().and_then(|status| StatusCode::from_u16(status).ok());
-        Self::new(status.unwrap_or(StatusCode::BAD_REQUEST), flaw.reason(), Blame::Client, flaw.detail())
+        Self::new(status.unwrap_or(StatusCode::BAD_REQUEST), flaw.reason(), flaw.detail())
     }
 
     /// RFC 9110 section 15.6.2.
     pub(super) fn no_tunnel() -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
-            "no_tunnel",
-            Blame::Client,
+            Reason::NoTunnel,
             "CONNECT, which carries nothing here but WebSocket over HTTP/2",
         )
     }
 
     pub(super) fn no_listener() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no_listener", Blame::Client, "no listener on this port has the host")
+        Self::new(StatusCode::NOT_FOUND, Reason::NoListener, "no listener on this port has the host")
     }
 
     pub(super) fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no_route", Blame::Client, "no rule of the listener matches")
+        Self::new(StatusCode::NOT_FOUND, Reason::NoRoute, "no rule of the listener matches")
     }
 
     /// RFC 9110 section 15.5.20.
     pub(super) fn misdirected() -> Self {
         Self::new(
             StatusCode::MISDIRECTED_REQUEST,
-            "misdirected",
-            Blame::Client,
+            Reason::Misdirected,
             "the host belongs to another listener than the one that TLS was agreed with",
         )
     }
@@ -118,47 +106,41 @@ impl Fault {
     pub(super) fn unverified() -> Self {
         Self::new(
             StatusCode::MISDIRECTED_REQUEST,
-            "client_certificate",
-            Blame::Client,
+            Reason::ClientCertificate,
             "the listener asks for other client certificates than when the connection was made",
         )
     }
 
     pub(super) fn refused(refusal: &Refusal) -> Self {
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self::new(status, "refused_by_config", Blame::Config, format!("{}: {}", refusal.reason, refusal.message))
+        Self::new(status, Reason::RefusedByConfig, format!("{}: {}", refusal.reason, refusal.message))
     }
 
     /// A filter answered at a moment when only forwarding is left.
     pub(super) fn replied(status: StatusCode) -> Self {
-        Self::new(status, "filter_reply", Blame::Config, "a filter of the backend answered after it had been let pass")
+        Self::new(status, Reason::FilterReply, "a filter of the backend answered after it had been let pass")
     }
 
     pub(super) fn no_backend() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "no_backend",
-            Blame::Config,
-            "every backend of the rule has weight 0",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::NoBackend, "every backend of the rule has weight 0")
     }
 
     pub(super) fn no_endpoint() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_endpoint", Blame::Upstream, "the backend has no ready endpoint")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Reason::NoEndpoint, "the backend has no ready endpoint")
     }
 
     pub(super) fn timeout() -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", Blame::Upstream, "the rule's timeout has passed")
+        Self::new(StatusCode::GATEWAY_TIMEOUT, Reason::Timeout, "the rule's timeout has passed")
     }
 
     /// A response that no backend may give.
     pub(super) fn bad_response(detail: &'static str) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "upstream_error", Blame::Upstream, detail)
+        Self::new(StatusCode::BAD_GATEWAY, Reason::UpstreamError, detail)
     }
 
     /// Something that cannot happen did.
     pub(super) fn bug(detail: &'static str) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Blame::Gateway, detail)
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::Internal, detail)
     }
 
     /// What one of Pingora's errors means.
@@ -170,27 +152,30 @@ impl Fault {
             return Self::timeout();
         }
         let detail = error.to_string();
-        let upstream = |status, reason| Self::new(status, reason, Blame::Upstream, detail.clone());
-        let client = |status, reason| Self::new(status, reason, Blame::Client, detail.clone());
+        let fault = |status, reason| Self::new(status, reason, detail.clone());
         match (error.esource(), error.etype()) {
             (_, ErrorType::HTTPStatus(status)) => {
-                upstream(StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY), "upstream_error")
+                fault(StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY), Reason::UpstreamError)
             }
-            (ErrorSource::Downstream, ErrorType::ReadTimedout) => client(StatusCode::REQUEST_TIMEOUT, "slow_request"),
-            (ErrorSource::Downstream, ErrorType::WriteTimedout) => client(StatusCode::REQUEST_TIMEOUT, "slow_reader"),
-            (ErrorSource::Downstream, _) => client(StatusCode::BAD_REQUEST, "broken_request"),
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => {
+                fault(StatusCode::REQUEST_TIMEOUT, Reason::SlowRequest)
+            }
+            (ErrorSource::Downstream, ErrorType::WriteTimedout) => {
+                fault(StatusCode::REQUEST_TIMEOUT, Reason::SlowReader)
+            }
+            (ErrorSource::Downstream, _) => fault(StatusCode::BAD_REQUEST, Reason::BrokenRequest),
             (ErrorSource::Upstream, ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout) => {
-                upstream(StatusCode::GATEWAY_TIMEOUT, "connect_timeout")
+                fault(StatusCode::GATEWAY_TIMEOUT, Reason::ConnectTimeout)
             }
             (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
-                upstream(StatusCode::GATEWAY_TIMEOUT, "timeout")
+                fault(StatusCode::GATEWAY_TIMEOUT, Reason::Timeout)
             }
             (ErrorSource::Upstream, ErrorType::InvalidCert | ErrorType::TLSHandshakeFailure) => {
-                upstream(StatusCode::BAD_GATEWAY, "upstream_tls")
+                fault(StatusCode::BAD_GATEWAY, Reason::UpstreamTls)
             }
-            (ErrorSource::Upstream, _) => upstream(StatusCode::BAD_GATEWAY, "upstream_error"),
+            (ErrorSource::Upstream, _) => fault(StatusCode::BAD_GATEWAY, Reason::UpstreamError),
             (ErrorSource::Internal | ErrorSource::Unset, _) => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", Blame::Gateway, detail.clone())
+                fault(StatusCode::INTERNAL_SERVER_ERROR, Reason::Internal)
             }
         }
     }
@@ -198,11 +183,11 @@ impl Fault {
     fn log(&self, rule: Option<&RuleId>, backend: Option<&BackendId>, id: Option<&HeaderValue>) {
         let (rule, backend) = (rule.map(tracing::field::display), backend.map(tracing::field::display));
         let id = id.and_then(|id| id.to_str().ok());
-        let (status, reason, detail) = (self.status.as_u16(), self.reason, &*self.detail);
-        match self.blame {
+        let (status, reason, detail) = (self.status.as_u16(), self.reason.as_str(), &*self.detail);
+        match self.reason.blame() {
             Blame::Client => tracing::debug!(rule, backend, id, status, reason, detail, "request refused"),
             Blame::Upstream | Blame::Config => {
-                tracing::warn!(rule, backend, id, status, reason, detail, blame = ?self.blame, "request failed");
+                tracing::warn!(rule, backend, id, status, reason, detail, blame = %self.reason.blame(), "request failed");
             }
             Blame::Gateway => tracing::error!(rule, backend, id, status, reason, detail, "request failed"),
         }
@@ -227,7 +212,8 @@ impl Fault {
         match accept {
             Json::Wanted => (
                 "application/json",
-                serde_json::json!({ "status": status.as_u16(), "reason": reason, "requestId": id }).to_string(),
+                serde_json::json!({ "status": status.as_u16(), "reason": reason.as_str(), "requestId": id })
+                    .to_string(),
             ),
             Json::NotWanted => ("text/plain; charset=utf-8", format!("{status} ({reason}), request {id}\n")),
         }
@@ -269,7 +255,9 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
         ctx.observation.limited(fault.reason, connection.ends.source.ip(), &fault.detail);
     }
     // What follows a request that could not be understood may be anything.
-    if fault.blame == Blame::Client && matches!(fault.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED) {
+    if fault.reason.blame() == Blame::Client
+        && matches!(fault.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED)
+    {
         session.set_keepalive(None);
     }
     let request = session.req_header();

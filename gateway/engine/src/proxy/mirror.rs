@@ -6,7 +6,9 @@
 mod backlog;
 
 use super::RequestContext;
+use super::attempt::connect_failure;
 use super::head::leave_connection;
+use super::observe::Running;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::runtime::MirrorState;
@@ -17,6 +19,7 @@ use http::Version;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING};
 use lychgate_filters::sampled;
 use lychgate_ir::CertificateId;
+use lychgate_telemetry::{ConnectFailure, Direction};
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_error::{Error, ErrorType, Result};
@@ -144,31 +147,49 @@ impl Copy {
     async fn send(self, pieces: Option<Pieces>) -> Result<()> {
         let target = &self.mirror.target;
         let nowhere = || Error::explain(ErrorType::ConnectError, "no endpoint");
-        let picked = target.pick(None, &[], self.resolve).await.ok_or_else(nowhere)?;
+        let Some(picked) = target.pick(None, &[], self.resolve).await else {
+            target.metrics.not_connected(ConnectFailure::NoEndpoint);
+            return Err(nowhere());
+        };
+        // Counted like any other attempt: it is the same load to the backend.
+        let mut running = Running::new(&target.metrics);
         let state = target.state();
         let reach = state.reach(self.identity.as_ref()).ok_or_else(nowhere)?;
-        let peer = peer(&state, reach, picked.endpoint().address, self.offer, self.connect, &self.client).await?;
-        let (mut upstream, _) = self.connector.get_http_session(&peer).await?;
+        let connecting = async {
+            let address = picked.endpoint().address;
+            let peer = peer(target, &state, reach, address, self.offer, self.connect, &self.client).await?;
+            let (upstream, reused) = self.connector.get_http_session(&peer).await?;
+            Ok::<_, Box<Error>>((peer, upstream, reused))
+        };
+        let (peer, mut upstream, reused) =
+            connecting.await.inspect_err(|error| target.metrics.not_connected(connect_failure(error)))?;
+        target.metrics.connected(reused);
         let head = frame(self.head, &upstream, pieces.is_some())?;
         upstream.write_request_header(Box::new(head)).await?;
         if let Some(pieces) = pieces {
-            body(&mut upstream, pieces).await?;
+            body(&mut upstream, pieces, &mut running).await?;
         }
         upstream.finish_request_body().await?;
         upstream.read_response_header().await?;
-        while upstream.read_response_body().await?.is_some() {}
+        running.status = upstream.response_header().map(|head| head.status);
+        while let Some(piece) = upstream.read_response_body().await? {
+            running.carried(Direction::Down, piece.len());
+        }
         self.connector.release_http_session(upstream, &peer, peer.options.idle_timeout).await;
         Ok(())
     }
 }
 
 /// Sends the body. One that is broken off here is broken off there, even if the mirror does not read.
-async fn body(upstream: &mut HttpSession, mut pieces: Pieces) -> Result<()> {
+async fn body(upstream: &mut HttpSession, mut pieces: Pieces, running: &mut Running) -> Result<()> {
     let broken_off = pieces.broken_off();
     let sending = async {
         loop {
             match pieces.next().await {
-                Next::Data(data, _room) => upstream.write_request_body(data, false).await?,
+                Next::Data(data, _room) => {
+                    running.carried(Direction::Up, data.len());
+                    upstream.write_request_body(data, false).await?;
+                }
                 Next::End => return Ok(()),
                 Next::BrokenOff => return Err(too_fast()),
             }

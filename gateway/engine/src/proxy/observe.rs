@@ -1,26 +1,34 @@
 //! What is counted and logged of a request, whatever becomes of it: also of one that is dropped at its deadline.
 
 use super::RequestContext;
+use super::context::Routed;
 use super::head::authority;
 use super::trace::Trace;
+use crate::connection::Connection;
 use crate::observe::Observe;
+use crate::runtime::ListenerState;
+use bytes::Bytes;
 use http::{StatusCode, Version};
-use lychgate_telemetry::{AccessEntry, BackendMetrics, ListenerMetrics, Timing, Tracer};
+use lychgate_telemetry::{AccessEntry, BackendMetrics, Direction, Reason, RuleMetrics, Timing, Tracer};
 use pingora_http::RequestHeader;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What has been seen of a request so far.
 pub(super) struct Observation {
     observe: Arc<Observe>,
-    listener: Option<Arc<ListenerMetrics>>,
+    listener: Option<Arc<ListenerState>>,
+    rule: Option<Arc<RuleMetrics>>,
     attempt: Option<Running>,
+    tls: Option<Duration>,
+    queued: Option<Instant>,
     connected: Option<Instant>,
     first_byte: Option<Instant>,
     /// As the client sent it, if there is a log to write it to.
     asked: Option<Box<Asked>>,
-    failed: Option<(&'static str, String)>,
+    failed: Option<Reason>,
+    detail: Option<String>,
     pub(super) trace: Trace,
     done: bool,
 }
@@ -36,15 +44,41 @@ struct Asked {
 }
 
 /// An attempt that is counted as running until this is dropped.
-struct Running {
+pub(super) struct Running {
     metrics: Arc<BackendMetrics>,
     since: Instant,
-    status: Option<StatusCode>,
+    pub(super) status: Option<StatusCode>,
+    /// Bytes of bodies. They are added up here: to count every piece where all threads count would cost more than it
+    /// tells.
+    carried: Carried,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Carried {
+    up: u64,
+    down: u64,
+}
+
+impl Running {
+    pub(super) fn new(metrics: &Arc<BackendMetrics>) -> Self {
+        metrics.begun();
+        Self { metrics: metrics.clone(), since: Instant::now(), status: None, carried: Carried::default() }
+    }
+
+    pub(super) fn carried(&mut self, direction: Direction, bytes: usize) {
+        match direction {
+            Direction::Up => self.carried.up += bytes as u64,
+            Direction::Down => self.carried.down += bytes as u64,
+        }
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.metrics.ended(self.status, self.since.elapsed());
+        let Self { metrics, since, status, carried: Carried { up, down } } = self;
+        metrics.carried(Direction::Up, *up);
+        metrics.carried(Direction::Down, *down);
+        metrics.ended(*status, since.elapsed());
     }
 }
 
@@ -53,21 +87,26 @@ impl Observation {
         Self {
             observe,
             listener: None,
+            rule: None,
             attempt: None,
+            tls: None,
+            queued: None,
             connected: None,
             first_byte: None,
             asked: None,
             failed: None,
             trace: Trace::default(),
+            detail: None,
             done: false,
         }
     }
 
     /// A request, before anything is changed in it; it may be a stream of HTTP/2 that is served as a connection.
-    pub(super) fn asked(&mut self, request: &RequestHeader, is_stream: bool) {
+    pub(super) fn asked(&mut self, request: &RequestHeader, connection: Option<&Connection>) {
         if self.observe.access_log.is_none() {
             return;
         }
+        self.tls = connection.and_then(|connection| connection.tls.as_ref()?.handshake());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         self.asked = Some(Box::new(Asked {
             time: SystemTime::now(),
@@ -75,7 +114,7 @@ impl Observation {
             host: authority(request).unwrap_or_default().to_owned(),
             path: text(request.raw_path()),
             protocol: match request.version {
-                _ if is_stream => "HTTP/2.0",
+                _ if connection.is_some_and(|connection| connection.is_stream) => "HTTP/2.0",
                 Version::HTTP_10 => "HTTP/1.0",
                 Version::HTTP_2 => "HTTP/2.0",
                 _ => "HTTP/1.1",
@@ -97,16 +136,32 @@ impl Observation {
     }
 
     /// A listener takes it.
-    pub(super) fn taken(&mut self, listener: &Arc<ListenerMetrics>) {
-        listener.begun();
+    pub(super) fn taken(&mut self, listener: &Arc<ListenerState>) {
+        listener.metrics.begun();
         self.listener = Some(listener.clone());
+    }
+
+    /// A rule answers it.
+    pub(super) fn routed(&mut self, routed: Option<&Routed>) {
+        let Some(routed) = routed else { return };
+        routed.rule.metrics.begun();
+        self.rule = Some(routed.rule.metrics.clone());
     }
 
     /// An attempt begins; the one before is over.
     pub(super) fn attempt(&mut self, metrics: &Arc<BackendMetrics>) {
+        // In this order, so that one request never counts as two that are running.
         self.attempt = None;
-        metrics.begun();
-        self.attempt = Some(Running { metrics: metrics.clone(), since: Instant::now(), status: None });
+        self.attempt = Some(Running::new(metrics));
+        // What is logged is said of the last attempt.
+        (self.queued, self.connected, self.first_byte) = (Some(Instant::now()), None, None);
+    }
+
+    /// The attempt carries a piece of a body.
+    pub(super) fn carried(&mut self, direction: Direction, piece: Option<&Bytes>) {
+        if let (Some(attempt), Some(piece)) = (&mut self.attempt, piece) {
+            attempt.carried(direction, piece.len());
+        }
     }
 
     /// The attempt has a connection.
@@ -127,17 +182,16 @@ impl Observation {
     }
 
     /// It came up against a limit.
-    pub(super) fn limited(&self, reason: &'static str, client: IpAddr, detail: &str) {
+    pub(super) fn limited(&self, reason: Reason, client: IpAddr, detail: &str) {
         self.observe.notices.acted(reason, client, detail);
     }
 
     /// It was refused, or failed.
-    pub(super) fn failed(&mut self, reason: &'static str, detail: &str) {
+    pub(super) fn failed(&mut self, reason: Reason, detail: &str) {
         self.observe.metrics.refused(reason);
-        self.trace.failed(reason, detail);
-        if self.asked.is_some() {
-            self.failed = Some((reason, detail.to_owned()));
-        }
+        self.trace.failed(reason.as_str(), detail);
+        self.failed = Some(reason);
+        self.detail = self.asked.is_some().then(|| detail.to_owned());
     }
 }
 
@@ -149,11 +203,14 @@ impl RequestContext {
         }
         let total = self.started.elapsed();
         self.observation.attempt = None;
-        if let Some(listener) = self.observation.listener.take() {
-            listener.ended(status, total, received, sent);
+        if status.is_none() && self.observation.failed.is_none() {
+            self.observation.failed(Reason::Aborted, "nobody was left to answer");
         }
-        if let Some(routed) = &self.routed {
-            routed.rule.metrics.ended(status, total);
+        if let Some(listener) = &self.observation.listener {
+            listener.metrics.ended(status, total, received, sent);
+        }
+        if let Some(rule) = self.observation.rule.take() {
+            rule.ended(status, total, received, sent);
         }
         if let Some(entry) = self.entry(status, received, sent)
             && let Some(log) = &self.observation.observe.access_log
@@ -167,20 +224,19 @@ impl RequestContext {
         let Asked { time, method, host, path, protocol, user_agent } = *self.observation.asked.take()?;
         let connection = self.connection.as_ref()?;
         let since = |moment: Instant| moment.saturating_duration_since(self.started);
-        let (reason, detail) = self.observation.failed.take().unzip();
         Some(Box::new(AccessEntry {
             time,
             request_id: self.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned(),
             client: connection.ends.source,
-            method,
+            method: Some(method),
             scheme: self.scheme().as_str(),
-            host,
-            path,
+            host: Some(host),
+            path: Some(path),
             protocol,
             status: status.map(|status| status.as_u16()),
-            reason: reason.or_else(|| status.is_none().then_some("aborted")),
-            detail,
-            listener: self.routed.as_ref().map(|routed| routed.listener.spec.id.to_string()),
+            reason: self.observation.failed,
+            detail: self.observation.detail.take(),
+            listener: self.observation.listener.as_ref().map(|listener| listener.spec.id.to_string()),
             rule: self.routed.as_ref().map(|routed| routed.rule.id.to_string()),
             backend: self.forward.as_ref().map(|forward| forward.backend.id.to_string()),
             endpoint: self.attempts.last_endpoint(),
@@ -190,6 +246,8 @@ impl RequestContext {
             user_agent,
             trace: self.observation.trace.context().cloned(),
             timing: Timing {
+                tls: self.observation.tls,
+                queue: self.observation.queued.map(since),
                 connect: self.observation.connected.map(since),
                 first_byte: self.observation.first_byte.map(since),
                 total: self.started.elapsed(),
@@ -206,15 +264,17 @@ impl Drop for RequestContext {
         }
         if self.awaited.is_some_and(|awaited| awaited <= Instant::now()) {
             let detail = "the client did not go on with its request in time";
-            self.observation.failed("slow_request", detail);
+            self.observation.failed(Reason::SlowRequest, detail);
             if let Some(connection) = &self.connection {
-                self.observation.limited("slow_request", connection.ends.source.ip(), detail);
+                self.observation.limited(Reason::SlowRequest, connection.ends.source.ip(), detail);
             }
         }
         let unanswered_in_time = self.is_late() && !self.attempts.response_begun();
         if unanswered_in_time {
-            self.observation.failed("timeout", "the rule's timeout has passed");
+            self.observation.failed(Reason::Timeout, "the rule's timeout has passed");
         }
-        self.observed(unanswered_in_time.then_some(StatusCode::GATEWAY_TIMEOUT), 0, 0);
+        // The session is gone; what the last attempt carried is known.
+        let Carried { up, down } = self.observation.attempt.as_ref().map(|attempt| attempt.carried).unwrap_or_default();
+        self.observed(unanswered_in_time.then_some(StatusCode::GATEWAY_TIMEOUT), up, down);
     }
 }

@@ -28,6 +28,15 @@ pub(crate) fn ensure(request: &mut RequestHeader) -> Result<HeaderValue> {
 
 /// 128 random bits.
 pub(crate) fn new() -> HeaderValue {
+    HeaderValue::from_bytes(&digits()).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+/// An id for what has no request: a connection that is not read.
+pub(crate) fn fresh() -> String {
+    digits().into_iter().map(char::from).collect()
+}
+
+fn digits() -> [u8; 32] {
     let mut text = [0; 32];
     let mut bits = rand::random::<u128>();
     for digit in &mut text {
@@ -35,5 +44,5 @@ pub(crate) fn new() -> HeaderValue {
         *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
         bits >>= 4;
     }
-    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    text
 }

@@ -167,7 +167,7 @@ impl<'a> Compiler<'a> {
             let rejected = |unusable: Unusable| Rejected { why: unusable.to_string(), rule: unusable.rule };
             self.rejected.extend(unusable.into_iter().map(rejected));
             let tls = spec.tls.as_ref().map(|tls| self.listener_tls(spec, tls, previous));
-            let streams = StreamTable::build(id, streams.remove(id).unwrap_or_default(), backends);
+            let streams = StreamTable::build(id, streams.remove(id).unwrap_or_default(), backends, metrics);
             Arc::new(ListenerState {
                 metrics: metrics.listener(id),
                 stream_metrics: metrics.stream(id),

@@ -1,6 +1,7 @@
 //! Bytes both ways until both ends have said enough, or nobody has said anything for too long.
 
-use lychgate_telemetry::{Direction, StreamMetrics};
+use super::meter::Meter;
+use lychgate_telemetry::Direction;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// One way's buffer: large enough that throughput is that of the kernel.
 const BUFFER: usize = 64 * 1024;
 
-/// What went through.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Carried {
-    /// From the client.
-    pub(super) up: u64,
-    /// To the client.
-    pub(super) down: u64,
+/// How it ended before its end.
+#[derive(Debug)]
+pub(super) enum BrokenOff {
+    /// Nobody has said anything for too long.
+    Silent,
+    /// One end broke it off: the one that bytes in this direction come from.
+    By(Direction, io::Error),
 }
 
 /// Carries bytes. An end that closes its half is told to the other; the rest still flows.
@@ -26,16 +27,20 @@ pub(super) async fn relay(
     client: impl AsyncRead + AsyncWrite + Unpin,
     upstream: impl AsyncRead + AsyncWrite + Unpin,
     idle: Duration,
-    metrics: &StreamMetrics,
-) -> io::Result<Carried> {
+    meter: &Meter,
+) -> Result<(), BrokenOff> {
     let reads = Arc::new(AtomicU64::new(0));
-    let mut client = Watched { io: client, reads: reads.clone(), metrics, direction: Direction::Up };
-    let mut upstream = Watched { io: upstream, reads: reads.clone(), metrics, direction: Direction::Down };
+    let mut client = Watched::new(client, &reads, meter, Direction::Up);
+    let mut upstream = Watched::new(upstream, &reads, meter, Direction::Down);
     let copy = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
-    tokio::select! {
-        copied = copy => copied.map(|(up, down)| Carried { up, down }),
-        () = silence(&reads, idle) => Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was said for too long")),
-    }
+    let copied = tokio::select! {
+        copied = copy => copied,
+        () = silence(&reads, idle) => return Err(BrokenOff::Silent),
+    };
+    copied.map(|_| ()).map_err(|error| {
+        let by = if upstream.broke { Direction::Down } else { Direction::Up };
+        BrokenOff::By(by, error)
+    })
 }
 
 /// Ends when nothing was read for this long, or up to half as long again.
@@ -50,12 +55,24 @@ async fn silence(reads: &AtomicU64, idle: Duration) {
     }
 }
 
-/// Counts reads.
+/// Counts reads, and remembers an error.
 struct Watched<'a, T> {
     io: T,
     reads: Arc<AtomicU64>,
-    metrics: &'a StreamMetrics,
+    meter: &'a Meter,
     direction: Direction,
+    broke: bool,
+}
+
+impl<'a, T> Watched<'a, T> {
+    fn new(io: T, reads: &Arc<AtomicU64>, meter: &'a Meter, direction: Direction) -> Self {
+        Self { io, reads: reads.clone(), meter, direction, broke: false }
+    }
+
+    fn seen<R>(&mut self, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        self.broke |= matches!(result, Poll::Ready(Err(_)));
+        result
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
@@ -64,23 +81,26 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         if read.is_ready() {
             self.reads.fetch_add(1, Ordering::Relaxed);
-            self.metrics.carried(self.direction, (buf.filled().len() - before) as u64);
+            self.meter.carried(self.direction, (buf.filled().len() - before) as u64);
         }
-        read
+        self.seen(read)
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<'_, T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.seen(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.seen(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.seen(shut)
     }
 }
 
@@ -88,20 +108,29 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<'_, T> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use lychgate_ir::{
+        BackendId, BackendKind, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId, Transport,
+    };
+    use lychgate_telemetry::Metrics;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-    fn metrics() -> Arc<StreamMetrics> {
-        let gateway = lychgate_ir::GatewayId(lychgate_ir::ObjectName::new("ns", "gw"));
-        let owner = lychgate_ir::ListenerOwner::Gateway;
-        let id = lychgate_ir::ListenerId { gateway, owner, section: "tcp".into() };
-        lychgate_telemetry::Metrics::new(Default::default()).unwrap().stream(&id)
+    fn meter() -> Arc<Meter> {
+        let name = || ObjectName::new("ns", "x");
+        let metrics = Metrics::new(Default::default()).unwrap();
+        let listener = ListenerId { gateway: GatewayId(name()), owner: ListenerOwner::Gateway, section: "tcp".into() };
+        let route = RouteId { kind: RouteKind::Tcp, name: name() };
+        let rule = RuleId { route, generation: 1, index: 0, name: None };
+        let backend = BackendId { kind: BackendKind::Service, name: name(), port: 1, transport: Transport::Tcp };
+        Arc::new(Meter::new(metrics.stream(&listener), metrics.stream_rule(&rule), metrics.backend(&backend)))
     }
 
     #[tokio::test]
     async fn a_half_that_is_closed_leaves_the_other_open() {
         let (mut client, ours) = duplex(16);
         let (theirs, mut upstream) = duplex(16);
-        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(60), &metrics()).await });
+        let meter = meter();
+        let counts = meter.clone();
+        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(60), &counts).await });
         client.write_all(b"question").await.unwrap();
         client.shutdown().await.unwrap();
         let mut question = Vec::new();
@@ -111,7 +140,8 @@ mod tests {
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.unwrap();
         assert_eq!((question.as_slice(), answer.as_slice()), (&b"question"[..], &b"answer"[..]));
-        assert_eq!(carried.await.unwrap().unwrap(), Carried { up: 8, down: 6 });
+        carried.await.unwrap().unwrap();
+        assert_eq!((meter.total(Direction::Up), meter.total(Direction::Down)), (8, 6));
     }
 
     #[tokio::test(start_paused = true)]
@@ -119,12 +149,40 @@ mod tests {
         let (mut client, ours) = duplex(16);
         let (theirs, _upstream) = duplex(16);
         let begun = tokio::time::Instant::now();
-        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(10), &metrics()).await });
+        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(10), &meter()).await });
         for _ in 0..5 {
             tokio::time::sleep(Duration::from_secs(8)).await;
             client.write_all(b"x").await.unwrap();
         }
-        assert_eq!(carried.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(matches!(carried.await.unwrap(), Err(BrokenOff::Silent)));
         assert!(begun.elapsed() >= Duration::from_secs(49), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn who_breaks_it_off_is_known() {
+        struct Breaks;
+        impl AsyncRead for Breaks {
+            fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+            }
+        }
+        impl AsyncWrite for Breaks {
+            fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                Poll::Ready(Ok(buf.len()))
+            }
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+        }
+        let idle = Duration::from_secs(60);
+        let (_theirs, ours) = duplex(16);
+        let by = relay(Breaks, ours, idle, &meter()).await;
+        assert!(matches!(by, Err(BrokenOff::By(Direction::Up, _))), "{by:?}");
+        let (_theirs, ours) = duplex(16);
+        let by = relay(ours, Breaks, idle, &meter()).await;
+        assert!(matches!(by, Err(BrokenOff::By(Direction::Down, _))), "{by:?}");
     }
 }

@@ -6,17 +6,18 @@ use lychgate_ir::{
     BackendId, HostPattern, ListenerId, Refusal, RefusalReason, RuleId, StreamBackend, StreamRoute, Target,
 };
 use lychgate_router::HostMap;
+use lychgate_telemetry::{Metrics, StreamMetrics};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The stream routes of a listener, by server name. For TCP and UDP there is one, for every name.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct StreamTable(HostMap<Arc<StreamState>>);
 
 /// The rule of a stream route, ready to run.
-#[derive(Debug)]
 pub(crate) struct StreamState {
     pub(crate) id: RuleId,
+    pub(crate) metrics: Arc<StreamMetrics>,
     pub(crate) forward: Result<Weighted<Result<Arc<BackendCell>, Refusal>>, Refusal>,
 }
 
@@ -26,6 +27,7 @@ impl StreamTable {
         listener: &ListenerId,
         routes: impl IntoIterator<Item = &'r Arc<StreamRoute>>,
         cells: &HashMap<BackendId, Arc<BackendCell>>,
+        metrics: &Metrics,
     ) -> Self {
         let mut routes: Vec<&Arc<StreamRoute>> = routes.into_iter().collect();
         routes.sort_by(|a, b| {
@@ -34,7 +36,7 @@ impl StreamTable {
         });
         let mut taken: HashMap<HostPattern, Arc<StreamState>> = HashMap::new();
         for route in routes {
-            let state = Arc::new(StreamState::compile(route, cells));
+            let state = Arc::new(StreamState::compile(route, cells, metrics));
             for attachment in route.attachments.iter().filter(|attachment| attachment.listener == *listener) {
                 for hostname in &attachment.hostnames {
                     taken.entry(hostname.clone()).or_insert_with(|| state.clone());
@@ -51,7 +53,7 @@ impl StreamTable {
 }
 
 impl StreamState {
-    fn compile(route: &StreamRoute, cells: &HashMap<BackendId, Arc<BackendCell>>) -> Self {
+    fn compile(route: &StreamRoute, cells: &HashMap<BackendId, Arc<BackendCell>>, metrics: &Metrics) -> Self {
         let StreamRoute { id: _, created: _, attachments: _, rule, forward } = route;
         let target = |StreamBackend { weight, target }: &StreamBackend| {
             let cell = match target {
@@ -63,7 +65,7 @@ impl StreamState {
             (*weight, cell)
         };
         let forward = forward.as_ref().map(|backends| Weighted::new(backends.iter().map(target)));
-        Self { id: rule.clone(), forward: forward.map_err(Clone::clone) }
+        Self { id: rule.clone(), metrics: metrics.stream_rule(rule), forward: forward.map_err(Clone::clone) }
     }
 
     /// The backend of one connection.

@@ -4,11 +4,13 @@
 mod flow;
 mod flows;
 
-use super::StreamState;
+use super::{Carries, Record, StreamState};
 use crate::limits::Limits;
+use crate::observe::Observe;
+use crate::runtime::ListenerState;
 use flow::Opening;
 use flows::{Begun, Flows};
-use lychgate_telemetry::StreamMetrics;
+use lychgate_telemetry::Reason;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +30,8 @@ const PARTING: Duration = Duration::from_secs(1);
 pub(crate) async fn serve(
     socket: Arc<UdpSocket>,
     limits: Limits,
-    route: impl Fn() -> Option<(Arc<StreamState>, Arc<StreamMetrics>)>,
+    observe: &Arc<Observe>,
+    route: impl Fn() -> Option<(Arc<ListenerState>, Option<Arc<StreamState>>)>,
     mut reads: watch::Receiver<bool>,
     mut drain: watch::Receiver<bool>,
 ) {
@@ -67,18 +70,26 @@ pub(crate) async fn serve(
         if flows.pass(client, datagram) || parting.is_some() {
             continue;
         }
-        let Some((route, metrics)) = route() else { continue };
+        let Some((listener, route)) = route() else { continue };
+        // Counted, and no more: anybody can send datagrams in anybody's name, and a line for each would be their flood.
+        let drop_it = |reason| {
+            listener.stream_metrics.refused();
+            observe.metrics.refused(reason);
+            observe.notices.acted(reason, client.ip(), "a datagram that belongs to no flow was dropped");
+        };
+        let Some(route) = route else {
+            drop_it(Reason::NoRoute);
+            continue;
+        };
         if flows.begin(limits.flows, client, datagram) == Begun::Full {
-            metrics.refused();
-            tracing::debug!(rule = %route.id, %client, "too many flows: the datagram is dropped");
+            drop_it(Reason::TooManyFlows);
             continue;
         }
+        let mut record = Record::begin(observe, Carries::Datagrams, client);
+        record.taken(&listener);
         let (socket, flows, limits) = (socket.clone(), flows.clone(), limits.clone());
         tasks.spawn(async move {
-            let opening = Opening { socket: &socket, client, route: &route, metrics: &metrics, limits: &limits };
-            if let Err(error) = opening.run(&flows).await {
-                tracing::debug!(rule = %route.id, %client, %error, "flow ended");
-            }
+            Opening { socket: &socket, client, route: &route, limits: &limits }.run(&flows, record).await;
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Connections to endpoints that carry anything but HTTP.
 
-use super::Reach;
+use crate::tls::client::ClientTls;
+use lychgate_telemetry::ConnectFailure;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -16,6 +17,13 @@ pub(crate) enum Upstream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// Why no connection came about.
+#[derive(Debug)]
+pub(crate) struct NotConnected {
+    pub(crate) why: ConnectFailure,
+    pub(crate) error: io::Error,
+}
+
 /// Connects to an endpoint, and tells it whose connection it is if it wants to know.
 pub(super) async fn tcp(address: SocketAddr, header: Option<&[u8]>) -> io::Result<TcpStream> {
     let mut tcp = TcpStream::connect(address).await?;
@@ -27,19 +35,20 @@ pub(super) async fn tcp(address: SocketAddr, header: Option<&[u8]>) -> io::Resul
     Ok(tcp)
 }
 
-/// Connects to an endpoint as its backend says. A header of the PROXY protocol comes first, if there is one.
-pub(crate) async fn stream(address: SocketAddr, reach: &Reach, header: Option<&[u8]>) -> io::Result<Upstream> {
-    let tls = match reach {
-        Reach::Plain => None,
-        Reach::Tls(tls) => Some(tls),
-        Reach::Refused(refusal) => return Err(io::Error::other(refusal.message.to_string())),
-    };
-    let tcp = tcp(address, header).await?;
+/// Connects to an endpoint, over TLS if its backend says so. A header of the PROXY protocol comes first, if there is one.
+pub(crate) async fn stream(
+    address: SocketAddr,
+    tls: Option<&ClientTls>,
+    header: Option<&[u8]>,
+) -> Result<Upstream, NotConnected> {
+    let failed = |why| move |error| NotConnected { why, error };
+    let tcp = tcp(address, header).await.map_err(failed(ConnectFailure::Connect))?;
     match tls {
         None => Ok(Upstream::Plain(tcp)),
         Some(tls) => {
             let connector = TlsConnector::from(tls.raw.clone());
-            Ok(Upstream::Tls(Box::new(connector.connect(tls.server_name.clone(), tcp).await?)))
+            let connected = connector.connect(tls.server_name.clone(), tcp).await;
+            Ok(Upstream::Tls(Box::new(connected.map_err(failed(ConnectFailure::Tls))?)))
         }
     }
 }

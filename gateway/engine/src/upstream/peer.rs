@@ -2,7 +2,8 @@
 
 use super::connector::{Dial, DialTls, Offer, probe};
 use super::negotiated::Version;
-use super::{BackendState, Introduction, Reach};
+use super::open::tracer;
+use super::{BackendCell, BackendState, Introduction, Reach};
 use crate::connection::Connection;
 use lychgate_ir::UpstreamProtocol;
 use pingora_core::protocols::ALPN;
@@ -20,6 +21,7 @@ const MAX_STREAMS: usize = 100;
 
 /// The peer for one attempt, made for a client's connection.
 pub(crate) async fn peer(
+    backend: &BackendCell,
     state: &Arc<BackendState>,
     reach: &Reach,
     address: SocketAddr,
@@ -69,6 +71,7 @@ pub(crate) async fn peer(
     };
     peer.options.connection_timeout = Some(connect);
     peer.options.total_connection_timeout = Some(connect);
+    peer.options.tracer = Some(tracer(&backend.metrics));
     peer.options.idle_timeout = Some(IDLE);
     peer.options.max_h2_streams = MAX_STREAMS;
     Ok(peer)

@@ -1,5 +1,6 @@
 //! What is logged of a request.
 
+use crate::Reason;
 use crate::trace::TraceContext;
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -17,9 +18,14 @@ pub enum AccessFormat {
     Text,
 }
 
-/// Where the time went, from the end of the request's head.
+/// Where the time went, from the end of the request's head; for what is not HTTP, from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
+    /// Before that, the TLS handshake of the connection, from accept to finish: on the first request of a connection
+    /// only.
+    pub tls: Option<Duration>,
+    /// Until the last attempt began: waiting before another try, and for the first answer of DNS.
+    pub queue: Option<Duration>,
     /// Until the last attempt had a connection.
     pub connect: Option<Duration>,
     /// Until the head of the response was there.
@@ -28,7 +34,7 @@ pub struct Timing {
     pub total: Duration,
 }
 
-/// One request.
+/// One request; or one connection or flow that is not read as HTTP.
 #[derive(Clone, Debug)]
 pub struct AccessEntry {
     /// When its head had arrived.
@@ -37,20 +43,20 @@ pub struct AccessEntry {
     pub request_id: String,
     /// The client's end of the connection.
     pub client: SocketAddr,
-    /// The method.
-    pub method: String,
-    /// `http` or `https`.
+    /// The method of a request.
+    pub method: Option<String>,
+    /// `http` or `https`; `tcp`, `tls` or `udp` for what is not read.
     pub scheme: &'static str,
-    /// The authority.
-    pub host: String,
+    /// The authority of a request, or the server name of a TLS handshake.
+    pub host: Option<String>,
     /// The target as the client sent it, query included.
-    pub path: String,
+    pub path: Option<String>,
     /// The protocol of the client.
     pub protocol: &'static str,
-    /// What the client got; `None` if it got nothing.
+    /// What the client got; `None` if it got nothing, or if this is no request.
     pub status: Option<u16>,
     /// Why it was refused or failed.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Reason>,
     /// The same for people, with names that clients are not told.
     pub detail: Option<String>,
     /// The listener.
@@ -63,9 +69,9 @@ pub struct AccessEntry {
     pub endpoint: Option<SocketAddr>,
     /// Attempts.
     pub attempts: u32,
-    /// Bytes of the request's body.
+    /// Bytes of the request's body, or all bytes from the client.
     pub received: u64,
-    /// Bytes of the response's body.
+    /// Bytes of the response's body, or all bytes to the client.
     pub sent: u64,
     /// What the client calls itself.
     pub user_agent: Option<String>,
@@ -77,7 +83,7 @@ pub struct AccessEntry {
 
 impl AccessEntry {
     /// The names of all fields, in the order in which they are written.
-    pub const FIELDS: [&'static str; 23] = [
+    pub const FIELDS: [&'static str; 25] = [
         "time",
         "request_id",
         "client",
@@ -98,6 +104,8 @@ impl AccessEntry {
         "sent",
         "user_agent",
         "trace_id",
+        "tls_ms",
+        "queue_ms",
         "connect_ms",
         "first_byte_ms",
         "total_ms",
@@ -109,13 +117,13 @@ impl AccessEntry {
             "time" => OffsetDateTime::from(self.time).format(&Rfc3339).map_or(Value::Null, Value::from),
             "request_id" => self.request_id.as_str().into(),
             "client" => self.client.to_string().into(),
-            "method" => self.method.as_str().into(),
+            "method" => self.method.as_deref().into(),
             "scheme" => self.scheme.into(),
-            "host" => self.host.as_str().into(),
-            "path" => self.path.as_str().into(),
+            "host" => self.host.as_deref().into(),
+            "path" => self.path.as_deref().into(),
             "protocol" => self.protocol.into(),
             "status" => self.status.into(),
-            "reason" => self.reason.into(),
+            "reason" => self.reason.map(Reason::as_str).into(),
             "detail" => self.detail.as_deref().into(),
             "listener" => self.listener.as_deref().into(),
             "rule" => self.rule.as_deref().into(),
@@ -126,6 +134,8 @@ impl AccessEntry {
             "sent" => self.sent.into(),
             "user_agent" => self.user_agent.as_deref().into(),
             "trace_id" => self.trace.as_ref().map(|trace| trace.trace_id().to_string()).into(),
+            "tls_ms" => self.timing.tls.map_or(Value::Null, millis),
+            "queue_ms" => self.timing.queue.map_or(Value::Null, millis),
             "connect_ms" => self.timing.connect.map_or(Value::Null, millis),
             "first_byte_ms" => self.timing.first_byte.map_or(Value::Null, millis),
             "total_ms" => millis(self.timing.total),

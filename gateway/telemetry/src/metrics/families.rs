@@ -15,7 +15,7 @@ pub(super) use backend::BackendFamilies;
 pub(super) use http::{ListenerFamilies, RuleFamilies};
 pub(super) use process::ProcessFamilies;
 pub(super) use socket::SocketFamilies;
-pub(super) use stream::StreamFamilies;
+pub(super) use stream::{StreamFamilies, StreamNames};
 
 use super::docs::{self, Kind};
 use ::http::StatusCode;

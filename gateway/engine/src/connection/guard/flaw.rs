@@ -1,5 +1,7 @@
 //! What a client did that is not let in.
 
+use lychgate_telemetry::Reason;
+
 /// Why a connection goes no further. One word for each limit, so that each is a metric and a reason in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
@@ -42,22 +44,22 @@ pub(crate) enum Flood {
 
 impl Flaw {
     /// The word that metrics, logs and clients have for it.
-    pub(crate) fn reason(self) -> &'static str {
+    pub(crate) fn reason(self) -> Reason {
         match self {
-            Self::Head(_) => "bad_request",
-            Self::Framing(_) => "bad_framing",
-            Self::Version => "http_version",
-            Self::TargetTooLong => "target_too_long",
-            Self::HeadTooLarge(_) => "head_too_large",
-            Self::SlowHead => "slow_head",
-            Self::NoRequest => "no_request",
-            Self::Flood(Flood::Resets) => "http2_resets",
-            Self::Flood(Flood::Continuations) => "http2_continuations",
-            Self::Flood(Flood::Pings) => "http2_pings",
-            Self::Flood(Flood::Settings) => "http2_settings",
-            Self::Flood(Flood::Empty) => "http2_empty_frames",
-            Self::Flood(Flood::WindowUpdates) => "http2_window_updates",
-            Self::Flood(Flood::Others) => "http2_other_frames",
+            Self::Head(_) => Reason::BadRequest,
+            Self::Framing(_) => Reason::BadFraming,
+            Self::Version => Reason::HttpVersion,
+            Self::TargetTooLong => Reason::TargetTooLong,
+            Self::HeadTooLarge(_) => Reason::HeadTooLarge,
+            Self::SlowHead => Reason::SlowHead,
+            Self::NoRequest => Reason::NoRequest,
+            Self::Flood(Flood::Resets) => Reason::Http2Resets,
+            Self::Flood(Flood::Continuations) => Reason::Http2Continuations,
+            Self::Flood(Flood::Pings) => Reason::Http2Pings,
+            Self::Flood(Flood::Settings) => Reason::Http2Settings,
+            Self::Flood(Flood::Empty) => Reason::Http2EmptyFrames,
+            Self::Flood(Flood::WindowUpdates) => Reason::Http2WindowUpdates,
+            Self::Flood(Flood::Others) => Reason::Http2OtherFrames,
         }
     }
 

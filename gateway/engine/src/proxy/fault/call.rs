@@ -1,9 +1,10 @@
 //! Faults of gRPC calls.
 
-use super::{Blame, Fault};
+use super::Fault;
 use crate::proxy::request_id::REQUEST_ID;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use lychgate_telemetry::Blame;
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 
@@ -18,7 +19,7 @@ impl Fault {
     /// The status of a call, as gRPC maps statuses of HTTP, save that config which cannot be done is UNAVAILABLE
     /// (GRPCRoute `backendRefs`), as is what a new connection would cure.
     fn code(&self) -> Code {
-        match (self.blame, self.status.as_u16()) {
+        match (self.reason.blame(), self.status.as_u16()) {
             (Blame::Config, _) => Code::Unavailable,
             (_, 400 | 500) => Code::Internal,
             (_, 401) => Code::Unauthenticated,

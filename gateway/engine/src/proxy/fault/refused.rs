@@ -8,7 +8,7 @@ use crate::proxy::request_id;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 use lychgate_telemetry::{AccessEntry, Timing};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// The last response of a connection, if there is a request to respond to, as bytes of HTTP/1.1. Counts and logs it.
 pub(crate) fn last_page(observe: &Observe, connection: &Connection, refused: &Refused) -> Option<Vec<u8>> {
@@ -29,14 +29,17 @@ pub(crate) fn last_page(observe: &Observe, connection: &Connection, refused: &Re
 fn entry(connection: &Connection, refused: &Refused, fault: &Fault, id: &HeaderValue) -> AccessEntry {
     let line = refused.head.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty());
     let mut words = line.unwrap_or_default().splitn(3, |byte| *byte == b' ');
-    let mut word = || String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
+    let mut word = || {
+        let word = words.next().filter(|word| !word.is_empty())?;
+        Some(String::from_utf8_lossy(word).into_owned())
+    };
     AccessEntry {
         time: SystemTime::now(),
         request_id: id.to_str().unwrap_or_default().to_owned(),
         client: connection.ends.source,
         method: word(),
         scheme: if connection.tls.is_some() { "https" } else { "http" },
-        host: String::new(),
+        host: None,
         path: word(),
         protocol: if connection.http2.load(std::sync::atomic::Ordering::Relaxed) { "HTTP/2.0" } else { "HTTP/1.1" },
         status: refused.flaw.status(),
@@ -51,7 +54,7 @@ fn entry(connection: &Connection, refused: &Refused, fault: &Fault, id: &HeaderV
         sent: 0,
         user_agent: None,
         trace: None,
-        timing: Timing { connect: None, first_byte: None, total: Duration::ZERO },
+        timing: Timing { tls: connection.tls.as_ref().and_then(|tls| tls.handshake()), ..Timing::default() },
     }
 }
 

@@ -3,8 +3,10 @@
 use super::flows::Flows;
 use super::{MAX_DATAGRAM, StreamState};
 use crate::limits::Limits;
-use crate::upstream::{BackendCell, EndpointState, Picked};
-use lychgate_telemetry::{Direction, StreamMetrics};
+use crate::stream::meter::Meter;
+use crate::stream::{Failure, Record};
+use crate::upstream::{BackendCell, EndpointState, Open, Picked};
+use lychgate_telemetry::{ConnectFailure, Direction, Reason};
 use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -30,8 +32,9 @@ pub(super) struct Flow {
     answers: AtomicU64,
     /// The system said that nobody is there.
     refused: Notify,
-    metrics: Arc<StreamMetrics>,
+    meter: Arc<Meter>,
     picked: Picked,
+    _open: Open,
 }
 
 /// What a flow is opened with.
@@ -39,15 +42,14 @@ pub(super) struct Opening<'a> {
     /// The socket that clients send to.
     pub(super) socket: &'a UdpSocket,
     pub(super) client: SocketAddr,
-    pub(super) route: &'a StreamState,
-    pub(super) metrics: &'a Arc<StreamMetrics>,
+    pub(super) route: &'a Arc<StreamState>,
     pub(super) limits: &'a Limits,
 }
 
 impl Flow {
     pub(super) fn send(&self, datagram: &[u8]) {
         self.carried.fetch_add(1, Ordering::Relaxed);
-        self.metrics.carried(Direction::Up, datagram.len() as u64);
+        self.meter.carried(Direction::Up, datagram.len() as u64);
         match self.upstream.try_send(datagram) {
             // It is said of an earlier datagram, and said once: to whoever uses the socket next.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.refused.notify_one(),
@@ -107,7 +109,7 @@ impl Flow {
             Ok(length) => {
                 self.carried.fetch_add(1, Ordering::Relaxed);
                 self.answers.fetch_add(1, Ordering::Relaxed);
-                self.metrics.carried(Direction::Down, length as u64);
+                self.meter.carried(Direction::Down, length as u64);
                 if let Some(datagram) = buffer.get(..length) {
                     // A datagram that the kernel does not take now is lost, as datagrams are.
                     let _ = socket.try_send_to(datagram, client);
@@ -120,64 +122,93 @@ impl Flow {
     }
 }
 
-/// Counts a flow for as long as it lives, however it ends.
-struct Counted<'a>(&'a StreamMetrics);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.closed();
-    }
-}
-
 impl Opening<'_> {
-    /// Opens the flow, and carries it to its end. Where the system says that nobody is there before anybody has answered,
-    /// the next endpoint is asked instead.
-    pub(super) async fn run(&self, flows: &Flows) -> io::Result<()> {
+    /// Opens the flow, and carries it to its end.
+    pub(super) async fn run(&self, flows: &Flows, mut record: Record) {
+        record.routed(self.route);
+        let mut any = false;
+        match self.carry(flows, &mut record, &mut any).await {
+            // Silence is how flows end.
+            Ok(()) => record.done(),
+            Err(Failure { reason, detail }) if any => record.failed(reason, detail),
+            Err(Failure { reason, detail }) => record.refused(reason, detail),
+        }
+    }
+
+    /// Where the system says that nobody is there before anybody has answered, the next endpoint is asked instead. `any`
+    /// turns true once there is an endpoint.
+    async fn carry(&self, flows: &Flows, record: &mut Record, any: &mut bool) -> Result<(), Failure> {
         let place = flows.place(self.client);
-        self.metrics.opened();
-        let _counted = Counted(self.metrics);
-        let backend = self.route.backend().map_err(|refusal| {
-            self.metrics.refused();
-            io::Error::other(refusal.message.to_string())
-        })?;
+        let backend = self.route.backend().map_err(|refusal| Failure::refused(&refusal))?;
+        record.goes_to(&backend);
         let mut tried: Vec<Arc<EndpointState>> = Vec::new();
         let mut first: Option<Vec<u8>> = None;
         loop {
-            let flow = self.connect(&backend, &mut tried).await.inspect_err(|_| self.metrics.refused())?;
+            let flow = self.connect(&backend, &mut tried, record).await?;
+            *any = true;
             let waited = place.open(&flow);
             match &first {
                 Some(datagram) => flow.send(datagram),
                 None => first = waited.into_iter().next().filter(|datagram| datagram.len() <= KEPT),
             }
-            let ended = flow.answer(self.socket, self.client, self.limits.datagram_idle).await;
-            let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-            if ended.as_ref().is_err_and(refused) && flow.answers.load(Ordering::Relaxed) == 0 && tried.len() < TRIES {
-                tracing::debug!(backend = %backend.id, client = %self.client, "nobody is there: the next endpoint is asked");
-                continue;
+            let Err(error) = flow.answer(self.socket, self.client, self.limits.datagram_idle).await else {
+                return Ok(());
+            };
+            let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+            if refused && flow.answers.load(Ordering::Relaxed) == 0 {
+                backend.metrics.not_connected(ConnectFailure::Connect);
+                if tried.len() < TRIES {
+                    tracing::debug!(backend = %backend.id, client = %self.client, "nobody is there: the next is asked");
+                    continue;
+                }
             }
-            return ended;
+            return Err(failure(&error));
         }
     }
 
-    async fn connect(&self, backend: &BackendCell, tried: &mut Vec<Arc<EndpointState>>) -> io::Result<Arc<Flow>> {
+    async fn connect(
+        &self,
+        backend: &Arc<BackendCell>,
+        tried: &mut Vec<Arc<EndpointState>>,
+        record: &mut Record,
+    ) -> Result<Arc<Flow>, Failure> {
         let picked = backend.pick(None, tried, self.limits.resolve).await;
         let picked = picked.filter(|picked| tried.iter().all(|old| old.address != picked.endpoint().address));
-        let picked = picked.ok_or_else(|| io::Error::other(format!("{} has no ready endpoint", backend.id)))?;
+        let picked = picked.ok_or_else(|| Failure::no_endpoint(backend))?;
         tried.push(picked.endpoint().clone());
         let address = picked.endpoint().address;
+        record.attempt(address);
+        let upstream = self.socket_to(address).await.map_err(|error| {
+            backend.metrics.not_connected(ConnectFailure::Connect);
+            failure(&error)
+        })?;
+        record.connected();
+        let meter = record.meter().cloned();
+        let meter =
+            meter.ok_or_else(|| Failure { reason: Reason::Internal, detail: "a flow without counters".into() })?;
+        Ok(Arc::new(Flow {
+            upstream,
+            carried: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            refused: Notify::new(),
+            meter,
+            picked,
+            _open: Open::new(&backend.metrics),
+        }))
+    }
+
+    /// A socket of the flow's own, so that the endpoint's answers find it.
+    async fn socket_to(&self, address: SocketAddr) -> io::Result<UdpSocket> {
         let local: SocketAddr =
             if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
         let upstream = UdpSocket::bind(local).await?;
         upstream.connect(address).await?;
         // Until the first event says so, the socket does not count as one that takes anything.
         upstream.writable().await?;
-        Ok(Arc::new(Flow {
-            upstream,
-            carried: AtomicU64::new(0),
-            answers: AtomicU64::new(0),
-            refused: Notify::new(),
-            metrics: self.metrics.clone(),
-            picked,
-        }))
+        Ok(upstream)
     }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    Failure { reason: Reason::UpstreamError, detail: error.to_string() }
 }

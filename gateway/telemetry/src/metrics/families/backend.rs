@@ -1,6 +1,8 @@
-//! Attempts, as backends see them.
+//! Attempts and connections, as backends see them.
 
+use super::stream::Direction;
 use super::{ByClass, Registered, counters, gauges, histograms, remove_classes};
+use crate::Reason;
 use crate::metrics::scopes::{Families, Lease};
 use http::StatusCode;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -15,6 +17,10 @@ pub(in crate::metrics) struct BackendFamilies {
     failures: IntCounterVec,
     endpoints: IntGaugeVec,
     connections: IntCounterVec,
+    open: IntGaugeVec,
+    retries: IntCounterVec,
+    sent: IntCounterVec,
+    received: IntCounterVec,
 }
 
 impl BackendFamilies {
@@ -26,6 +32,10 @@ impl BackendFamilies {
             failures: counters(registry, "lychgate_backend_connect_failures_total")?,
             endpoints: gauges(registry, "lychgate_backend_endpoints")?,
             connections: counters(registry, "lychgate_backend_connections_total")?,
+            open: gauges(registry, "lychgate_backend_connections_open")?,
+            retries: counters(registry, "lychgate_backend_retries_total")?,
+            sent: counters(registry, "lychgate_backend_sent_bytes_total")?,
+            received: counters(registry, "lychgate_backend_received_bytes_total")?,
         })
     }
 }
@@ -47,6 +57,10 @@ impl Families for BackendFamilies {
             endpoints: self.endpoints.with_label_values(labels),
             new: with(&self.connections, "new"),
             reused: with(&self.connections, "reused"),
+            open: self.open.with_label_values(labels),
+            retries: self.retries.with_label_values(labels),
+            sent: self.sent.with_label_values(labels),
+            received: self.received.with_label_values(labels),
             _lease: lease,
         }
     }
@@ -60,9 +74,13 @@ impl Families for BackendFamilies {
         remove_classes(&self.requests, labels);
         ConnectFailure::ALL.iter().for_each(|kind| remove(&self.failures, kind.as_str()));
         ["new", "reused"].iter().for_each(|kind| remove(&self.connections, kind));
+        for family in [&self.retries, &self.sent, &self.received] {
+            let _ = family.remove_label_values(labels);
+        }
+        for family in [&self.in_flight, &self.endpoints, &self.open] {
+            let _ = family.remove_label_values(labels);
+        }
         let _ = self.duration.remove_label_values(labels);
-        let _ = self.in_flight.remove_label_values(labels);
-        let _ = self.endpoints.remove_label_values(labels);
     }
 }
 
@@ -81,6 +99,16 @@ pub enum ConnectFailure {
 
 impl ConnectFailure {
     const ALL: [Self; 4] = [Self::Connect, Self::Tls, Self::Timeout, Self::NoEndpoint];
+
+    /// What is logged of a request or connection that ends with it.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Connect => Reason::UpstreamError,
+            Self::Tls => Reason::UpstreamTls,
+            Self::Timeout => Reason::ConnectTimeout,
+            Self::NoEndpoint => Reason::NoEndpoint,
+        }
+    }
 
     fn as_str(self) -> &'static str {
         match self {
@@ -101,6 +129,10 @@ pub struct BackendMetrics {
     endpoints: IntGauge,
     new: IntCounter,
     reused: IntCounter,
+    open: IntGauge,
+    retries: IntCounter,
+    sent: IntCounter,
+    received: IntCounter,
     _lease: Lease<BackendFamilies>,
 }
 
@@ -137,6 +169,29 @@ impl BackendMetrics {
         let at = ConnectFailure::ALL.iter().position(|kind| *kind == why);
         if let Some(counter) = at.and_then(|at| self.failures.get(at)) {
             counter.inc();
+        }
+    }
+
+    /// A connection to an endpoint was made; the pool may keep it for later.
+    pub fn opened(&self) {
+        self.open.inc();
+    }
+
+    /// A connection that had been made is closed.
+    pub fn closed(&self) {
+        self.open.dec();
+    }
+
+    /// An endpoint is tried after another try has failed.
+    pub fn retried(&self) {
+        self.retries.inc();
+    }
+
+    /// Bytes were carried: up to the backend, down from it.
+    pub fn carried(&self, direction: Direction, bytes: u64) {
+        match direction {
+            Direction::Up => self.sent.inc_by(bytes),
+            Direction::Down => self.received.inc_by(bytes),
         }
     }
 

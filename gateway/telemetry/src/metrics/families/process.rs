@@ -1,11 +1,14 @@
 //! What belongs to no listener, rule or backend.
 
 use super::{Registered, counter, counters, gauge, gauges};
+use crate::Reason;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use std::collections::BTreeMap;
 
 /// Families without scope.
 pub(in crate::metrics) struct ProcessFamilies {
-    pub(in crate::metrics) refused: IntCounterVec,
+    /// All reasons have a counter from the start: an alert on one that has not happened yet shall find it.
+    refused: BTreeMap<Reason, IntCounter>,
     pub(in crate::metrics) log_dropped: IntCounter,
     pub(in crate::metrics) spans: IntCounterVec,
     pub(in crate::metrics) reloads: IntCounterVec,
@@ -16,8 +19,10 @@ pub(in crate::metrics) struct ProcessFamilies {
 
 impl ProcessFamilies {
     pub(in crate::metrics) fn register(registry: &Registry) -> Registered<Self> {
+        let refused = counters(registry, "lychgate_refused_total")?;
+        let of = |reason: &Reason| (*reason, refused.with_label_values(&[reason.as_str()]));
         Ok(Self {
-            refused: counters(registry, "lychgate_refused_total")?,
+            refused: Reason::ALL.iter().map(of).collect(),
             log_dropped: counter(registry, "lychgate_access_log_dropped_total")?,
             spans: counters(registry, "lychgate_trace_spans_total")?,
             reloads: counters(registry, "lychgate_config_reloads_total")?,
@@ -25,5 +30,11 @@ impl ProcessFamilies {
             objects: gauges(registry, "lychgate_config_objects")?,
             certificates: gauges(registry, "lychgate_certificate_expiry_timestamp_seconds")?,
         })
+    }
+
+    pub(in crate::metrics) fn refused(&self, reason: Reason) {
+        if let Some(counter) = self.refused.get(&reason) {
+            counter.inc();
+        }
     }
 }

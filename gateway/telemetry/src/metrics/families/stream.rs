@@ -4,7 +4,7 @@ use super::{Registered, counters, gauges};
 use crate::metrics::scopes::{Families, Lease};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
-/// Families of listeners that carry streams or datagrams.
+/// Families of listeners, or of rules, that carry streams or datagrams.
 #[derive(Clone)]
 pub(in crate::metrics) struct StreamFamilies {
     streams: IntCounterVec,
@@ -13,13 +13,38 @@ pub(in crate::metrics) struct StreamFamilies {
     bytes: IntCounterVec,
 }
 
+/// What the families of one kind of scope are called.
+pub(in crate::metrics) struct StreamNames {
+    streams: &'static str,
+    open: &'static str,
+    refused: &'static str,
+    bytes: &'static str,
+}
+
+impl StreamNames {
+    pub(in crate::metrics) const LISTENER: Self = Self {
+        streams: "lychgate_streams_total",
+        open: "lychgate_streams_open",
+        refused: "lychgate_streams_refused_total",
+        bytes: "lychgate_stream_bytes_total",
+    };
+
+    pub(in crate::metrics) const RULE: Self = Self {
+        streams: "lychgate_rule_streams_total",
+        open: "lychgate_rule_streams_open",
+        refused: "lychgate_rule_streams_refused_total",
+        bytes: "lychgate_rule_stream_bytes_total",
+    };
+}
+
 impl StreamFamilies {
-    pub(in crate::metrics) fn register(registry: &Registry) -> Registered<Self> {
+    pub(in crate::metrics) fn register(registry: &Registry, names: &StreamNames) -> Registered<Self> {
+        let StreamNames { streams, open, refused, bytes } = *names;
         Ok(Self {
-            streams: counters(registry, "lychgate_streams_total")?,
-            open: gauges(registry, "lychgate_streams_open")?,
-            refused: counters(registry, "lychgate_streams_refused_total")?,
-            bytes: counters(registry, "lychgate_stream_bytes_total")?,
+            streams: counters(registry, streams)?,
+            open: gauges(registry, open)?,
+            refused: counters(registry, refused)?,
+            bytes: counters(registry, bytes)?,
         })
     }
 }
@@ -64,7 +89,7 @@ pub enum Direction {
     Down,
 }
 
-/// What is counted for streams of a listener. A flow of datagrams counts as a stream.
+/// What is counted for streams of a listener or a rule. A flow of datagrams counts as a stream.
 pub struct StreamMetrics {
     streams: IntCounter,
     open: IntGauge,
