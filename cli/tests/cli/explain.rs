@@ -26,6 +26,18 @@ fn the_answer_is_json_if_asked_for() {
 }
 
 #[test]
+fn what_a_rule_does_is_told_in_sentences() {
+    let text = run_to(0, &["explain", DIR, "--url", "http://localhost:8080/green/hello"]).stdout;
+    assert!(text.contains("Filter: forward with / in place of the matched prefix of the path.\n"), "{text}");
+    assert!(text.contains("Filter: response headers: set x-served-by: green.\n"), "{text}");
+    let text = run_to(0, &["explain", DIR, "--url", "http://localhost:8080/old"]).stdout;
+    assert!(
+        text.contains("Filter: answer 301, a redirect to path /new; the rest stays as in the request.\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn nothing_answers_with_1() {
     let ended = run_to(1, &["explain", DIR, "--url", "http://localhost/"]);
     assert!(ended.stdout.contains("No listener has this port and scheme"), "{}", ended.stdout);

@@ -1,9 +1,13 @@
 //! What would become of a request, asked without sending one. It walks the very structures that requests walk.
 
+mod filter;
+mod rule;
+mod words;
+
 use crate::path;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use http::{HeaderMap, Method};
-use lychgate_ir::{Filter, ListenerId, Rule, Snapshot, Target};
+use lychgate_ir::{ListenerId, RouteId, Rule, Snapshot};
 use lychgate_router::{Explanation, RequestLine, Selected, SelectionExplanation, normalize_host};
 use lychgate_telemetry::{Metrics, MetricsError, MetricsLimits};
 use serde::Serialize;
@@ -96,6 +100,26 @@ impl Explainer {
         Answer { socket, sockets, listener: Some(listener), routing, rule, refused: None }
     }
 
+    /// What a rule asks for and does, in sentences; `None` if no listener takes the route, or it has no such rule.
+    pub fn describe(&self, route: &RouteId, index: u32) -> Option<String> {
+        let snapshot = &self.0.snapshot;
+        if let Some(stream) = snapshot.stream_routes.get(route) {
+            return (stream.rule.index == index).then(|| rule::stream(stream));
+        }
+        let rule = snapshot.routes.get(route)?.rules.iter().find(|rule| rule.id.index == index)?;
+        Some(rule::matches(&rule.matches) + &rule::sentences(rule))
+    }
+
+    /// Where in its route the rule of a name is.
+    pub fn rule_named(&self, route: &RouteId, name: &str) -> Option<u32> {
+        let is_it = |id: &lychgate_ir::RuleId| (id.name.as_deref() == Some(name)).then_some(id.index);
+        let snapshot = &self.0.snapshot;
+        match snapshot.stream_routes.get(route) {
+            Some(stream) => is_it(&stream.rule),
+            None => snapshot.routes.get(route)?.rules.iter().find_map(|rule| is_it(&rule.id)),
+        }
+    }
+
     fn listener(&self, port: &Port, tls: bool, server_name: Option<&str>, host: &str) -> SelectionExplanation {
         let id = |state: &Arc<crate::runtime::ListenerState>| -> ListenerId { state.spec.id.clone() };
         if tls {
@@ -130,64 +154,6 @@ impl fmt::Display for Answer {
         if let Some(routing) = routing {
             writeln!(f, "{}", routing.to_string().trim_end())?;
         }
-        rule.as_ref().map_or(Ok(()), |rule| describe(f, rule))
-    }
-}
-
-fn describe(f: &mut fmt::Formatter<'_>, rule: &Rule) -> fmt::Result {
-    let Rule { id: _, matches: _, filters, forward } = rule;
-    for filter in filters {
-        writeln!(f, "Filter: {}.", Described(filter))?;
-    }
-    let forward = match forward {
-        Ok(forward) => forward,
-        Err(refusal) => return writeln!(f, "It answers {} ({}): {}.", refusal.status, refusal.reason, refusal.message),
-    };
-    for backend in &forward.backends {
-        match &backend.target {
-            Target::Backend(id) => writeln!(f, "Backend: {id}, weight {}.", backend.weight)?,
-            Target::Broken(refusal) => writeln!(
-                f,
-                "Backend: none, weight {}; its share gets {} ({}): {}.",
-                backend.weight, refusal.status, refusal.reason, refusal.message
-            )?,
-        }
-        for filter in &backend.filters {
-            writeln!(f, "  Filter: {}.", Described(filter))?;
-        }
-    }
-    if let Some(limit) = forward.timeouts.request {
-        writeln!(f, "The whole request may take {limit:?}.")?;
-    }
-    if let Some(limit) = forward.timeouts.backend_request {
-        writeln!(f, "One try may take {limit:?}.")?;
-    }
-    if let Some(retry) = &forward.retry {
-        writeln!(f, "It is tried up to {} times again, on {:?} and broken connections.", retry.attempts, retry.codes)?;
-    }
-    if let Some(persistence) = &forward.persistence {
-        writeln!(f, "Sessions stay with their endpoint by {:?} `{}`.", persistence.kind, persistence.name)?;
-    }
-    Ok(())
-}
-
-struct Described<'a>(&'a Filter);
-
-impl fmt::Display for Described<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Filter::RequestHeaders(modifier) => write!(f, "edits request headers, {modifier:?}"),
-            Filter::ResponseHeaders(modifier) => write!(f, "edits response headers, {modifier:?}"),
-            Filter::Redirect(redirect) => write!(f, "redirects, {redirect:?}"),
-            Filter::Rewrite(rewrite) => write!(f, "rewrites, {rewrite:?}"),
-            Filter::Mirror(mirror) => match &mirror.target {
-                Target::Backend(id) => {
-                    write!(f, "mirrors {} of {} requests to {id}", mirror.share.numerator, mirror.share.denominator)
-                }
-                Target::Broken(refusal) => write!(f, "mirrors nothing: {}", refusal.message),
-            },
-            Filter::Cors(_) => f.write_str("cross-origin resource sharing"),
-            Filter::Broken(refusal) => write!(f, "cannot be done, so the rule is refused: {}", refusal.message),
-        }
+        rule.as_ref().map_or(Ok(()), |rule| f.write_str(&rule::sentences(rule)))
     }
 }

@@ -3,6 +3,8 @@
 mod text;
 mod walk;
 
+pub use text::Asks;
+
 use crate::Unusable;
 use crate::precedence::Criterion;
 use lychgate_ir::{HostPattern, MatchedPath, PathMatch, RuleId, ValueMatch};

@@ -39,7 +39,7 @@ mod store;
 mod table;
 
 pub use authority::normalize_host;
-pub use explain::{Condition, Considered, Explanation, Outcome, Winner};
+pub use explain::{Asks, Condition, Considered, Explanation, Outcome, Winner};
 pub use host_map::HostMap;
 pub use listeners::{Listeners, OtherListener, Selected, Selection, SelectionExplanation, WhyNot};
 /// How the path was matched, as the vocabulary says it.

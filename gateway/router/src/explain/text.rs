@@ -1,7 +1,7 @@
 //! Explanations in plain sentences.
 
 use super::{Condition, Considered, Explanation, Outcome, Winner};
-use lychgate_ir::{HostPattern, PathMatch, ValueMatch};
+use lychgate_ir::{HeaderMatch, HostPattern, Match, PathMatch, QueryMatch, ValueMatch};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Explanation {
@@ -78,12 +78,39 @@ impl Display for Condition {
     }
 }
 
-fn value(f: &mut Formatter<'_>, kind: &str, name: &str, wanted: &ValueMatch, got: Option<&str>) -> fmt::Result {
-    write!(f, "it asks for {kind} `{name}` ")?;
-    match wanted {
-        ValueMatch::Exact(text) => write!(f, "with the value `{text}`")?,
-        ValueMatch::Regex(text) => write!(f, "with a value that matches `{text}`")?,
+/// What a match asks for, as in `it asks for …`.
+pub struct Asks<'a>(pub &'a Match);
+
+impl Display for Asks<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Match { path, method, headers, query } = self.0;
+        Path(path).fmt(f)?;
+        if let Some(method) = method {
+            write!(f, ", method {method}")?;
+        }
+        for HeaderMatch { name, value } in headers {
+            write!(f, ", header `{name}` {}", Wanted(value))?;
+        }
+        for QueryMatch { name, value } in query {
+            write!(f, ", query parameter `{name}` {}", Wanted(value))?;
+        }
+        Ok(())
     }
+}
+
+struct Wanted<'a>(&'a ValueMatch);
+
+impl Display for Wanted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ValueMatch::Exact(text) => write!(f, "with the value `{text}`"),
+            ValueMatch::Regex(text) => write!(f, "with a value that matches `{text}`"),
+        }
+    }
+}
+
+fn value(f: &mut Formatter<'_>, kind: &str, name: &str, wanted: &ValueMatch, got: Option<&str>) -> fmt::Result {
+    write!(f, "it asks for {kind} `{name}` {}", Wanted(wanted))?;
     match got {
         Some(got) => write!(f, ", and the request has `{got}`"),
         None => f.write_str(", and the request has none"),
