@@ -2,10 +2,11 @@
 
 use crate::terminal::{complain, paint, print};
 use clap::{Args, ValueEnum};
-use lychgate_admission::{Admitted, Diagnostic, Severity, read_dir};
-use lychgate_api::{Objects, ObjectsBuilder};
+use lychgate_admission::{Admitted, AdmittedObject, Diagnostic, Position, Severity, read_dir};
+use lychgate_api::{ObjectRef, Objects, ObjectsBuilder};
 use lychgate_gateway::status::{Paint, as_objects, as_text};
 use lychgate_translate::{Options, Translation, translate};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,21 +54,26 @@ pub(crate) struct Read {
     pub(crate) objects: Objects,
     pub(crate) translation: Translation,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Where each object is written, and the generation that is written there; 0 if none is.
+    pub(crate) positions: BTreeMap<ObjectRef, (Position, i64)>,
 }
 
 impl Read {
     pub(crate) fn dir(dir: &Path) -> anyhow::Result<Self> {
         let Admitted { objects, refused: _, unread: _, diagnostics } = read_dir(dir)?;
         let mut builder = ObjectsBuilder::default();
+        let mut positions = BTreeMap::new();
         for admitted in objects {
-            // Nobody has counted, so this is the first generation of each.
-            let generation = admitted.object.metadata().generation.max(1);
-            builder.insert(admitted.object.with_generation(generation));
+            let AdmittedObject { object, position } = admitted;
+            let generation = object.metadata().generation;
+            positions.insert(object.reference(), (position, generation));
+            // Where nobody has counted, this is the first generation.
+            builder.insert(object.with_generation(generation.max(1)));
         }
         let objects = builder.build();
         let options = Options { standalone: true, ..Options::default() };
         let translation = translate(&objects, &options, None);
-        Ok(Self { objects, translation, diagnostics })
+        Ok(Self { objects, translation, diagnostics, positions })
     }
 
     /// Writes what is wrong with files to standard error. Tells whether something is.

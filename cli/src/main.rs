@@ -1,5 +1,7 @@
 //! The `lychgate` command.
 
+mod admin;
+mod blame;
 mod certs;
 mod check;
 mod descriptors;
@@ -11,6 +13,7 @@ mod run;
 mod shell;
 mod telemetry;
 mod terminal;
+mod top;
 
 use clap::{Parser, Subcommand};
 use lychgate_echo::cli::EchoArgs;
@@ -27,6 +30,8 @@ Exit codes: 0 all is well; 1 something is wrong, and was said; 2 the arguments m
 ///   lychgate check DIR               what each object's status would be, and what is wrong with it
 ///   lychgate run --config DIR        serve it; changes in the directory are live as they are written
 ///   lychgate explain DIR --url URL   which rule answers a request, and why the others do not
+///   lychgate top                     what goes on at a running gateway
+///   lychgate blame LINE              which object decided a request, and who is to blame for how it ended
 #[derive(Debug, Parser)]
 #[command(name = "lychgate", version, verbatim_doc_comment, max_term_width = 120, after_long_help = EXIT)]
 struct Cli {
@@ -41,6 +46,8 @@ enum Command {
     Run(Box<run::RunArgs>),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Blame(blame::BlameArgs),
+    Top(top::TopArgs),
     Echo(EchoArgs),
     Certs(certs::CertsArgs),
     Completions(shell::CompletionsArgs),
@@ -61,6 +68,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Blame(args) => blame::blame(&args),
+        Command::Top(args) => top::top(args),
         Command::Echo(args) => run::echo(args),
         Command::Certs(args) => {
             certs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS).map_err(Into::into)

@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "cli/blame.rs"]
+mod blame;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/explain.rs"]
@@ -11,6 +13,8 @@ mod explain;
 mod run;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/top.rs"]
+mod top;
 #[path = "cli/tracing.rs"]
 mod tracing;
 #[path = "cli/upgrade.rs"]

@@ -19,7 +19,7 @@ pub mod status;
 pub use handover::HandoverError;
 pub use lychgate_engine::{Answer, Bind, Explainer, Limits, Question};
 pub use lychgate_telemetry::{
-    AboutReason, AccessFormat, AccessLogOptions, AccessTarget, Blame, Collector, CollectorHeaders, MetricDoc, Metrics,
-    MetricsLimits, NoRate, OtlpProtocol, OtlpTarget, Propagation, Reason, SampleRate, TraceOptions,
+    AboutReason, AccessFormat, AccessLine, AccessLogOptions, AccessTarget, Blame, Collector, CollectorHeaders,
+    MetricDoc, Metrics, MetricsLimits, NoRate, OtlpProtocol, OtlpTarget, Propagation, Reason, SampleRate, TraceOptions,
 };
 pub use sockets::Sockets;

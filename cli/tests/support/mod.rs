@@ -48,6 +48,19 @@ pub(crate) fn run(args: &[&str]) -> Ended {
     lychgate(args).stdin(Stdio::null()).output().unwrap().into()
 }
 
+/// Runs it to its end with this on standard input.
+pub(crate) fn run_with(input: &str, args: &[&str]) -> Ended {
+    let mut command = lychgate(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // It may write while it reads.
+    let writing = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let ended = child.wait_with_output().unwrap().into();
+    writing.join().unwrap().unwrap();
+    ended
+}
+
 /// Runs it, and holds it to an exit code.
 pub(crate) fn run_to(code: i32, args: &[&str]) -> Ended {
     let ended = run(args);

@@ -1,5 +1,9 @@
 //! Names of things, each a type of its own. Logs, metrics, `explain` and rejections speak in these.
 
+mod parse;
+
+pub use parse::NotAName;
+
 use crate::Transport;
 use serde::{Serialize, Serializer};
 use std::cmp::Ordering;

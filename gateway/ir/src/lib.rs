@@ -34,7 +34,8 @@ pub use endpoint::{Endpoint, EndpointAddress, EndpointSet, Endpoints};
 pub use filter::Filter;
 pub use host::{HostPattern, HostPatternError};
 pub use id::{
-    BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId,
+    BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, NotAName, ObjectName, RouteId,
+    RouteKind, RuleId,
 };
 pub use listener::{
     Certificate, ClientValidation, Listener, ListenerTls, Protocol, TlsVersion, Transport, ValidationMode,

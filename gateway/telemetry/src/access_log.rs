@@ -2,10 +2,12 @@
 //! hands its entry over and goes on; when that is too slow, entries are dropped and counted, and no request waits.
 
 mod entry;
+mod line;
 mod otlp;
 mod writer;
 
 pub use entry::{AccessEntry, AccessFormat, Timing};
+pub use line::AccessLine;
 
 use crate::Metrics;
 use crate::export::{OtlpTarget, Queue};

@@ -12,7 +12,7 @@ mod notices;
 mod reason;
 mod trace;
 
-pub use access_log::{AccessEntry, AccessFormat, AccessLog, AccessLogOptions, AccessTarget, Timing};
+pub use access_log::{AccessEntry, AccessFormat, AccessLine, AccessLog, AccessLogOptions, AccessTarget, Timing};
 pub use export::{Collector, CollectorError, CollectorHeaders, OtlpProtocol, OtlpTarget};
 pub use metrics::{
     BackendMetrics, ConnectFailure, Direction, ListenerMetrics, MetricDoc, Metrics, MetricsError, MetricsLimits,

@@ -1,0 +1,126 @@
+//! Names as people have them from logs, back to what they name.
+
+use super::{BackendId, BackendKind, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId};
+use crate::Transport;
+use std::fmt;
+use std::str::FromStr;
+
+/// A text that names nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAName(String);
+
+impl fmt::Display for NotAName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no name as logs have them", self.0)
+    }
+}
+
+impl std::error::Error for NotAName {}
+
+macro_rules! from_text {
+    ($($name:ty: $parse:path;)+) => {$(
+        impl FromStr for $name {
+            type Err = NotAName;
+
+            fn from_str(text: &str) -> Result<Self, NotAName> {
+                $parse(text).ok_or_else(|| NotAName(text.to_owned()))
+            }
+        }
+    )+};
+}
+from_text! {
+    ListenerId: listener;
+    RouteId: route;
+    RuleId: rule;
+    BackendId: backend;
+}
+
+fn object(namespace: &str, name: &str) -> Option<ObjectName> {
+    let is_name = |text: &str| !text.is_empty() && !text.contains('/');
+    (is_name(namespace) && is_name(name)).then(|| ObjectName::new(namespace, name))
+}
+
+fn listener(text: &str) -> Option<ListenerId> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (gateway, owner, section) = match parts.as_slice() {
+        ["Gateway", namespace, name, section] => (object(namespace, name)?, ListenerOwner::Gateway, section),
+        ["Gateway", namespace, name, "ListenerSet", of, set, section] => {
+            (object(namespace, name)?, ListenerOwner::ListenerSet(object(of, set)?), section)
+        }
+        _ => return None,
+    };
+    (!section.is_empty()).then(|| ListenerId { gateway: GatewayId(gateway), owner, section: (*section).into() })
+}
+
+fn route(text: &str) -> Option<RouteId> {
+    let (kind, rest) = text.split_once('/')?;
+    let (namespace, name) = rest.split_once('/')?;
+    let kinds = [RouteKind::Http, RouteKind::Grpc, RouteKind::Tls, RouteKind::Tcp, RouteKind::Udp];
+    let kind = kinds.into_iter().find(|known| known.to_string() == kind)?;
+    Some(RouteId { kind, name: object(namespace, name)? })
+}
+
+fn rule(text: &str) -> Option<RuleId> {
+    let (of, rest) = text.split_once('#')?;
+    let (place, generation) = rest.rsplit_once('@')?;
+    let (index, name) = match place.split_once('(') {
+        Some((index, name)) => (index, Some(name.strip_suffix(')')?.into())),
+        None => (place, None),
+    };
+    Some(RuleId { route: route(of)?, generation: generation.parse().ok()?, index: index.parse().ok()?, name })
+}
+
+fn backend(text: &str) -> Option<BackendId> {
+    let (text, transport) = match text.strip_suffix("/udp") {
+        Some(text) => (text, Transport::Udp),
+        None => (text, Transport::Tcp),
+    };
+    let (kind, rest) = text.split_once('/')?;
+    let kinds = [BackendKind::Service, BackendKind::XBackend];
+    let kind = kinds.into_iter().find(|known| known.to_string() == kind)?;
+    let (name, port) = rest.rsplit_once(':')?;
+    let (namespace, name) = name.split_once('/')?;
+    Some(BackendId { kind, name: object(namespace, name)?, port: port.parse().ok()?, transport })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Display;
+
+    fn leads_back<T: FromStr<Err = NotAName> + Display>(texts: &[&str]) {
+        for text in texts {
+            assert_eq!(text.parse::<T>().map(|name| name.to_string()), Ok((*text).to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        leads_back::<RuleId>(&["HTTPRoute/ns/a#0@3", "GRPCRoute/ns/a.b#12(main)@1", "UDPRoute/ns/a#0@-1"]);
+        leads_back::<RouteId>(&["TLSRoute/ns/a", "TCPRoute/ns/a"]);
+        leads_back::<BackendId>(&["Service/ns/a:80", "XBackend/ns/a:443", "Service/ns/a:53/udp"]);
+        leads_back::<ListenerId>(&["Gateway/ns/gw/http", "Gateway/ns/gw/ListenerSet/of/set/https"]);
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for text in [
+            "",
+            "HTTPRoute/ns/a",
+            "HTTPRoute/ns/a#0",
+            "HTTPRoute/ns/a#x@1",
+            "Route/ns/a#0@1",
+            "HTTPRoute/a#0@1",
+            "HTTPRoute/ns/a#0(x@1",
+            "HTTPRoute/ns/a/b#0@1",
+        ] {
+            assert!(text.parse::<RuleId>().is_err(), "{text}");
+        }
+        for text in ["Gateway/ns/gw", "Gateway/ns/gw/", "Gateway/ns/gw/ListenerSet/set/x", "Listener/ns/gw/x"] {
+            assert!(text.parse::<ListenerId>().is_err(), "{text}");
+        }
+        for text in ["Service/ns/a", "Service/ns/a:x", "Service/a:80", "Pod/ns/a:80"] {
+            assert!(text.parse::<BackendId>().is_err(), "{text}");
+        }
+    }
+}
