@@ -80,8 +80,8 @@ fn a_pipe_gets_a_table_each_time() {
     let admin = busy.admin();
     let mut command = lychgate(&["top", "--interval", "0.1", "--sort", "name", "--admin", &admin]);
     command.stdout(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut out = child.stdout.take().unwrap();
+    let mut watching = Watching(command.spawn().unwrap());
+    let mut out = watching.0.stdout.take().unwrap();
     let mut text = String::new();
     let mut piece = [0; 4096];
     while text.matches("backends").count() < 3 {
@@ -89,8 +89,6 @@ fn a_pipe_gets_a_table_each_time() {
         assert!(size > 0, "it ended: {text}");
         text += std::str::from_utf8(&piece[..size]).unwrap();
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
     assert!(text.contains("by name") && !text.contains('\u{1b}'), "{text}");
 }
 
@@ -102,6 +100,17 @@ fn a_gateway_that_is_not_there_is_told() {
     assert!(ended.stderr.contains(&admin) && ended.stderr.contains("--admin"), "{}", ended.stderr);
     run_to(2, &["top", "--admin", "https://127.0.0.1"]);
     run_to(2, &["top", "--interval", "0"]);
+}
+
+/// A command that ends with this at the latest.
+struct Watching(Child);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A terminal of this size, and what is drawn on it.
@@ -133,10 +142,10 @@ impl Terminal {
         Self { keyboard, line, drawn }
     }
 
-    fn run(&self, args: &[&str]) -> Child {
+    fn run(&self, args: &[&str]) -> Watching {
         let mut command: Command = lychgate(args);
         let end = || self.line.try_clone().unwrap();
-        command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap()
+        Watching(command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap())
     }
 
     fn drawn(&self) -> String {
@@ -175,7 +184,7 @@ fn a_terminal_is_filled_and_given_back() {
     for quit in ["q", "signal"] {
         let terminal = Terminal::new(60, 12);
         assert!(!terminal.reads_keys());
-        let mut child = terminal.run(&["top", "--interval", "0.1", "--admin", &busy.admin()]);
+        let mut command = terminal.run(&["top", "--interval", "0.1", "--admin", &busy.admin()]);
         terminal.until("a row", |drawn| frame(drawn).iter().any(|line| line.contains("moved#moved")));
         assert!(terminal.reads_keys() && terminal.drawn().contains("\u{1b}[?1049h"));
         let lines = frame(&terminal.drawn());
@@ -187,11 +196,11 @@ fn a_terminal_is_filled_and_given_back() {
         match quit {
             "q" => (&terminal.keyboard).write_all(b"q").unwrap(),
             _ => {
-                let kill = format!("kill -TERM {}", child.id());
+                let kill = format!("kill -TERM {}", command.0.id());
                 assert!(Command::new("sh").args(["-c", &kill]).current_dir(repository()).status().unwrap().success());
             }
         }
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{quit}");
+        assert_eq!(command.0.wait().unwrap().code(), Some(0), "{quit}");
         assert!(!terminal.reads_keys(), "{quit}: the terminal is not as it was");
         terminal.until("the end", |drawn| drawn.ends_with("\u{1b}[?25h\u{1b}[?1049l"));
     }
