@@ -12,6 +12,7 @@ mod reclaim;
 mod stream;
 mod streams;
 mod tls_facts;
+mod trailers;
 mod websocket;
 
 pub(crate) use app::ConnectionApp;
@@ -34,6 +35,7 @@ use reclaim::{Left, say, say_and_leave};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use streams::Streams;
+use trailers::Trailers;
 
 /// What is known of a connection before its first request.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ pub(crate) struct Connection {
     pub(crate) requests: AtomicU64,
     /// Whether it was upgraded: no more requests come.
     pub(crate) tunnel: AtomicBool,
+    /// Trailers of the response that is being written to a client of HTTP/1.1.
+    pub(crate) trailers: Trailers,
     /// What the guard found.
     refused: Mutex<Option<Refused>>,
     /// Whether it is a stream of a connection of HTTP/2, served as a connection of its own.
@@ -86,6 +90,7 @@ impl Connection {
             streams: Streams::new(),
             requests: AtomicU64::new(0),
             tunnel: false.into(),
+            trailers: Trailers::default(),
             refused: Mutex::default(),
             is_stream: false,
             left: Left::default(),

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use context::RequestContext;
 use fault::Fault;
 use head::{PingoraRequest, PingoraResponse};
-use http::{StatusCode, Version};
+use http::{HeaderMap, StatusCode, Version};
 use lychgate_telemetry::Direction;
 use mirror::Mirrors;
 use pingora_core::protocols::Digest;
@@ -169,7 +169,8 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
-            let has_trailers = response.version == Version::HTTP_2 && session.is_http2();
+            let passes_trailers = session.is_http2() || head::takes_trailers(session.req_header());
+            let has_trailers = response.version == Version::HTTP_2 && passes_trailers;
             head::end_connection(response, has_trailers);
             ctx.last_on_its_connection(session);
         }
@@ -181,6 +182,18 @@ impl ProxyHttp for Gateway {
         self.await_client(session, ctx, ctx.is_sent);
         ctx.edit_response(&mut PingoraResponse(response));
         Ok(())
+    }
+
+    async fn response_trailer_filter(
+        &self,
+        session: &mut Session,
+        trailers: &mut HeaderMap,
+        ctx: &mut RequestContext,
+    ) -> Result<Option<Bytes>> {
+        if let Some(connection) = ctx.connection.as_ref().filter(|_| head::takes_trailers(session.req_header())) {
+            connection.trailers.set(trailers);
+        }
+        Ok(None)
     }
 
     fn upstream_response_body_filter(

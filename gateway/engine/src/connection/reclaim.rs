@@ -4,6 +4,7 @@
 
 use super::Connection;
 use super::guard::{Flaw, Guard, GuardLimits, PREFACE};
+use super::trailers::Writing;
 use async_trait::async_trait;
 use bytes::BytesMut;
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -46,6 +47,7 @@ pub(crate) struct Reclaimable {
     /// Present until dropped.
     stream: Option<Stream>,
     guard: Guard,
+    writing: Writing,
     connection: Arc<Connection>,
 }
 
@@ -59,7 +61,7 @@ impl Reclaimable {
                 Some(_) | None => guard.http1(&[]),
             }
         }
-        Self { stream: Some(stream), guard, connection }
+        Self { stream: Some(stream), guard, writing: Writing::default(), connection }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
@@ -103,7 +105,7 @@ pub(crate) async fn say(mut stream: Stream, response: &[u8], patience: Duration)
 
 impl AsyncRead for Reclaimable {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream: Some(stream), guard, connection } = &mut *self else {
+        let Self { stream: Some(stream), guard, writing: _, connection } = &mut *self else {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
         guard.poll_read(stream, connection, cx, buf)
@@ -112,7 +114,10 @@ impl AsyncRead for Reclaimable {
 
 impl AsyncWrite for Reclaimable {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = self.stream()?.poll_write(cx, buf);
+        let Self { stream: Some(stream), guard: _, writing, connection } = &mut *self else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
+        let written = writing.poll_write(&connection.trailers, Pin::new(stream), cx, buf);
         if let Poll::Ready(Ok(length)) = written {
             self.guard.written(buf.get(..length).unwrap_or_default());
         }

@@ -63,6 +63,7 @@ impl RequestContext {
         if let Some(connection) = &connection {
             connection.parting.busy();
             connection.requests.fetch_add(1, Ordering::Relaxed);
+            connection.trailers.clear();
         }
         Self {
             connection,

@@ -147,7 +147,7 @@ async fn requests_shorter_than_the_preface_of_http2_are_answered() {
 }
 
 #[tokio::test]
-async fn trailers_of_a_response_pass_from_http2_to_http2_and_are_not_announced_to_others() {
+async fn trailers_of_a_response_pass_from_http2_to_those_who_can_take_them() {
     let (_it, address) = echo("it").await;
     let services = service_speaking("it", Some("kubernetes.io/h2c"), &[address]);
     let (_site, at) = serve(&(services + &http_route("it", "[]", RULE))).await;
@@ -159,6 +159,18 @@ async fn trailers_of_a_response_pass_from_http2_to_http2_and_are_not_announced_t
     let reply = Dial::http1(at).send(request()).await.unwrap();
     assert_eq!((reply.version, reply.text().as_str()), (Version::HTTP_11, "body"));
     assert_eq!((reply.header("trailer"), reply.trailers.len()), (None, 0));
+    // A client of HTTP/1.1 that says so gets them, too, and the connection goes on.
+    let mut connection = RawConnection::open(&Dial::http1(at), "a.example").await.unwrap();
+    for _ in 0..2 {
+        let head = "POST /?echo=body&trailers=1 HTTP/1.1\r\nHost: a.example\r\nTE: trailers\r\nConnection: TE\r\n";
+        connection.send(format!("{head}Content-Length: 4\r\n\r\nbody")).await.unwrap();
+        let reply = connection.response().await.unwrap();
+        assert_eq!((reply.text().as_str(), reply.header("trailer")), ("body", Some("x-echo-trailer")));
+        assert_eq!(reply.trailers, [("x-echo-trailer".to_owned(), "done".to_owned())]);
+        connection.send("GET /?size=3 HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
+        let reply = connection.response().await.unwrap();
+        assert_eq!((reply.body.len(), reply.trailers.len()), (3, 0));
+    }
 }
 
 #[tokio::test]
