@@ -58,6 +58,11 @@ lint: ## Formatting, clippy, dependencies, docs: warnings are errors
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
 
+.PHONY: attack
+attack: prepare ## Attack a gateway of its own on loopback, and print what others noticed: docs/security.md (10 minutes)
+	cargo build --release --locked -p lychgate-cli -p lychgate-attack
+	$${CARGO_TARGET_DIR:-target}/release/lychgate-attack --lychgate $${CARGO_TARGET_DIR:-target}/release/lychgate
+
 .PHONY: audit
 audit: ## Known vulnerabilities in dependencies; fetches the RustSec database, so it needs the network
 	hack/cargo-tool.sh deny $(CARGO_DENY_VERSION)

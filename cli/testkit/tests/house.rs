@@ -48,6 +48,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The echo server and the test clients know nothing of the gate, or a test of the gate would agree with itself.
     ("lychgate-echo", &[]),
     ("lychgate-testkit", &[]),
+    // It starts the command, and knows nothing of how it is made.
+    ("lychgate-attack", &["lychgate-testkit"]),
 ];
 
 /// Pure: data in, data out. Nothing here waits, so nothing here brings a runtime.
