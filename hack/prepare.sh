@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu lacks to build Lychgate. Does nothing when all is there.
 #
-#   cc           the C parts of aws-lc (TLS), zstd and mimalloc
-#   cmake, make  zlib-ng, which Pingora brings and which builds with nothing else
+#   cc           the C parts of aws-lc (TLS), zstd and jemalloc
+#   cmake, make  zlib-ng, which Pingora brings and which builds with nothing else; make for jemalloc, too
 #   cargo        by rustup, which then fetches the version that rust-toolchain.toml names
 #
 # Not needed: nasm, Go, Perl, clang, OpenSSL, protoc.

@@ -20,6 +20,10 @@ use lychgate_echo::cli::EchoArgs;
 use std::process::ExitCode;
 use terminal::LogArgs;
 
+/// Gives back to the system what an attack made it take, which the system's own does not (docs/decisions/0010).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const EXIT: &str = "\
 Exit codes: 0 all is well; 1 something is wrong, and was said; 2 the arguments make no sense.";
 

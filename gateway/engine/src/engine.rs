@@ -190,6 +190,8 @@ impl Engine {
 fn http2(limits: &Limits) -> H2Options {
     let mut options = default_h2_options();
     options.max_concurrent_streams(limits.streams);
+    // Above the guard's budget, which says when it acts.
+    options.max_pending_accept_reset_streams(1024);
     // Heads that are too large, but not by much, are answered by us, who say so.
     options.max_header_list_size(u32::try_from(limits.head.saturating_mul(2)).unwrap_or(u32::MAX));
     options.initial_connection_window_size(HTTP2_WINDOW);

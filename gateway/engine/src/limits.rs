@@ -54,6 +54,9 @@ pub struct Limits {
     pub mirror_backlog: usize,
     /// The same over all copies. Default: 64 MiB.
     pub mirrors_backlog: usize,
+    /// Bytes of responses that clients have not taken yet, over all of them; then the next piece of a response has
+    /// to be taken within a second. Default: 64 MiB.
+    pub responses_backlog: u64,
     /// The longest wait between two tries. Default: 10 s.
     pub max_backoff: Duration,
     /// Idle connections to backends that are kept, over all backends. Default: 1024.
@@ -86,6 +89,7 @@ impl Default for Limits {
             mirrors: 1024,
             mirror_backlog: 2 << 20,
             mirrors_backlog: 64 << 20,
+            responses_backlog: 64 << 20,
             max_backoff: Duration::from_secs(10),
             idle_upstream: 1024,
         }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod attempt;
+mod backlog;
 mod context;
 mod fault;
 mod forwarded;
@@ -20,6 +21,7 @@ use crate::live::Live;
 use crate::observe::Observe;
 use crate::runtime::Runtime;
 use async_trait::async_trait;
+use backlog::Backlog;
 use bytes::Bytes;
 use context::RequestContext;
 use fault::Fault;
@@ -41,12 +43,13 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     observe: Arc<Observe>,
     mirrors: Mirrors,
+    backlog: Backlog,
 }
 
 impl Gateway {
     pub(crate) fn new(live: Arc<Live<Runtime>>, limits: Limits, observe: Arc<Observe>) -> Self {
-        let mirrors = Mirrors::new(&limits);
-        Self { live, limits, observe, mirrors }
+        let (mirrors, backlog) = (Mirrors::new(&limits), Backlog::new(limits.responses_backlog, limits.client_idle));
+        Self { live, limits, observe, mirrors, backlog }
     }
 }
 
@@ -198,13 +201,15 @@ impl ProxyHttp for Gateway {
 
     fn upstream_response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
         ctx: &mut RequestContext,
     ) -> Result<Option<Duration>> {
         ctx.observation.carried(Direction::Down, body.as_ref());
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))?;
+        let length = body.as_ref().map_or(0, Bytes::len);
+        self.backlog.piece(length, session, ctx);
         Ok(None)
     }
 

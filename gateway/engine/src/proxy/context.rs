@@ -1,6 +1,7 @@
 //! What a request remembers from one phase to the next.
 
 use super::attempt::Attempts;
+use super::backlog::Waiting;
 use super::fault::Fault;
 use super::mirror::Copies;
 use super::observe::Observation;
@@ -34,6 +35,8 @@ pub(crate) struct RequestContext {
     pub(super) fault: Option<Fault>,
     /// Bytes of the body so far.
     pub(super) received: u64,
+    /// What of its response waits for the client.
+    pub(super) waiting: Waiting,
     /// Whether the client has sent all of its request.
     pub(super) is_sent: bool,
     /// When the client has to have sent more of it.
@@ -76,6 +79,7 @@ impl RequestContext {
             deadline: None,
             fault: None,
             received: 0,
+            waiting: Waiting::default(),
             is_sent: false,
             awaited: None,
             observation: Observation::new(observe),

@@ -115,6 +115,22 @@ async fn a_client_that_takes_nothing_is_not_waited_for_forever() {
 }
 
 #[tokio::test]
+async fn clients_that_take_nothing_are_given_up_at_once_when_much_waits() {
+    let bed = bed(|options| options.limits.responses_backlog = 1 << 20).await;
+    let mut stalled = RawConnection::open(&Dial::http1(bed.at), "a").await.unwrap();
+    stalled.send(Frames::hello_without_window()).await.unwrap();
+    for stream in 0..50 {
+        stalled.send(Frames::frame(0x1, 0x5, stream * 2 + 1, &Frames::head("/?size=10000000"))).await.unwrap();
+    }
+    // Long before they have been idle for too long.
+    crate::support::eventually("most are given up", async || bed.refused("slow_reader").await > 20).await;
+    // Who takes what it gets is served meanwhile.
+    for dial in [Dial::http1(bed.at), Dial::h2c(bed.at)] {
+        assert_eq!(dial.get("http://a.example/?size=10000000").await.unwrap().body.len(), 10_000_000);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_has_so_many_streams_and_no_more() {
     let bed = bed(|options| options.limits.streams = 10).await;
     let mut many = RawConnection::open(&Dial::http1(bed.at), "a").await.unwrap();

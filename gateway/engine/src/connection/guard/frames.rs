@@ -66,6 +66,7 @@ struct Frame {
     length: usize,
     kind: u8,
     flags: u8,
+    stream: u32,
 }
 
 impl Cutter {
@@ -89,10 +90,10 @@ impl Cutter {
                 return Ok(());
             }
             self.filled = 0;
-            let [high, middle, low, kind, flags, ..] = self.header;
+            let [high, middle, low, kind, flags, stream @ ..] = self.header;
             let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
             self.skip = length;
-            each(Frame { length, kind, flags })?;
+            each(Frame { length, kind, flags, stream: u32::from_be_bytes(stream) })?;
         }
     }
 }
@@ -107,6 +108,10 @@ pub(super) struct Frames {
 #[derive(Debug)]
 struct Budgets {
     resets: Budget,
+    /// Resets of streams that were opened in the same breath: whoever sends these wants no answer.
+    hasty: Budget,
+    /// The first stream that was opened by what is read now.
+    opened: Option<u32>,
     pings: Budget,
     settings: Budget,
     empty: Budget,
@@ -122,7 +127,9 @@ impl Frames {
             incoming: Cutter { skip: PREFACE.len(), ..Cutter::default() },
             outgoing: Cutter::default(),
             budgets: Budgets {
-                resets: Budget::new(200, 20, now),
+                resets: Budget::new(100, 10, now),
+                hasty: Budget::new(20, 2, now),
+                opened: None,
                 pings: Budget::new(200, 20, now),
                 settings: Budget::new(100, 2, now),
                 empty: Budget::new(100, 10, now),
@@ -136,6 +143,7 @@ impl Frames {
     /// What the client sent.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
         let Self { incoming, outgoing: _, budgets } = self;
+        budgets.opened = None;
         incoming.cut(bytes, |frame| budgets.spend(frame)).map_err(Flaw::Flood)
     }
 
@@ -150,19 +158,21 @@ impl Frames {
 }
 
 impl Budgets {
-    fn spend(&mut self, Frame { length, kind, flags }: Frame) -> Result<(), Flood> {
+    fn spend(&mut self, Frame { length, kind, flags, stream }: Frame) -> Result<(), Flood> {
         let has = |flag: u8| flags & flag != 0;
         let (budget, flood) = match kind {
             // DATA and HEADERS.
             0x0 if length == 0 && !has(END_STREAM) => (&mut self.empty, Flood::Empty),
             0x0 => return Ok(()),
             0x1 => {
+                self.opened.get_or_insert(stream);
                 self.continuations = 0;
                 if length > 0 || has(END_HEADERS) {
                     return Ok(());
                 }
                 (&mut self.empty, Flood::Empty)
             }
+            0x3 if self.opened.is_some_and(|opened| stream >= opened) => (&mut self.hasty, Flood::Resets),
             0x3 => (&mut self.resets, Flood::Resets),
             0x4 if has(ACK) => return Ok(()),
             0x4 => (&mut self.settings, Flood::Settings),
@@ -178,7 +188,7 @@ impl Budgets {
         if budget.spend() { Ok(()) } else { Err(flood) }
     }
 
-    fn earn(&mut self, Frame { length: _, kind, flags: _ }: Frame) {
+    fn earn(&mut self, Frame { length: _, kind, flags: _, stream: _ }: Frame) {
         match kind {
             // Clients measure their way with PINGs between pieces of data, and give back the window of each piece to
             // its stream and to the connection.
@@ -222,7 +232,8 @@ mod tests {
     #[test]
     fn floods_are_held() {
         let cases = [
-            (frame(0x3, 0, &[0; 4]), 200, Flood::Resets),
+            (frame(0x3, 0, &[0; 4]), 100, Flood::Resets),
+            ([frame(0x1, 0x5, b"head"), frame(0x3, 0, &[0; 4])].concat(), 20, Flood::Resets),
             (frame(0x6, 0, &[0; 8]), 200, Flood::Pings),
             (frame(0x4, 0, &[]), 100, Flood::Settings),
             (frame(0x0, 0, &[]), 100, Flood::Empty),
