@@ -190,7 +190,8 @@ fn what_is_pure_brings_no_runtime() {
 
 #[test]
 fn helpers_of_tests_are_not_shipped() {
-    for room in &HOUSE.ours {
+    // What measures is not shipped itself.
+    for room in HOUSE.ours.iter().filter(|room| *room != "lychgate-attack") {
         let test_only = ["lychgate-testkit", "bolero", "insta", "proptest", "tempfile"];
         let wrong: Vec<&String> = HOUSE.direct(room).iter().filter(|name| test_only.contains(&name.as_str())).collect();
         assert!(wrong.is_empty(), "{room} ships {wrong:?}: they belong into [dev-dependencies]");
