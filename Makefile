@@ -36,7 +36,7 @@ SECONDS := 60
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for SECONDS=60
-	BOLERO_RANDOM_TEST_TIME_MS=$(SECONDS)000 cargo test --locked $(FUZZED:%=--package %) -- fuzz
+	BOLERO_RANDOM_SEED=$$(od -An -N8 -tu8 /dev/urandom | tr -d " ") BOLERO_RANDOM_TEST_TIME_MS=$(SECONDS)000 cargo test --locked $(FUZZED:%=--package %) -- fuzz
 
 .PHONY: test-tracing
 test-tracing: ## Traces in a real Jaeger and a real Zipkin, which it brings (needs go, java, mvn)

@@ -197,8 +197,9 @@ fn one_form(authority: &str) {
     }
     // The library is lenient with what stands beside a host. Users are refused before anybody asks for the host.
     let Ok(parsed) = authority.parse::<Authority>() else { return };
-    let rest = authority.strip_prefix(parsed.host()).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
-    if rest.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
+    let rest = authority.strip_prefix(parsed.host());
+    let port = rest.and_then(|rest| if rest.is_empty() { Some(rest) } else { rest.strip_prefix(':') });
+    if port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
         let expected = parsed.host().to_ascii_lowercase();
         let expected = expected.strip_suffix('.').unwrap_or(&expected);
         let is_address =
