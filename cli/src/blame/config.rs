@@ -11,7 +11,7 @@ use lychgate_ir::{ListenerId, ListenerOwner, ObjectName, RuleId};
 use serde_json::{Value, json};
 use std::fmt::{self, Display};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -149,6 +149,9 @@ fn object(kind: &str, name: &ObjectName) -> Option<ObjectRef> {
     Some(ObjectRef { kind, key: ObjectKey::new(&*name.namespace, &*name.name) })
 }
 
+/// How far the times of files may be behind: the kernel takes them from a clock that ticks (inode_set_ctime_current).
+const FILE_CLOCK: Duration = Duration::from_millis(10);
+
 fn changed(position: &Position, generation: i64, line: &AccessLine) -> Changed {
     if generation > 0 {
         return Changed::Generation(generation);
@@ -156,7 +159,7 @@ fn changed(position: &Position, generation: i64, line: &AccessLine) -> Changed {
     let asked = line.get("time").and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
     let written = std::fs::metadata(&*position.file).and_then(|metadata| metadata.modified()).ok();
     match (asked, written) {
-        (Some(asked), Some(written)) if written <= SystemTime::from(asked) => Changed::No,
+        (Some(asked), Some(written)) if written + FILE_CLOCK <= SystemTime::from(asked) => Changed::No,
         (Some(_), Some(written)) => {
             let time = OffsetDateTime::from(written).format(&Rfc3339);
             Changed::File(time.unwrap_or_else(|_| "a later time".to_owned()))
