@@ -140,8 +140,8 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         self.await_client(session, ctx, end_of_stream);
-        ctx.received += body.as_ref().map_or(0, |piece| piece.len() as u64);
-        self.limit_body(ctx.received).map_err(|fault| ctx.fail(fault))?;
+        // What another try shows again was read once.
+        self.limit_body(session.body_bytes_read() as u64).map_err(|fault| ctx.fail(fault))?;
         ctx.copies.body(body.as_ref(), end_of_stream);
         ctx.observation.carried(Direction::Up, body.as_ref());
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))

@@ -33,8 +33,6 @@ pub(crate) struct RequestContext {
     pub(super) deadline: Option<Instant>,
     /// What went wrong, if a phase knows better than Pingora's error.
     pub(super) fault: Option<Fault>,
-    /// Bytes of the body so far.
-    pub(super) received: u64,
     /// What of its response waits for the client.
     pub(super) waiting: Waiting,
     /// Whether the client has sent all of its request.
@@ -78,7 +76,6 @@ impl RequestContext {
             copies: Copies::default(),
             deadline: None,
             fault: None,
-            received: 0,
             waiting: Waiting::default(),
             is_sent: false,
             awaited: None,

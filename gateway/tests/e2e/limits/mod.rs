@@ -21,9 +21,14 @@ struct Bed {
 }
 
 async fn bed(edit: impl FnOnce(&mut Options)) -> Bed {
+    bed_with("    - backendRefs: [{name: it, port: 80}]\n", edit).await
+}
+
+/// The same, with a rule of its own.
+async fn bed_with(rule: &str, edit: impl FnOnce(&mut Options)) -> Bed {
     let (it, address) = echo("it").await;
     let at = free_addr();
-    let objects = service("it", &[address]) + &http_route("it", "[]", "    - backendRefs: [{name: it, port: 80}]\n");
+    let objects = service("it", &[address]) + &http_route("it", "[]", rule);
     let gateway = gateway(&format!("    - {{name: http, protocol: HTTP, port: {}}}\n", at.port()));
     let files = [("gateway.yaml", gateway.as_str()), ("objects.yaml", objects.as_str())];
     let site = Site::try_serve_with(&files, edit).await.unwrap();

@@ -1,6 +1,6 @@
 //! How large a request may be.
 
-use super::bed;
+use super::{bed, bed_with};
 use http::Request;
 use lychgate_testkit::{Dial, Payload, RawConnection};
 
@@ -70,4 +70,16 @@ async fn a_body_that_turns_out_too_long_is_cut() {
     let reply = connection.response().await.unwrap();
     assert_eq!((reply.status, bed.refused("body_too_large").await), (413, 1));
     assert!(bed.serves().await);
+}
+
+#[tokio::test]
+async fn a_body_that_is_sent_again_is_as_long_as_it_was() {
+    let rule = "    - retry: {codes: [503], attempts: 2, backoff: 1ms}\n      backendRefs: [{name: it, port: 80}]\n";
+    let bed = bed_with(rule, |options| options.limits.body = Some(1000)).await;
+    for (key, dial) in [("a", Dial::http1(bed.at)), ("b", Dial::h2c(bed.at))] {
+        let url = format!("http://a.example/?status=503&fail=2&key={key}");
+        let reply = dial.send(Request::post(url).body(Payload::from(vec![b'x'; 1000])).unwrap()).await.unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    assert_eq!(bed.refused("body_too_large").await, 0);
 }
