@@ -6,9 +6,9 @@ mod search;
 mod verdict;
 
 use crate::admin::AdminUrl;
-use crate::terminal::{complain, print};
+use crate::terminal::{Output, complain, print};
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use config::Config;
 use lychgate_gateway::AccessLine;
 use running::Running;
@@ -51,14 +51,6 @@ pub(crate) struct BlameArgs {
     /// How to print the answer.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
     output: Output,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Sentences.
-    Text,
-    /// JSON.
-    Json,
 }
 
 pub(crate) fn blame(args: &BlameArgs) -> anyhow::Result<ExitCode> {

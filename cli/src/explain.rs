@@ -1,9 +1,9 @@
 //! `lychgate explain DIR --url URL`
 
 use crate::check::Read;
-use crate::terminal::{paint, print};
+use crate::terminal::{Output, paint, print};
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use lychgate_gateway::{Explainer, Question};
 use std::path::PathBuf;
@@ -41,14 +41,6 @@ pub(crate) struct ExplainArgs {
     /// How to print the answer.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
     output: Output,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// Sentences.
-    Text,
-    /// JSON.
-    Json,
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

@@ -6,6 +6,15 @@ use lychgate_gateway::status::Paint;
 use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Sentences.
+    Text,
+    /// JSON.
+    Json,
+}
+
 /// How to log.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Logs, which go to standard error")]
