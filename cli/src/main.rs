@@ -5,6 +5,7 @@ mod blame;
 mod certs;
 mod check;
 mod descriptors;
+mod diff;
 mod explain;
 mod limits;
 mod quickstart;
@@ -34,6 +35,7 @@ Exit codes: 0 all is well; 1 something is wrong, and was said; 2 the arguments m
 ///   lychgate check DIR               what each object's status would be, and what is wrong with it
 ///   lychgate run --config DIR        serve it; changes in the directory are live as they are written
 ///   lychgate explain DIR --url URL   which rule answers a request, and why the others do not
+///   lychgate diff DIR                what would change at a running gateway if it served the directory
 ///   lychgate top                     what goes on at a running gateway
 ///   lychgate blame LINE              which object decided a request, and who is to blame for how it ended
 #[derive(Debug, Parser)]
@@ -50,6 +52,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Diff(diff::DiffArgs),
     Blame(blame::BlameArgs),
     Top(top::TopArgs),
     Echo(EchoArgs),
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Blame(args) => blame::blame(&args),
         Command::Top(args) => top::top(args),
         Command::Echo(args) => run::echo(args),

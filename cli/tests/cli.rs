@@ -7,6 +7,8 @@ mod support;
 mod blame;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/diff.rs"]
+mod diff;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/run.rs"]
