@@ -1,4 +1,4 @@
-"""Reads CRDs (YAML) from one folder and writes them to another as JSON, without what validation does not need."""
+"""Reads CRDs (YAML) from folders and writes them to the last one as JSON, without what validation does not need."""
 
 import json
 import pathlib
@@ -8,7 +8,7 @@ import yaml
 
 KINDS = {
     "GatewayClass", "Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute",
-    "BackendTLSPolicy", "ReferenceGrant", "XBackend",
+    "BackendTLSPolicy", "ReferenceGrant", "XBackend", "GatewayParameters",
 }
 ANNOTATIONS = {"gateway.networking.k8s.io/bundle-version", "gateway.networking.k8s.io/channel"}
 
@@ -40,7 +40,7 @@ def reduce(crd):
         }
         for version in spec["versions"]
     ]
-    annotations = {key: value for key, value in crd["metadata"]["annotations"].items() if key in ANNOTATIONS}
+    annotations = {key: value for key, value in crd["metadata"].get("annotations", {}).items() if key in ANNOTATIONS}
     return {
         "apiVersion": crd["apiVersion"],
         "kind": crd["kind"],
@@ -54,9 +54,10 @@ def reduce(crd):
     }
 
 
-def main(source, target):
+def main(*folders):
+    *sources, target = folders
     found = set()
-    for path in sorted(pathlib.Path(source).glob("*.yaml")):
+    for path in sorted(path for source in sources for path in pathlib.Path(source).glob("*.yaml")):
         for document in yaml.safe_load_all(path.read_text()):
             if not document or document.get("kind") != "CustomResourceDefinition":
                 continue
@@ -67,7 +68,7 @@ def main(source, target):
             text = json.dumps(reduce(document), indent=1, sort_keys=True)
             pathlib.Path(target, names["plural"] + ".json").write_text(text + "\n")
     if found != KINDS:
-        sys.exit(f"no CRD for {', '.join(sorted(KINDS - found))} in {source}")
+        sys.exit(f"no CRD for {', '.join(sorted(KINDS - found))} in {', '.join(sources)}")
 
 
 main(*sys.argv[1:])

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Regenerates the CRDs in this folder from a release of Gateway API, without descriptions.
+# Regenerates the CRDs in this folder from a release of Gateway API and from our chart, without descriptions.
 #
 # Usage: ./update.sh [version]        (v1.7.0 where absent)
 #
@@ -14,4 +14,4 @@ here="$(cd "$(dirname "$0")" && pwd)"
 source="$(go env GOMODCACHE)/$module/config/crd/experimental"
 [ -d "$source" ] || { echo "no CRDs at $source: is $version a release, and can the Go module proxy be reached?" >&2; exit 1; }
 
-exec python3 "$here/strip.py" "$source" "$here"
+exec python3 "$here/strip.py" "$source" "$here/../../../charts/lychgate/crds" "$here"

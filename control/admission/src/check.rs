@@ -29,6 +29,7 @@ pub(crate) fn check_object(object: &Object, found: &mut Violations) {
         | Object::BackendTlsPolicy(_)
         | Object::ReferenceGrant(_)
         | Object::XBackend(_)
+        | Object::GatewayParameters(_)
         | Object::Secret(_)
         | Object::ConfigMap(_)
         | Object::Namespace(_) => {}

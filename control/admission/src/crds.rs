@@ -1,4 +1,4 @@
-//! The embedded schemas: Gateway API's CRDs as released, and compact ones of our own for the core kinds.
+//! The embedded schemas: Gateway API's CRDs as released, our own, and compact ones of our own for the core kinds.
 //!
 //! Core kinds have no CRDs. Their schemas validate what we read and list the other fields without looking into them; a
 //! newer cluster may have fields that we do not know, so unknown fields there are warnings.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use lychgate_api::Kind;
+use lychgate_api::{Kind, LYCHGATE_GROUP};
 use serde_json::Value;
 
 use crate::schema::{Schema, SchemaError};
@@ -34,12 +34,18 @@ pub(crate) fn text(kind: Kind) -> &'static str {
         Kind::BackendTlsPolicy => include_str!("../crds/backendtlspolicies.json"),
         Kind::ReferenceGrant => include_str!("../crds/referencegrants.json"),
         Kind::XBackend => include_str!("../crds/xbackends.json"),
+        Kind::GatewayParameters => include_str!("../crds/gatewayparameters.json"),
         Kind::Service => include_str!("../core/services.json"),
         Kind::EndpointSlice => include_str!("../core/endpointslices.json"),
         Kind::Secret => include_str!("../core/secrets.json"),
         Kind::ConfigMap => include_str!("../core/configmaps.json"),
         Kind::Namespace => include_str!("../core/namespaces.json"),
     }
+}
+
+/// Whether the kind has a CRD: Gateway API's, or ours.
+pub(crate) fn is_custom(kind: Kind) -> bool {
+    kind.group().starts_with("gateway.") || kind.group() == LYCHGATE_GROUP
 }
 
 /// Reads a kind's file.
@@ -58,7 +64,7 @@ pub(crate) fn parse(kind: Kind) -> Result<Crd, SchemaError> {
         }
         parsed.insert(version["name"].as_str().unwrap_or_default().to_owned(), schema);
     }
-    Ok(Crd { versions: parsed, strict: kind.group().starts_with("gateway.") })
+    Ok(Crd { versions: parsed, strict: is_custom(kind) })
 }
 
 macro_rules! lazily {
@@ -79,5 +85,5 @@ macro_rules! lazily {
 /// The schemas of a kind, read when they are needed first.
 pub(crate) fn crd(kind: Kind) -> &'static Crd {
     lazily!(kind: GatewayClass, Gateway, ListenerSet, HttpRoute, GrpcRoute, TlsRoute, TcpRoute, UdpRoute,
-        BackendTlsPolicy, ReferenceGrant, XBackend, Service, EndpointSlice, Secret, ConfigMap, Namespace)
+        BackendTlsPolicy, ReferenceGrant, XBackend, GatewayParameters, Service, EndpointSlice, Secret, ConfigMap, Namespace)
 }

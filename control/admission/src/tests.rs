@@ -4,4 +4,5 @@
 
 mod drift;
 mod embedded;
+mod reference;
 mod sample;

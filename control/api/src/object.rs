@@ -10,8 +10,9 @@ use crate::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
     UdpRoute, XBackend,
 };
+use crate::lychgate::GatewayParameters;
 use crate::meta::ObjectMeta;
-use crate::{GATEWAY_GROUP, GATEWAY_X_GROUP, Time};
+use crate::{GATEWAY_GROUP, GATEWAY_X_GROUP, LYCHGATE_GROUP, Time};
 
 /// The name of an object among those of its kind. The namespace is empty for kinds that have none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -202,6 +203,7 @@ kinds! {
     BackendTlsPolicy: GATEWAY_GROUP, ["v1", "v1alpha3"], "BackendTLSPolicy", true;
     ReferenceGrant: GATEWAY_GROUP, ["v1", "v1beta1"], "ReferenceGrant", true;
     XBackend: GATEWAY_X_GROUP, ["v1alpha1"], "XBackend", true;
+    GatewayParameters: LYCHGATE_GROUP, ["v1alpha1"], "GatewayParameters", true;
     Service: "", ["v1"], "Service", true;
     EndpointSlice: "discovery.k8s.io", ["v1"], "EndpointSlice", true;
     Secret: "", ["v1"], "Secret", true;

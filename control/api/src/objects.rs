@@ -8,6 +8,7 @@ use crate::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
     UdpRoute, XBackend,
 };
+use crate::lychgate::GatewayParameters;
 use crate::object::{Kind, Object, ObjectKey, ObjectRef};
 
 /// Writes the fields and accessors once: kind, field (and accessor of all), accessor of one.
@@ -97,6 +98,7 @@ objects! {
     BackendTlsPolicy backend_tls_policies get_backend_tls_policy;
     ReferenceGrant reference_grants get_reference_grant;
     XBackend xbackends get_xbackend;
+    GatewayParameters gateway_parameters get_gateway_parameters;
     Service services get_service;
     EndpointSlice endpoint_slices get_endpoint_slice;
     Secret secrets get_secret;

@@ -108,8 +108,13 @@ fn unchanged(objects: &Objects, parents: &Parents, before: Option<&Memo>) -> Unc
     let shares = |kinds: &[Kind]| kinds.iter().all(|kind| before.objects.shares(objects, *kind));
     Unchanged {
         references: shares(&[Kind::Service, Kind::XBackend, Kind::ReferenceGrant, Kind::BackendTlsPolicy]),
-        parents: shares(&[Kind::Gateway, Kind::ListenerSet, Kind::GatewayClass, Kind::Namespace])
-            && before.parents.same(parents),
+        parents: shares(&[
+            Kind::Gateway,
+            Kind::ListenerSet,
+            Kind::GatewayClass,
+            Kind::GatewayParameters,
+            Kind::Namespace,
+        ]) && before.parents.same(parents),
     }
 }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod backend_tls;
 pub(crate) mod frontend;
+pub(crate) mod parameters;
 mod settings;
 pub(crate) mod status;
 
@@ -76,7 +77,10 @@ fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: O
         id: GatewayId(name_of(key)),
         key,
         object,
-        refused: broken.or(settings_problem).or_else(|| addresses.unsupported.clone()),
+        refused: broken
+            .or_else(|| parameters::of_gateway(world.objects, object).err())
+            .or(settings_problem)
+            .or_else(|| addresses.unsupported.clone()),
         addresses,
         settings,
         identity: backend_tls::read(world, key, object),

@@ -3,6 +3,7 @@
 mod features;
 
 use crate::Options;
+use crate::gateway::parameters;
 use crate::names::{CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS};
 use crate::status::condition::{self, Problem, Writer};
 use crate::status::{ObjectStatus, reason};
@@ -26,21 +27,14 @@ pub(crate) enum Claim {
 pub(crate) fn claim(objects: &Objects, options: &Options, name: &str) -> Claim {
     match objects.get_gateway_class(&ObjectKey::new("", name)) {
         Some(class) if class.spec.controller_name != CONTROLLER_NAME => Claim::Foreign,
-        Some(class) => problem(class).map_or(Claim::Ours, Claim::Broken),
+        Some(class) => problem(objects, class).map_or(Claim::Ours, Claim::Broken),
         None if options.standalone && [GATEWAY_CLASS, EGRESS_GATEWAY_CLASS].contains(&name) => Claim::Ours,
         None => Claim::Unknown,
     }
 }
 
-fn problem(class: &GatewayClass) -> Option<Problem> {
-    let parameters = class.spec.parameters_ref.as_ref()?;
-    Some(Problem::new(
-        reason::INVALID_PARAMETERS,
-        format!(
-            "spec.parametersRef refers to {} {}, but Lychgate takes no parameters; remove it",
-            parameters.target.kind, parameters.target.name
-        ),
-    ))
+fn problem(objects: &Objects, class: &GatewayClass) -> Option<Problem> {
+    parameters::of_class(objects, class).err()
 }
 
 /// The statuses of the classes that are ours.
@@ -50,7 +44,7 @@ pub(crate) fn statuses(objects: &Objects) -> impl Iterator<Item = (ObjectRef, Ob
         let writer = Writer::new(class.metadata.generation);
         let accepted = writer.verdict(
             condition::ACCEPTED,
-            problem(class).as_ref(),
+            problem(objects, class).as_ref(),
             reason::ACCEPTED,
             "Gateways of this class are served by Lychgate",
         );

@@ -76,6 +76,7 @@ fn name_form(kind: Kind, name: &str) -> (bool, &'static str) {
         | Kind::BackendTlsPolicy
         | Kind::ReferenceGrant
         | Kind::XBackend
+        | Kind::GatewayParameters
         | Kind::EndpointSlice
         | Kind::Secret
         | Kind::ConfigMap => (is_dns_subdomain(name), SUBDOMAIN),

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::sample::{Extent, whole};
 use crate::crds;
 
-fn gateway_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.iter().copied().filter(|kind| kind.group().starts_with("gateway."))
+fn custom_kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.iter().copied().filter(|kind| crds::is_custom(*kind))
 }
 
 /// Paths of `left` that `right` does not have, or has with another value.
@@ -26,7 +26,7 @@ fn lost(left: &Value, right: Option<&Value>, path: &str, found: &mut Vec<String>
 
 #[test]
 fn no_field_of_a_crd_is_lost() {
-    for kind in gateway_kinds() {
+    for kind in custom_kinds() {
         for (version, schema) in &crds::crd(kind).versions {
             let maximal = whole(schema, Extent::Maximal);
             let object = Object::decode(kind, maximal.clone()).unwrap_or_else(|e| panic!("{kind} {version}: {e}"));
@@ -40,7 +40,7 @@ fn no_field_of_a_crd_is_lost() {
 
 #[test]
 fn no_field_is_made_up() {
-    for kind in gateway_kinds() {
+    for kind in custom_kinds() {
         let storage = kind.versions().first().copied().unwrap_or_default();
         let maximal = whole(&crds::crd(kind).versions[storage], Extent::Maximal);
         let mut encoded =
@@ -57,7 +57,7 @@ fn no_field_is_made_up() {
 /// What the CRD fills in and what the type fills in must be the same.
 #[test]
 fn defaults_are_those_of_the_crd() {
-    for kind in gateway_kinds() {
+    for kind in custom_kinds() {
         for (version, schema) in &crds::crd(kind).versions {
             let minimal = whole(schema, Extent::Minimal);
             let mut defaulted = minimal.clone();

@@ -14,7 +14,7 @@ pub(super) enum Extent {
 }
 
 /// Texts of which one should fit any pattern.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "sample",
     "c2FtcGxl",
     "10s",
@@ -24,6 +24,7 @@ const TEXTS: [&str; 9] = [
     "2026-01-01T00:00:00Z",
     "10.0.0.1",
     "/sample",
+    "--max-sample=1",
 ];
 
 pub(super) fn sample(schema: &Schema, extent: Extent) -> Value {

@@ -1,4 +1,4 @@
-//! Settings of a Gateway that are ours: annotations, and the parameters that we do not take.
+//! Settings of a Gateway that are ours: annotations.
 
 mod proxies;
 
@@ -19,13 +19,6 @@ pub(crate) struct Settings {
 
 /// Reads them. What cannot be read refuses the Gateway: a guess would believe the wrong ones.
 pub(super) fn read(gateway: &Gateway) -> Result<Settings, Problem> {
-    let parameters = gateway.spec.infrastructure.as_ref().and_then(|wanted| wanted.parameters_ref.as_ref());
-    if let Some(parameters) = parameters {
-        return Err(invalid(format!(
-            "spec.infrastructure.parametersRef refers to {} {}, but Lychgate takes no parameters; remove it",
-            parameters.kind, parameters.name
-        )));
-    }
     let annotation = |name| gateway.metadata.annotations.get(name);
     let trusted_hops = annotation(TRUSTED_HOPS).map(|text| {
         text.parse()

@@ -1,0 +1,94 @@
+//! `docs/reference/parameters.md` is made from the texts of our CRD.
+
+use serde_yaml::Value;
+use std::fmt::Write;
+
+const CRD: &str = include_str!("../../../../charts/lychgate/crds/lychgate.dev_gatewayparameters.yaml");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/parameters.md");
+const HEAD: &str = "# GatewayParameters
+
+<!-- Made from charts/lychgate/crds/lychgate.dev_gatewayparameters.yaml; a test holds it to that. To write it anew:
+     LYCHGATE_BLESS=1 cargo test -p lychgate-admission reference -->
+
+How the data planes of Gateways run in a cluster (`lychgate.dev/v1alpha1`). A GatewayClass refers to one for all its
+Gateways, a Gateway to one of its own, which wins [field by field](../settings.md#how-data-planes-run-in-a-cluster).
+
+```yaml
+apiVersion: lychgate.dev/v1alpha1
+kind: GatewayParameters
+metadata: {name: edge, namespace: shop}
+spec:
+  deployment:
+    replicas: 3
+    resources: {requests: {cpu: 500m, memory: 128Mi}}
+    disruptionBudget: {maxUnavailable: 1}
+    args: [--access-log=-]
+  service:
+    externalTrafficPolicy: Local
+    annotations: {service.beta.kubernetes.io/aws-load-balancer-type: external}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  gatewayClassName: lychgate
+  infrastructure:
+    parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: edge}
+  listeners:
+    - {name: http, port: 80, protocol: HTTP}
+```
+
+| field | type | meaning |
+|---|---|---|
+";
+
+/// What a value may be, in a word or two.
+fn kind(schema: &Value) -> String {
+    let word = |key: &str| schema[key].as_str().unwrap_or_default();
+    if let Some(words) = schema["enum"].as_sequence() {
+        let words: Vec<String> = words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
+        return words.join(", ");
+    }
+    if schema["x-kubernetes-int-or-string"].as_bool() == Some(true) {
+        return "number or text".to_owned();
+    }
+    match word("type") {
+        "array" => format!("list of {}", kind(&schema["items"])),
+        "object" if schema["additionalProperties"].is_mapping() => {
+            format!("map to {}", kind(&schema["additionalProperties"]))
+        }
+        "string" => "text".to_owned(),
+        "integer" => match (schema["minimum"].as_i64(), schema["maximum"].as_i64()) {
+            (Some(least), Some(most)) => format!("number, {least} to {most}"),
+            _ => "number".to_owned(),
+        },
+        other => other.to_owned(),
+    }
+}
+
+fn rows(schema: &Value, path: &str, text: &mut String) {
+    for (name, child) in schema["properties"].as_mapping().into_iter().flatten() {
+        let path = format!("{path}{}", name.as_str().unwrap_or_default());
+        let mut meaning = child["description"].as_str().unwrap_or_default().to_owned();
+        if !child["default"].is_null() {
+            let default = serde_yaml::to_string(&child["default"]).unwrap_or_default();
+            let _ = write!(meaning, " Default: `{}`.", default.trim());
+        }
+        let _ = writeln!(text, "| `{path}` | {} | {} |", kind(child), meaning.trim());
+        rows(child, &format!("{path}."), text);
+        rows(&child["items"], &format!("{path}[]."), text);
+    }
+}
+
+#[test]
+fn the_reference_of_parameters_is_current() {
+    let crd: Value = serde_yaml::from_str(CRD).unwrap_or_default();
+    let mut text = HEAD.to_owned();
+    rows(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], "", &mut text);
+    assert!(text.contains("`service.extraPorts[].targetPort`"), "{text}");
+    if std::env::var_os("LYCHGATE_BLESS").is_some() {
+        std::fs::write(PAGE, &text).unwrap_or_else(|error| panic!("{PAGE}: {error}"));
+    }
+    let page = std::fs::read_to_string(PAGE).unwrap_or_default();
+    assert_eq!(page, text, "write it anew: LYCHGATE_BLESS=1 cargo test -p lychgate-admission reference");
+}
