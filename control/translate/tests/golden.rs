@@ -50,3 +50,10 @@ fn snapshots_are_closed() {
         support::check_closed(&translate(&fixture.objects, &fixture.options, None), &fixture.name());
     }
 }
+
+#[test]
+fn dumps_can_be_read_back() {
+    for fixture in support::all() {
+        support::check_dump(&translate(&fixture.objects, &fixture.options, None), &fixture.name());
+    }
+}

@@ -366,6 +366,7 @@ proptest! {
         let objects: Objects = fixed().into_iter().chain(first).collect();
         let before = translate(&objects, &options, None);
         support::check_closed(&before, "the first");
+        support::check_dump(&before, "the first");
         let mut changed = objects;
         for (object, remove) in changes {
             changed = if remove { changed.remove(&object.reference()) } else { changed.insert(object) };

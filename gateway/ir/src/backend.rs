@@ -1,11 +1,11 @@
 //! Backends: what a request is forwarded to, and how it is reached.
 
 use crate::{BackendId, CertificateId, Refusal, SessionPersistence};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One port of one backend object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backend {
     /// What it is called everywhere.
     pub id: BackendId,
@@ -20,12 +20,12 @@ pub struct Backend {
     /// Session persistence of the backend itself; a rule's own wins.
     pub persistence: Option<SessionPersistence>,
     /// Whether connections begin with a header of the PROXY protocol, which tells the client's address. Never for UDP.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_protocol: Option<ProxyProtocol>,
 }
 
 /// What a backend speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum UpstreamProtocol {
     /// HTTP/1.1; over TLS, HTTP/2 if the backend offers it by ALPN.
     Auto,
@@ -38,7 +38,7 @@ pub enum UpstreamProtocol {
 }
 
 /// How connections to a backend are protected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BackendTls {
     /// Clear text.
     Plain,
@@ -49,7 +49,7 @@ pub enum BackendTls {
 }
 
 /// A verified TLS connection to a backend (BackendTLSPolicy, GEP-1897 and GEP-3155).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamTls {
     /// The SNI, and the name that the certificate must carry unless `subject_alt_names` says otherwise.
     pub hostname: Arc<str>,
@@ -62,7 +62,7 @@ pub struct UpstreamTls {
 }
 
 /// A name that a certificate may carry.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SubjectAltName {
     /// A DNS name, or a wildcard of one label's depth.
     Dns(Arc<str>),
@@ -71,7 +71,7 @@ pub enum SubjectAltName {
 }
 
 /// Trust anchors.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Roots {
     /// Those of the host.
     System,
@@ -80,7 +80,7 @@ pub enum Roots {
 }
 
 /// The client certificate that is presented to a backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientIdentity {
     /// The one of the Gateway that the request came through, if it has one.
     Gateway,
@@ -91,7 +91,7 @@ pub enum ClientIdentity {
 }
 
 /// Where endpoints come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Resolution {
     /// From the endpoint lane.
     Endpoints,
@@ -105,7 +105,7 @@ pub enum Resolution {
 }
 
 /// Versions of the PROXY protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ProxyProtocol {
     /// A line of text.
     V1,
@@ -114,7 +114,7 @@ pub enum ProxyProtocol {
 }
 
 /// How an endpoint is picked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Balance {
     /// One after the other.
     #[default]

@@ -1,36 +1,92 @@
-//! How values of other crates look in dumps. Durations are milliseconds, the smallest unit of GEP-2257.
+//! How values of other crates look in dumps, and how they are read back. Durations are milliseconds, the smallest unit
+//! of GEP-2257.
 
-use http::header::{HeaderName, HeaderValue};
-use serde::{Serialize, Serializer};
-use std::time::Duration;
+/// Whole milliseconds.
+pub(crate) mod millis {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::time::Duration;
 
-/// Serializes as whole milliseconds.
-pub(crate) fn millis<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    u64::try_from(value.as_millis()).unwrap_or(u64::MAX).serialize(serializer)
-}
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(value.as_millis()).unwrap_or(u64::MAX).serialize(serializer)
+    }
 
-/// Serializes as whole milliseconds, or null.
-pub(crate) fn optional_millis<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => millis(value, serializer),
-        None => serializer.serialize_none(),
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }
 
-/// Serializes a header name as text.
-pub(crate) fn header<S: Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(name.as_str())
+/// Whole milliseconds, or null.
+pub(crate) mod optional_millis {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::millis::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
+    }
 }
 
-/// Serializes header names as text.
-pub(crate) fn headers<S: Serializer>(names: &[HeaderName], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(names.iter().map(HeaderName::as_str))
+/// A header name as text.
+pub(crate) mod header {
+    use http::header::HeaderName;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(name.as_str())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
+        parse(&String::deserialize(deserializer)?)
+    }
+
+    pub(super) fn parse<E: Error>(text: &str) -> Result<HeaderName, E> {
+        text.parse().map_err(|_| E::custom(format!("`{text}` is no header name")))
+    }
 }
 
-/// Serializes headers as pairs of text.
-pub(crate) fn header_pairs<S: Serializer>(
-    pairs: &[(HeaderName, HeaderValue)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(pairs.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))))
+/// Header names as text.
+pub(crate) mod headers {
+    use http::header::HeaderName;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(names: &[HeaderName], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(names.iter().map(HeaderName::as_str))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HeaderName>, D::Error> {
+        Vec::<String>::deserialize(deserializer)?.iter().map(|name| super::header::parse(name)).collect()
+    }
+}
+
+/// Headers as pairs of text.
+pub(crate) mod header_pairs {
+    use http::header::{HeaderName, HeaderValue};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        pairs: &[(HeaderName, HeaderValue)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        serializer.collect_seq(pairs.iter().map(|(name, value)| (name.as_str(), text(value))))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, D::Error> {
+        let pair = |(name, value): &(String, String)| {
+            let value = HeaderValue::from_bytes(value.as_bytes());
+            let value = value.map_err(|_| D::Error::custom(format!("the value of header `{name}` cannot be sent")))?;
+            Ok((super::header::parse(name)?, value))
+        };
+        Vec::<(String, String)>::deserialize(deserializer)?.iter().map(pair).collect()
+    }
 }

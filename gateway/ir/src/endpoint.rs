@@ -1,7 +1,7 @@
 //! Endpoints: the addresses behind a backend. They change far more often than anything else, so they travel alone.
 
 use crate::BackendId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use std::sync::Arc;
 pub type Endpoints = BTreeMap<BackendId, Arc<EndpointSet>>;
 
 /// The endpoints of one backend, sorted by address, without duplicates.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSet {
     /// The endpoints. Those that are not serving are not listed.
     pub endpoints: Vec<Endpoint>,
 }
 
 /// One endpoint that can serve.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Where it is.
     pub address: EndpointAddress,
@@ -26,7 +26,7 @@ pub struct Endpoint {
 }
 
 /// Where an endpoint is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EndpointAddress {
     /// An IP address and port.
     Ip(SocketAddr),

@@ -13,10 +13,10 @@ pub use redirect::{Redirect, RedirectScheme};
 pub use rewrite::{PathRewrite, UrlRewrite};
 
 use crate::Refusal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A filter of a rule or of one of its backends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Filter {
     /// Edits the request's headers.
     RequestHeaders(HeaderModifier),

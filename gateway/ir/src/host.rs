@@ -1,6 +1,6 @@
 //! Host names as listeners and routes write them.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -127,6 +127,15 @@ impl fmt::Display for HostPattern {
 impl Serialize for HostPattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for HostPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // Written for every host, and by nobody for a host.
+        let text = if text == "*" { "" } else { &*text };
+        Self::parse(text).map_err(serde::de::Error::custom)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use crate::{CertificateId, HostPattern, ListenerId, Redacted, Refusal};
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A listener that can be served. Several may share one port and are told apart by host name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     /// What it is called everywhere.
     pub id: ListenerId,
@@ -27,12 +27,12 @@ pub struct Listener {
     pub trusted_hops: u8,
     /// Proxies in front of us whose connections begin with a header of the PROXY protocol, sorted; the same for all
     /// listeners of a socket. Nobody else's header is believed. Means nothing for UDP.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxy_protocol_from: Vec<IpNet>,
 }
 
 /// What a listener speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     /// HTTP/1.1 and HTTP/2 in clear text.
     Http,
@@ -57,7 +57,7 @@ impl Protocol {
 }
 
 /// What sockets speak. A port of one has nothing to do with the same port of the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Transport {
     /// Connections.
     Tcp,
@@ -66,7 +66,7 @@ pub enum Transport {
 }
 
 /// How a listener ends TLS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerTls {
     /// Certificates to choose from, in the order written; at least one.
     pub certificates: Vec<CertificateId>,
@@ -77,7 +77,7 @@ pub struct ListenerTls {
 }
 
 /// TLS versions that can be asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TlsVersion {
     /// TLS 1.2.
     #[default]
@@ -87,7 +87,7 @@ pub enum TlsVersion {
 }
 
 /// How client certificates are verified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientValidation {
     /// Trust anchors, PEM, sorted by where they came from.
     pub roots_pem: Vec<Arc<str>>,
@@ -96,7 +96,7 @@ pub struct ClientValidation {
 }
 
 /// What happens to a client without a valid certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ValidationMode {
     /// The handshake fails.
     AllowValidOnly,
@@ -105,7 +105,7 @@ pub enum ValidationMode {
 }
 
 /// A certificate chain and its key, both PEM and known to belong together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// The Secret they come from.
     pub id: CertificateId,

@@ -1,11 +1,11 @@
 //! Broken config as a value.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
 /// Stands where a target, a filter or a policy would have been, and answers for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Refusal {
     /// What the client gets: 500 for what Gateway API calls an invalid reference.
     pub status: u16,
@@ -23,7 +23,7 @@ impl Refusal {
 }
 
 /// Why something in the config cannot be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RefusalReason {
     /// The reference names a kind that cannot be a backend.
     InvalidKind,

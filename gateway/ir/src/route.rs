@@ -1,12 +1,12 @@
 //! Routes: what is matched, and where it goes.
 
 use crate::{BackendId, Filter, HostPattern, ListenerId, Refusal, RouteId, RuleId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A route and the listeners it is attached to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// What it is called everywhere.
     pub id: RouteId,
@@ -19,7 +19,7 @@ pub struct Route {
 }
 
 /// A listener that serves a route, and the host names of the route that it serves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// The listener.
     pub listener: ListenerId,
@@ -30,7 +30,7 @@ pub struct Attachment {
 }
 
 /// One rule: alternatives to match, filters to run, backends to forward to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// What it is called everywhere.
     pub id: RuleId,
@@ -43,7 +43,7 @@ pub struct Rule {
 }
 
 /// All of its conditions must hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Match {
     /// The path.
     pub path: PathMatch,
@@ -56,7 +56,7 @@ pub struct Match {
 }
 
 /// How a path is matched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PathMatch {
     /// The whole path, case-sensitive.
     Exact(Arc<str>),
@@ -67,17 +67,17 @@ pub enum PathMatch {
 }
 
 /// A condition on one header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderMatch {
     /// Lower case.
-    #[serde(serialize_with = "crate::dump::header")]
+    #[serde(with = "crate::dump::header")]
     pub name: http::header::HeaderName,
     /// What its value must be.
     pub value: ValueMatch,
 }
 
 /// A condition on one query parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryMatch {
     /// The parameter's name, case-sensitive.
     pub name: Arc<str>,
@@ -86,7 +86,7 @@ pub struct QueryMatch {
 }
 
 /// What a value must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ValueMatch {
     /// Exactly this.
     Exact(Arc<str>),
@@ -95,7 +95,7 @@ pub enum ValueMatch {
 }
 
 /// Where a request goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
     /// Chosen by weight. Broken ones keep their share and answer for it. Empty only where a filter answers every request.
     pub backends: Vec<WeightedBackend>,
@@ -109,7 +109,7 @@ pub struct Forward {
 }
 
 /// A backend with its share of the requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WeightedBackend {
     /// 0 takes no requests.
     pub weight: u32,
@@ -120,7 +120,7 @@ pub struct WeightedBackend {
 }
 
 /// A backend, or the reason why there is none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// A backend of the snapshot.
     Backend(BackendId),
@@ -129,42 +129,42 @@ pub enum Target {
 }
 
 /// Deadlines of a request. `None` means no deadline (an explicit 0 in the route says so too).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// From the request's head to the end of the response, all attempts included: 504 after it.
-    #[serde(serialize_with = "crate::dump::optional_millis")]
+    #[serde(default, with = "crate::dump::optional_millis")]
     pub request: Option<Duration>,
     /// One attempt at one backend.
-    #[serde(serialize_with = "crate::dump::optional_millis")]
+    #[serde(default, with = "crate::dump::optional_millis")]
     pub backend_request: Option<Duration>,
 }
 
 /// When a failed attempt is tried again (GEP-1731).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// Status codes of the backend that count as failed, sorted.
     pub codes: Vec<u16>,
     /// Tries after the first. 0 forbids them all, even those that would be made without a policy.
     pub attempts: u32,
     /// Base of the exponential backoff between tries.
-    #[serde(serialize_with = "crate::dump::millis")]
+    #[serde(with = "crate::dump::millis")]
     pub backoff: Duration,
 }
 
 /// How a client is kept with its endpoint (GEP-1619).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionPersistence {
     /// The name of the cookie or header.
     pub name: Arc<str>,
     /// What carries the session.
     pub kind: PersistenceKind,
     /// A session older than this starts anew.
-    #[serde(serialize_with = "crate::dump::optional_millis")]
+    #[serde(default, with = "crate::dump::optional_millis")]
     pub absolute_timeout: Option<Duration>,
 }
 
 /// What carries a session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PersistenceKind {
     /// A cookie.
     Cookie {
@@ -178,7 +178,7 @@ pub enum PersistenceKind {
 }
 
 /// How long a session cookie lives in the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CookieLifetime {
     /// Until the client ends.
     Session,

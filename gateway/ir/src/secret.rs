@@ -1,6 +1,6 @@
 //! Values that never reach a log, a dump or a trace.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -29,5 +29,13 @@ impl fmt::Debug for Redacted {
 impl Serialize for Redacted {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("[redacted]")
+    }
+}
+
+/// Reads the secret itself. What a dump shows in its place is read as that text, which is no key of anything: whoever
+/// uses it is refused.
+impl<'de> Deserialize<'de> for Redacted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }

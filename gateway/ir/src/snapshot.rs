@@ -1,20 +1,20 @@
 //! The whole of what a data plane shall do.
 
 use crate::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Route, RouteId, StreamRoute};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A set of named resources, complete and closed: every id that one of them mentions is a key here (broken references
 /// are [`crate::Refusal`]s instead). Values are shared, so an unchanged resource is the same `Arc` in the next snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Listeners that can be served. Those that conflict are left out, with a condition.
     pub listeners: BTreeMap<ListenerId, Arc<Listener>>,
     /// Routes that are attached to at least one of the listeners.
     pub routes: BTreeMap<RouteId, Arc<Route>>,
     /// Routes of connections and datagrams that are attached to at least one of the listeners.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stream_routes: BTreeMap<RouteId, Arc<StreamRoute>>,
     /// Backends that a rule forwards or mirrors to.
     pub backends: BTreeMap<BackendId, Arc<Backend>>,

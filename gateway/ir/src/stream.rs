@@ -1,10 +1,10 @@
 //! Routes of connections and datagrams (TLSRoute, TCPRoute, UDPRoute): nothing in them is read.
 
 use crate::{Attachment, Refusal, RouteId, RuleId, Target};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A route whose only match is the listener, and for TLS the server name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamRoute {
     /// What it is called everywhere.
     pub id: RouteId,
@@ -19,7 +19,7 @@ pub struct StreamRoute {
 }
 
 /// A backend with its share of the connections.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamBackend {
     /// 0 takes none.
     pub weight: u32,

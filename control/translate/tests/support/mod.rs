@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use lychgate_api::{Kind, Object, Objects};
-use lychgate_ir::{BackendTls, ClientIdentity, Filter, Resolution, Target};
+use lychgate_ir::{BackendTls, ClientIdentity, Endpoints, Filter, Resolution, Snapshot, Target};
 use lychgate_translate::{ObjectStatus, Options, Translation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -211,4 +211,18 @@ pub(crate) fn check_closed(translation: &Translation, name: &str) {
             assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there");
         }
     }
+}
+
+/// Whether a dump can be read back: all but the keys, which no dump shows.
+pub(crate) fn check_dump(translation: &Translation, name: &str) {
+    let Translation { snapshot, endpoints, .. } = translation;
+    let dump = serde_json::to_string(&**snapshot).unwrap();
+    let mut back: Snapshot = serde_json::from_str(&dump).unwrap_or_else(|error| panic!("{name}: {error}: {dump}"));
+    assert_eq!(serde_json::to_string(&back).unwrap(), dump, "{name}");
+    assert!(back.certificates.values().all(|certificate| certificate.key_pem.expose() == "[redacted]"), "{name}");
+    back.certificates = snapshot.certificates.clone();
+    assert!(back == **snapshot, "{name}: another snapshot is read than was written: {dump}");
+    let dump = serde_json::to_string(endpoints).unwrap();
+    let back: Endpoints = serde_json::from_str(&dump).unwrap_or_else(|error| panic!("{name}: {error}: {dump}"));
+    assert!(back == *endpoints, "{name}: other endpoints are read than were written: {dump}");
 }

@@ -1,9 +1,9 @@
 use http::header::HeaderName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Cross-origin resource sharing (HTTPRoute `cors`, GEP-1767; Fetch standard).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cors {
     /// Origins that may ask.
     pub allow_origins: Vec<CorsOrigin>,
@@ -20,7 +20,7 @@ pub struct Cors {
 }
 
 /// An allowed origin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CorsOrigin {
     /// `*`.
     Any,
@@ -36,7 +36,7 @@ pub enum CorsOrigin {
 }
 
 /// Allowed methods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CorsMethods {
     /// `*`.
     Any,
@@ -45,10 +45,10 @@ pub enum CorsMethods {
 }
 
 /// Allowed or exposed header names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CorsNames {
     /// `*`.
     Any,
     /// Only these.
-    Only(#[serde(serialize_with = "crate::dump::headers")] Vec<HeaderName>),
+    Only(#[serde(with = "crate::dump::headers")] Vec<HeaderName>),
 }

@@ -1,8 +1,8 @@
 use crate::Target;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Sends a copy to another backend and ignores its answer (HTTPRoute `requestMirror`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mirror {
     /// Where the copy goes. A broken target mirrors nothing: the request itself is not at fault.
     pub target: Target,
@@ -11,7 +11,7 @@ pub struct Mirror {
 }
 
 /// A share: `numerator` of `denominator`, which is never 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fraction {
     /// At most the denominator.
     pub numerator: u32,

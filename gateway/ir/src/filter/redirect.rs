@@ -1,9 +1,9 @@
 use super::PathRewrite;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Answers with a `Location` (HTTPRoute `requestRedirect`). What is `None` stays as in the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redirect {
     /// The scheme.
     pub scheme: Option<RedirectScheme>,
@@ -18,7 +18,7 @@ pub struct Redirect {
 }
 
 /// The schemes that a redirect can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RedirectScheme {
     /// http
     Http,

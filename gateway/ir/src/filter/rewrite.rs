@@ -1,8 +1,8 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Changes the request before it is forwarded (HTTPRoute `urlRewrite`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UrlRewrite {
     /// The new Host.
     pub hostname: Option<Arc<str>>,
@@ -11,7 +11,7 @@ pub struct UrlRewrite {
 }
 
 /// How a path is changed. The query stays.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PathRewrite {
     /// This path instead.
     Full(Arc<str>),

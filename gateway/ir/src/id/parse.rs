@@ -1,6 +1,8 @@
 //! Names as people have them from logs, back to what they name.
 
-use super::{BackendId, BackendKind, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId};
+use super::{
+    BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId,
+};
 use crate::Transport;
 use std::fmt;
 use std::str::FromStr;
@@ -29,15 +31,33 @@ macro_rules! from_text {
     )+};
 }
 from_text! {
+    ObjectName: name;
+    GatewayId: gateway;
     ListenerId: listener;
+    RouteKind: route_kind;
     RouteId: route;
     RuleId: rule;
+    BackendKind: backend_kind;
     BackendId: backend;
+    CertificateId: certificate;
 }
 
 fn object(namespace: &str, name: &str) -> Option<ObjectName> {
     let is_name = |text: &str| !text.is_empty() && !text.contains('/');
     (is_name(namespace) && is_name(name)).then(|| ObjectName::new(namespace, name))
+}
+
+fn name(text: &str) -> Option<ObjectName> {
+    let (namespace, name) = text.split_once('/')?;
+    object(namespace, name)
+}
+
+fn gateway(text: &str) -> Option<GatewayId> {
+    name(text.strip_prefix("Gateway/")?).map(GatewayId)
+}
+
+fn certificate(text: &str) -> Option<CertificateId> {
+    name(text.strip_prefix("Secret/")?).map(CertificateId)
 }
 
 fn listener(text: &str) -> Option<ListenerId> {
@@ -52,12 +72,14 @@ fn listener(text: &str) -> Option<ListenerId> {
     (!section.is_empty()).then(|| ListenerId { gateway: GatewayId(gateway), owner, section: (*section).into() })
 }
 
-fn route(text: &str) -> Option<RouteId> {
-    let (kind, rest) = text.split_once('/')?;
-    let (namespace, name) = rest.split_once('/')?;
+fn route_kind(text: &str) -> Option<RouteKind> {
     let kinds = [RouteKind::Http, RouteKind::Grpc, RouteKind::Tls, RouteKind::Tcp, RouteKind::Udp];
-    let kind = kinds.into_iter().find(|known| known.to_string() == kind)?;
-    Some(RouteId { kind, name: object(namespace, name)? })
+    kinds.into_iter().find(|known| known.to_string() == text)
+}
+
+fn route(text: &str) -> Option<RouteId> {
+    let (kind, of) = text.split_once('/')?;
+    Some(RouteId { kind: route_kind(kind)?, name: name(of)? })
 }
 
 fn rule(text: &str) -> Option<RuleId> {
@@ -76,11 +98,12 @@ fn backend(text: &str) -> Option<BackendId> {
         None => (text, Transport::Tcp),
     };
     let (kind, rest) = text.split_once('/')?;
-    let kinds = [BackendKind::Service, BackendKind::XBackend];
-    let kind = kinds.into_iter().find(|known| known.to_string() == kind)?;
-    let (name, port) = rest.rsplit_once(':')?;
-    let (namespace, name) = name.split_once('/')?;
-    Some(BackendId { kind, name: object(namespace, name)?, port: port.parse().ok()?, transport })
+    let (of, port) = rest.rsplit_once(':')?;
+    Some(BackendId { kind: backend_kind(kind)?, name: name(of)?, port: port.parse().ok()?, transport })
+}
+
+fn backend_kind(text: &str) -> Option<BackendKind> {
+    [BackendKind::Service, BackendKind::XBackend].into_iter().find(|known| known.to_string() == text)
 }
 
 #[cfg(test)]
@@ -98,6 +121,11 @@ mod tests {
     fn what_is_written_can_be_read() {
         leads_back::<RuleId>(&["HTTPRoute/ns/a#0@3", "GRPCRoute/ns/a.b#12(main)@1", "UDPRoute/ns/a#0@-1"]);
         leads_back::<RouteId>(&["TLSRoute/ns/a", "TCPRoute/ns/a"]);
+        leads_back::<ObjectName>(&["ns/a"]);
+        leads_back::<GatewayId>(&["Gateway/ns/gw"]);
+        leads_back::<CertificateId>(&["Secret/ns/a"]);
+        leads_back::<RouteKind>(&["HTTPRoute", "UDPRoute"]);
+        leads_back::<BackendKind>(&["Service", "XBackend"]);
         leads_back::<BackendId>(&["Service/ns/a:80", "XBackend/ns/a:443", "Service/ns/a:53/udp"]);
         leads_back::<ListenerId>(&["Gateway/ns/gw/http", "Gateway/ns/gw/ListenerSet/of/set/https"]);
     }
