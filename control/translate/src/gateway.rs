@@ -20,6 +20,7 @@ use lychgate_api::ObjectKey;
 use lychgate_api::gateway::Gateway;
 use lychgate_ir::{CertificateId, GatewayId};
 use settings::Settings;
+use std::net::IpAddr;
 
 /// What a Gateway asks for, and what of it cannot be done.
 pub(crate) struct GatewayPlan<'a> {
@@ -29,6 +30,9 @@ pub(crate) struct GatewayPlan<'a> {
     /// Why nothing of it is served, if so.
     pub(crate) refused: Option<Problem>,
     pub(crate) addresses: Addresses,
+    /// Addresses that its listeners are bound to; empty for every one. In a cluster they are bound in pods, to which the
+    /// Gateway's addresses lead.
+    pub(crate) binds: Vec<IpAddr>,
     pub(crate) settings: Settings,
     /// The certificate for backends (GEP-3155).
     pub(crate) identity: Option<Result<CertificateId, Problem>>,
@@ -37,6 +41,17 @@ pub(crate) struct GatewayPlan<'a> {
     pub(crate) listeners: Vec<ListenerPlan<'a>>,
     /// The ListenerSets that name it as their parent, the senior first.
     pub(crate) sets: Vec<SetPlan<'a>>,
+}
+
+/// What has sockets of its own: listeners of one place share its ports.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Host<'a> {
+    /// The host of a gateway without a cluster.
+    Only,
+    /// The pods of one Gateway.
+    Of(&'a ObjectKey),
+    /// The pods that Gateways of a namespace share.
+    Shared(&'a str, String),
 }
 
 /// A Gateway that nobody claims, and what is said to it.
@@ -81,6 +96,7 @@ fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: O
             .or_else(|| parameters::of_gateway(world.objects, object).err())
             .or(settings_problem)
             .or_else(|| addresses.unsupported.clone()),
+        binds: if world.options.standalone { addresses.bind.clone() } else { Vec::new() },
         addresses,
         settings,
         identity: backend_tls::read(world, key, object),
@@ -93,6 +109,15 @@ fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: O
 }
 
 impl<'a> GatewayPlan<'a> {
+    /// Where its sockets are.
+    pub(crate) fn host(&self, standalone: bool) -> Host<'a> {
+        match &self.settings.share {
+            _ if standalone => Host::Only,
+            Some(share) => Host::Shared(&self.key.namespace, share.clone()),
+            None => Host::Of(self.key),
+        }
+    }
+
     /// The merged list of listeners, in order of precedence (GEP-1713).
     pub(crate) fn all_listeners(&self) -> impl Iterator<Item = &ListenerPlan<'a>> {
         self.listeners.iter().chain(self.sets.iter().flat_map(|set| &set.listeners))

@@ -43,7 +43,7 @@ pub use certificate::key_pair_problem;
 pub use gateway::parameters::parameters;
 pub use names::{
     CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION, PROXY_PROTOCOL,
-    PROXY_PROTOCOL_FROM, TRUSTED_HOPS,
+    PROXY_PROTOCOL_FROM, SHARE, TRUSTED_HOPS,
 };
 pub use status::{Finding, ObjectStatus, Overlay, Place, SocketTrouble, Statuses};
 

@@ -155,7 +155,7 @@ impl<'a> ListenerPlan<'a> {
         let protocol = self.protocol.filter(|_| self.is_emitted(gateway))?;
         Some(lychgate_ir::Listener {
             id: self.id.clone(),
-            addresses: gateway.addresses.bind.clone(),
+            addresses: gateway.binds.clone(),
             port: self.spec.port,
             protocol,
             hostname: self.hostname.clone(),

@@ -177,7 +177,8 @@ impl Loader {
     /// Puts in what became of sockets and rules, and since when each condition is as it is. Logs what is new.
     fn conclude(&mut self, mut report: Report, translated: Statuses) -> Arc<Report> {
         let sockets = trouble(&report.snapshot, &report.unbound);
-        let overlay = Overlay { sockets, rejected: report.rejected.clone(), stale: report.stale.clone() };
+        let overlay =
+            Overlay { sockets, rejected: report.rejected.clone(), stale: report.stale.clone(), ..Overlay::default() };
         let plain = translated.overlaid(&report.snapshot, &overlay);
         let before = self.last.as_ref();
         report.statuses = plain.with_times(before.map(|last| (&last.plain, &last.report.statuses)), now());

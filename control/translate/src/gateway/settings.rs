@@ -2,7 +2,7 @@
 
 mod proxies;
 
-use crate::names::{PROXY_PROTOCOL_FROM, TRUSTED_HOPS};
+use crate::names::{PROXY_PROTOCOL_FROM, SHARE, TRUSTED_HOPS};
 use crate::status::condition::Problem;
 use crate::status::reason;
 use ipnet::IpNet;
@@ -15,6 +15,9 @@ pub(crate) struct Settings {
     pub(crate) trusted_hops: u8,
     /// Proxies whose connections begin with a header of the PROXY protocol.
     pub(crate) proxy_protocol_from: Vec<IpNet>,
+    /// The data plane that it shares with others of its namespace; its own where none is named. Without a cluster there
+    /// is only one.
+    pub(crate) share: Option<String>,
 }
 
 /// Reads them. What cannot be read refuses the Gateway: a guess would believe the wrong ones.
@@ -27,7 +30,17 @@ pub(super) fn read(gateway: &Gateway) -> Result<Settings, Problem> {
     let proxies = annotation(PROXY_PROTOCOL_FROM).map(|text| {
         proxies::read(text).map_err(|problem| invalid(format!("annotation {PROXY_PROTOCOL_FROM}: {problem}")))
     });
+    let share = annotation(SHARE).filter(|text| !text.is_empty()).map(|text| {
+        let is_label = text.len() <= 63
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        is_label.then(|| text.clone()).ok_or_else(|| {
+            invalid(format!("annotation {SHARE} is `{text}`; write a name of lower case letters, digits and dashes"))
+        })
+    });
     Ok(Settings {
+        share: share.transpose()?,
         trusted_hops: trusted_hops.transpose()?.unwrap_or_default(),
         proxy_protocol_from: proxies.transpose()?.unwrap_or_default(),
     })

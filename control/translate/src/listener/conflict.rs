@@ -2,13 +2,13 @@
 //!
 //! Within one object nobody wins: Gateway API forbids to pick one. Between objects the senior keeps what it has: the
 //! Gateway before its ListenerSets, older sets before younger, and, where several Gateways share the ports of one
-//! host, older Gateways before younger.
+//! host or of the same pods, older Gateways before younger.
 //!
 //! A header of the PROXY protocol comes before anything that tells listeners apart, so those of one port have to agree on
 //! whose connections begin with one.
 
 use super::ListenerPlan;
-use crate::gateway::GatewayPlan;
+use crate::gateway::{GatewayPlan, Host};
 use crate::names::PROXY_PROTOCOL_FROM;
 use crate::status::condition::Problem;
 use crate::status::reason;
@@ -86,23 +86,19 @@ struct Port {
 struct Claims(HashMap<u16, Port>);
 
 /// Marks every listener that conflicts. Gateways come the senior first.
-pub(crate) fn mark(plans: &mut [GatewayPlan<'_>], shared_host: bool) {
-    let mut claims = Claims::default();
+pub(crate) fn mark(plans: &mut [GatewayPlan<'_>], standalone: bool) {
+    let mut hosts: HashMap<Host<'_>, Claims> = HashMap::new();
     for plan in plans {
-        if !shared_host {
-            claims = Claims::default();
-        }
         // What is refused as a whole takes no port from others.
         if plan.refused.is_some() {
             continue;
         }
-        let place = Place {
-            addresses: plan.addresses.bind.clone().into(),
-            proxies: plan.settings.proxy_protocol_from.clone().into(),
-        };
-        group(&mut plan.listeners, &mut claims, &place);
+        let place =
+            Place { addresses: plan.binds.clone().into(), proxies: plan.settings.proxy_protocol_from.clone().into() };
+        let claims = hosts.entry(plan.host(standalone)).or_default();
+        group(&mut plan.listeners, claims, &place);
         for set in &mut plan.sets {
-            group(&mut set.listeners, &mut claims, &place);
+            group(&mut set.listeners, claims, &place);
         }
     }
 }

@@ -6,13 +6,13 @@ use lychgate_ir::{HostPattern, Protocol};
 use std::collections::{BTreeMap, HashMap};
 
 /// Marks both of every overlapping pair.
-pub(crate) fn mark(plans: &mut [GatewayPlan<'_>], shared_host: bool) {
-    if shared_host {
-        mark_among(&mut plans.iter_mut().flat_map(GatewayPlan::all_listeners_mut).collect::<Vec<_>>());
-    } else {
-        for plan in plans {
-            mark_among(&mut plan.all_listeners_mut().collect::<Vec<_>>());
-        }
+pub(crate) fn mark(plans: &mut [GatewayPlan<'_>], standalone: bool) {
+    let mut hosts: HashMap<_, Vec<&mut ListenerPlan<'_>>> = HashMap::new();
+    for plan in plans {
+        hosts.entry(plan.host(standalone)).or_default().extend(plan.all_listeners_mut());
+    }
+    for listeners in hosts.values_mut() {
+        mark_among(listeners);
     }
 }
 

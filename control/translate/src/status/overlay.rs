@@ -1,7 +1,10 @@
-//! What the data plane adds to statuses: sockets that it could not open, rules that it could not compile.
+//! What the data plane adds to statuses: what it does not have yet, sockets that it could not open, rules that it could
+//! not compile.
 //!
 //! Gateway API v1.7.0, `ListenerReasonPortUnavailable`: a listener whose port is in use is not Accepted. It stays
 //! Accepted where some of its sockets are open, and is not Programmed in either case.
+
+mod pending;
 
 use super::condition::{self, Problem, Writer, sentences};
 use super::{ObjectStatus, Statuses, reason};
@@ -23,6 +26,8 @@ pub struct Overlay {
     pub rejected: Vec<(RuleId, String)>,
     /// Certificates that are served in an older version, because the newest cannot be used, and why not.
     pub stale: BTreeMap<CertificateId, String>,
+    /// Listeners that no data plane has acknowledged yet as they are, and what is waited for.
+    pub pending: BTreeMap<ListenerId, String>,
 }
 
 /// Why a listener does not have all of its sockets.
@@ -38,8 +43,8 @@ impl Statuses {
     /// The statuses of a translation, with what became of its snapshot.
     #[must_use]
     pub fn overlaid(&self, snapshot: &Snapshot, overlay: &Overlay) -> Self {
-        let Overlay { sockets, rejected, stale } = overlay;
-        if sockets.is_empty() && rejected.is_empty() && stale.is_empty() {
+        let Overlay { sockets, rejected, stale, pending } = overlay;
+        if sockets.is_empty() && rejected.is_empty() && stale.is_empty() && pending.is_empty() {
             return self.clone();
         }
         let mut entries = (*self.0).clone();
@@ -53,6 +58,10 @@ impl Statuses {
             if let Some(why) = certificates.filter_map(|certificate| stale.get(certificate)).next() {
                 edit(owner(id), &|status| unresolved(status, &id.section, why));
             }
+        }
+        // Before the sockets: one that cannot be opened is worth more words than one that is waited for.
+        for (object, pending) in pending::by_object(snapshot, pending) {
+            edit(object, &|status| pending::say(status, &pending));
         }
         let owners: BTreeSet<ObjectRef> = sockets.keys().map(owner).collect();
         for object in owners {
@@ -267,13 +276,13 @@ spec:
     - matches: [{path: {value: /two}}]
 ";
 
-    fn translated() -> Translation {
+    pub(super) fn translated() -> Translation {
         let objects = read_text("test.yaml", OBJECTS).objects.into_iter().map(|admitted| admitted.object).collect();
         translate(&objects, &Options { standalone: true, ..Options::default() }, None)
     }
 
     /// `place type=status (reason)` of everything that is a problem.
-    fn problems(overlay: impl FnOnce(&Snapshot) -> Overlay) -> Vec<String> {
+    pub(super) fn problems(overlay: impl FnOnce(&Snapshot) -> Overlay) -> Vec<String> {
         let translation = translated();
         assert_eq!(translation.statuses.problems().count(), 0);
         let overlay = overlay(&translation.snapshot);

@@ -4,6 +4,7 @@ pub(crate) const ACCEPTED: &str = "Accepted";
 pub(crate) const PROGRAMMED: &str = "Programmed";
 pub(crate) const RESOLVED_REFS: &str = "ResolvedRefs";
 pub(crate) const INVALID: &str = "Invalid";
+pub(crate) const PENDING: &str = "Pending";
 pub(crate) const INVALID_PARAMETERS: &str = "InvalidParameters";
 pub(crate) const REF_NOT_PERMITTED: &str = "RefNotPermitted";
 pub(crate) const UNSUPPORTED_VALUE: &str = "UnsupportedValue";

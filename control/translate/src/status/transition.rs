@@ -19,8 +19,8 @@ impl Statuses {
             let old = before.and_then(|(plain, timed)| Some((plain.get(object)?, timed.get(object)?)));
             let status = match old {
                 Some((plain, timed)) if plain == status => timed.clone(),
-                Some((_, timed)) => Arc::new(with_times(status, Some(timed), now)),
-                None => Arc::new(with_times(status, None, now)),
+                Some((_, timed)) => Arc::new(status.timed(Some(timed), now)),
+                None => Arc::new(status.timed(None, now)),
             };
             (object.clone(), status)
         });
@@ -28,23 +28,27 @@ impl Statuses {
     }
 }
 
-fn with_times(status: &ObjectStatus, before: Option<&ObjectStatus>, now: Time) -> ObjectStatus {
-    let said = before.map(ObjectStatus::conditions).unwrap_or_default();
-    let since = |place: Place<'_>, condition: &Condition| {
-        let same = |(old_place, old): &&(Place<'_>, &Condition)| {
-            *old_place == place && old.r#type == condition.r#type && old.status == condition.status
-        };
-        said.iter().find(same).map_or(now, |(_, old)| old.last_transition_time)
-    };
-    let times: Vec<Time> = status.conditions().into_iter().map(|(place, condition)| since(place, condition)).collect();
-    let mut status = status.clone();
-    for (condition, time) in status.conditions_mut().into_iter().zip(times) {
-        condition.last_transition_time = time;
-    }
-    status
-}
-
 impl ObjectStatus {
+    /// The same, with the time at which each condition took the status that it has: `now` for those that `before` did
+    /// not say.
+    #[must_use]
+    pub fn timed(&self, before: Option<&Self>, now: Time) -> Self {
+        let said = before.map(Self::conditions).unwrap_or_default();
+        let since = |place: Place<'_>, condition: &Condition| {
+            let same = |(old_place, old): &&(Place<'_>, &Condition)| {
+                *old_place == place && old.r#type == condition.r#type && old.status == condition.status
+            };
+            said.iter().find(same).map_or(now, |(_, old)| old.last_transition_time)
+        };
+        let times: Vec<Time> =
+            self.conditions().into_iter().map(|(place, condition)| since(place, condition)).collect();
+        let mut status = self.clone();
+        for (condition, time) in status.conditions_mut().into_iter().zip(times) {
+            condition.last_transition_time = time;
+        }
+        status
+    }
+
     /// Every condition, in the order of [`ObjectStatus::conditions`].
     fn conditions_mut(&mut self) -> Vec<&mut Condition> {
         match self {
