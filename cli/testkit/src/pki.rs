@@ -7,8 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SanType, SerialNumber,
+    BasicConstraints, Certificate, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
+    RsaKeySize, SanType, SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
@@ -89,6 +90,22 @@ impl Authority {
     /// A leaf for a client with this common name.
     pub fn client(&self, name: &str) -> Leaf {
         self.leaf().common_name(name).dns(name).issue()
+    }
+
+    /// Signs the key of a request (PKCS #10, DER) for a client that is this URI and nothing else, for so many seconds from
+    /// now on. Gives the chain as PEM, or why it is no request.
+    ///
+    /// # Errors
+    /// With a text.
+    pub fn sign_request(&self, request: &[u8], uri: &str, seconds: u64) -> Result<String, String> {
+        let mut request =
+            CertificateSigningRequestParams::from_der(&request.into()).map_err(|error| error.to_string())?;
+        let mut params = self.leaf().uri(uri).client_only().params;
+        params.not_after = OffsetDateTime::now_utc() + std::time::Duration::from_secs(seconds);
+        request.params = params;
+        let certificate = request.signed_by(&self.issuer).map_err(|error| error.to_string())?;
+        let own = std::iter::once(certificate.der()).chain(&self.chain);
+        Ok(own.map(|der| pem("CERTIFICATE", der)).collect())
     }
 
     /// Its own certificate as PEM.

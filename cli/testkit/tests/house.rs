@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lychgate-filters", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-telemetry", &["lychgate-ir"]),
     ("lychgate-engine", &["lychgate-ir", "lychgate-router", "lychgate-filters", "lychgate-telemetry"]),
+    ("lychgate-feed", &["lychgate-ir"]),
     ("lychgate-admission", &["lychgate-api"]),
     ("lychgate-translate", &["lychgate-api", "lychgate-ir"]),
     ("lychgate-control", &["lychgate-api", "lychgate-ir", "lychgate-translate"]),

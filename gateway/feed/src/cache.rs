@@ -1,0 +1,163 @@
+//! The last config on disk, so that a data plane that starts while no control plane can be reached serves what it served.
+//!
+//! ```text
+//! lychgate-feed 1 PRODUCT      what it is, the version of its form, who wrote it
+//! { ... }                      the state as JSON, a line
+//! 0123...                      SHA-256 of all above
+//! ```
+//!
+//! It holds private keys, so nobody else may read it (0600), and it is best put into memory. It is replaced as a whole. What is torn, of
+//! another form or of another's making counts as if it were not there.
+
+use crate::PRODUCT;
+use crate::client::State;
+use crate::resource::{Hash, Kind, Name};
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use lychgate_ir::{Certificate, CertificateId, Endpoints, ListenerId, Redacted, Snapshot};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+const FILE: &str = "config";
+const FORM: &str = "lychgate-feed 1 ";
+
+/// Why a file is no cache.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CacheError {
+    /// It cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It was not written to its end, or changed since.
+    #[error("it is torn")]
+    Torn,
+    /// It is whole, and not what we would have written.
+    #[error("its content cannot be understood: {0}")]
+    Content(#[from] serde_json::Error),
+}
+
+/// What is written.
+#[derive(Serialize)]
+struct Stored<'a> {
+    snapshot: &'a Snapshot,
+    /// Snapshots show none.
+    keys: BTreeMap<&'a CertificateId, &'a str>,
+    endpoints: &'a Endpoints,
+    held: Vec<(&'a str, &'a str, String)>,
+    shut: &'a BTreeSet<ListenerId>,
+}
+
+/// What is read.
+#[derive(Deserialize)]
+struct Loaded {
+    snapshot: Snapshot,
+    keys: BTreeMap<CertificateId, Redacted>,
+    endpoints: Endpoints,
+    held: Vec<(String, String, String)>,
+    shut: BTreeSet<ListenerId>,
+}
+
+/// Writes it in the place of the one before.
+pub(crate) fn store(folder: &Path, state: &State) -> Result<(), CacheError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let (path, fresh) = (folder.join(FILE), folder.join(format!("{FILE}.new")));
+    // One that a process before has left may have another mode.
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let mut out = Summed { out: BufWriter::new(file), sum: Context::new(&SHA256) };
+    writeln!(out, "{FORM}{PRODUCT}")?;
+    let snapshot = state.as_published();
+    let stored = Stored {
+        snapshot: &snapshot,
+        keys: state.snapshot.certificates.iter().map(|(id, it)| (id, it.key_pem.expose())).collect(),
+        endpoints: &state.endpoints,
+        held: state
+            .held
+            .iter()
+            .map(|(name, hash)| (name.kind.as_str(), &*name.name, kept(state, name, hash)))
+            .collect(),
+        shut: state.shut(),
+    };
+    serde_json::to_writer(&mut out, &stored)?;
+    writeln!(out)?;
+    let Summed { mut out, sum } = out;
+    writeln!(out, "{}", hex(sum.finish().as_ref()))?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    // The name must not be there before the content is.
+    file.sync_all()?;
+    std::fs::rename(&fresh, &path)?;
+    Ok(())
+}
+
+/// What was not understood is to be sent again to whoever reads this.
+fn kept(state: &State, name: &Name, hash: &Hash) -> String {
+    let hash = if state.rejected.contains_key(name) { &Hash::NONE } else { hash };
+    hash.to_string()
+}
+
+/// Reads it, if there is one.
+pub(crate) fn load(folder: &Path) -> Result<Option<State>, CacheError> {
+    let mut file = match File::open(folder.join(FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text)?;
+    let (content, sum) = text.trim_end().rsplit_once('\n').ok_or(CacheError::Torn)?;
+    let summed = digest(&SHA256, &text.as_bytes()[..=content.len()]);
+    if hex(summed.as_ref()) != sum {
+        return Err(CacheError::Torn);
+    }
+    let (head, json) = content.split_once('\n').ok_or(CacheError::Torn)?;
+    let Some(product) = head.strip_prefix(FORM) else {
+        tracing::info!("the config of before is of another form");
+        return Ok(None);
+    };
+    let Loaded { mut snapshot, mut keys, endpoints, held, shut } = serde_json::from_str(json)?;
+    for (id, certificate) in &mut snapshot.certificates {
+        if let Some(key_pem) = keys.remove(id) {
+            *certificate = Arc::new(Certificate { key_pem, ..Certificate::clone(certificate) });
+        }
+    }
+    let name = |(kind, name, hash): (String, String, String)| {
+        // Another version of us may have passed over what this one understands.
+        let hash = Hash::from_hex(&hash).filter(|_| product == PRODUCT).unwrap_or(Hash::NONE);
+        (Name { kind: Kind::from(&*kind), name: name.into() }, hash)
+    };
+    Ok(Some(State::restored(snapshot, endpoints, held.into_iter().map(name).collect(), shut)))
+}
+
+/// Writes, and sums up what it writes.
+struct Summed<W> {
+    out: W,
+    sum: Context,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(buffer)?;
+        self.sum.update(&buffer[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

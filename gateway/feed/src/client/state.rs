@@ -1,0 +1,241 @@
+//! What a data plane has, and how updates change it.
+
+use crate::resource::set::digest;
+use crate::resource::{Decoded, Hash, Kind, Name, Need, Value, decode};
+use crate::{Rejected, Unbound, Version, wire};
+use lychgate_ir::{Endpoints, ListenerId, Route, RouteId, Snapshot, StreamRoute};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is to be served.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Counts what this process was given. What is said of it carries the number.
+    pub serial: u64,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Listeners, routes, backends, certificates. The same value as before if nothing of it changed.
+    pub snapshot: Arc<Snapshot>,
+    /// Where backends are.
+    pub endpoints: Endpoints,
+    /// What of it is not understood here, and fails closed.
+    pub rejected: Arc<Vec<Rejected>>,
+}
+
+/// Where a config comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the cache on disk.
+    Cache,
+    /// From a control plane, which calls it so.
+    Feed(Version),
+}
+
+/// What became of a config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which config it is.
+    pub serial: u64,
+    /// Rules that could not be compiled. They fail closed.
+    pub rejected: Vec<Rejected>,
+    /// Sockets that could not be opened.
+    pub unbound: Vec<Unbound>,
+}
+
+/// All resources, as they were understood.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) held: BTreeMap<Name, Hash>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) endpoints: Endpoints,
+    /// What each resource that was not understood in full has that fails closed.
+    pub(crate) rejected: BTreeMap<Name, Vec<Rejected>>,
+    /// Listeners on which nothing may be served.
+    shut: BTreeSet<ListenerId>,
+    /// As they came, where they are attached to listeners that are shut: it may pass.
+    routes: BTreeMap<RouteId, Arc<Route>>,
+    stream_routes: BTreeMap<RouteId, Arc<StreamRoute>>,
+}
+
+/// All parts of an update.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) changed: Vec<wire::Resource>,
+    pub(crate) removed: Vec<wire::Name>,
+    pub(crate) version: u64,
+    pub(crate) digest: bytes::Bytes,
+}
+
+impl State {
+    pub(crate) fn digest(&self) -> Option<Hash> {
+        (!self.held.is_empty()).then(|| digest(self.held.iter().map(|(name, hash)| (name, *hash))))
+    }
+
+    /// From what was kept of another process.
+    pub(crate) fn restored(
+        snapshot: Snapshot,
+        endpoints: Endpoints,
+        held: BTreeMap<Name, Hash>,
+        shut: BTreeSet<ListenerId>,
+    ) -> Self {
+        let mut snapshot = snapshot;
+        let mut state = Self { held, endpoints, shut, ..Self::default() };
+        state.detach(&mut snapshot);
+        state.snapshot = Arc::new(snapshot);
+        state
+    }
+
+    /// The snapshot as it came: with routes on listeners that are shut.
+    pub(crate) fn as_published(&self) -> Snapshot {
+        let mut snapshot = Snapshot::clone(&self.snapshot);
+        snapshot.routes.extend(self.routes.iter().map(|(id, route)| (id.clone(), route.clone())));
+        snapshot.stream_routes.extend(self.stream_routes.iter().map(|(id, route)| (id.clone(), route.clone())));
+        snapshot
+    }
+
+    pub(crate) fn shut(&self) -> &BTreeSet<ListenerId> {
+        &self.shut
+    }
+
+    /// Everything that fails closed.
+    pub(crate) fn all_rejected(&self) -> Vec<Rejected> {
+        self.rejected.values().flatten().cloned().collect()
+    }
+
+    /// The state after these changes.
+    ///
+    /// # Errors
+    /// If it is not what the control plane says that it is.
+    pub(crate) fn apply(mut self, changes: Changes) -> Result<Self, String> {
+        let Changes { changed, removed, version: _, digest } = changes;
+        let mut snapshot = Snapshot::clone(&self.snapshot);
+        let shut = self.shut.clone();
+        let mut touched = false;
+        for wire::Name { kind, name } in removed {
+            let name = Name { kind: Kind::from(&*kind), name: name.into() };
+            touched |= name.kind != Kind::Endpoints;
+            self.forget(&mut snapshot, &name);
+        }
+        for wire::Resource { kind, name, hash, payload, needs } in changed {
+            let name = Name { kind: Kind::from(&*kind), name: name.into() };
+            let hash = Hash::from_bytes(&hash).ok_or_else(|| format!("{name} has no hash"))?;
+            touched |= name.kind != Kind::Endpoints;
+            let need = |wire::Need { feature, rule }| Need { feature: feature.into(), rule };
+            let needs: Vec<Need> = needs.into_iter().map(need).collect();
+            let Decoded { value, rejected } = decode(&name, &payload, &needs);
+            if self.held.contains_key(&name) {
+                self.forget(&mut snapshot, &name);
+            }
+            self.take(&mut snapshot, value);
+            if !rejected.is_empty() {
+                self.rejected.insert(name.clone(), rejected);
+            }
+            self.held.insert(name, hash);
+        }
+        let wanted = Hash::from_bytes(&digest);
+        // Nothing at all has a digest, too.
+        let is = crate::resource::set::digest(self.held.iter().map(|(name, hash)| (name, *hash)));
+        if wanted != Some(is) {
+            return Err("what is here after the update is not what the control plane has".to_owned());
+        }
+        if touched {
+            if !(shut.is_empty() && self.shut.is_empty()) {
+                self.detach(&mut snapshot);
+            }
+            self.snapshot = Arc::new(snapshot);
+        }
+        Ok(self)
+    }
+
+    fn take(&mut self, snapshot: &mut Snapshot, value: Value) {
+        match value {
+            Value::Listener(id, listener) => {
+                snapshot.listeners.insert(id, listener);
+            }
+            Value::Shut(id, listener) => {
+                self.shut.insert(id.clone());
+                snapshot.listeners.insert(id, listener);
+            }
+            Value::Route(id, route) => {
+                snapshot.routes.insert(id, route);
+            }
+            Value::StreamRoute(id, route) => {
+                snapshot.stream_routes.insert(id, route);
+            }
+            Value::Backend(id, backend) => {
+                snapshot.backends.insert(id, backend);
+            }
+            Value::Certificate(id, certificate) => {
+                snapshot.certificates.insert(id, certificate);
+            }
+            Value::Endpoints(id, endpoints) => {
+                self.endpoints.insert(id, endpoints);
+            }
+            Value::Nothing => {}
+        }
+    }
+
+    fn forget(&mut self, snapshot: &mut Snapshot, name: &Name) {
+        self.held.remove(name);
+        self.rejected.remove(name);
+        fn without<I: Ord + std::str::FromStr, V>(map: &mut BTreeMap<I, V>, name: &str) -> Option<I> {
+            let id = name.parse().ok()?;
+            map.remove(&id);
+            Some(id)
+        }
+        match &name.kind {
+            Kind::Listener => {
+                if let Some(id) = without(&mut snapshot.listeners, &name.name) {
+                    self.shut.remove(&id);
+                }
+            }
+            Kind::Route => {
+                if let Some(id) = without(&mut snapshot.routes, &name.name) {
+                    self.routes.remove(&id);
+                }
+            }
+            Kind::StreamRoute => {
+                if let Some(id) = without(&mut snapshot.stream_routes, &name.name) {
+                    self.stream_routes.remove(&id);
+                }
+            }
+            Kind::Backend => {
+                without(&mut snapshot.backends, &name.name);
+            }
+            Kind::Certificate => {
+                without(&mut snapshot.certificates, &name.name);
+            }
+            Kind::Endpoints => {
+                without(&mut self.endpoints, &name.name);
+            }
+            Kind::Other(_) => {}
+        }
+    }
+
+    /// Takes routes off listeners that are shut, and puts them back on those that are so no more.
+    fn detach(&mut self, snapshot: &mut Snapshot) {
+        for (id, route) in std::mem::take(&mut self.routes) {
+            snapshot.routes.insert(id, route);
+        }
+        for (id, route) in std::mem::take(&mut self.stream_routes) {
+            snapshot.stream_routes.insert(id, route);
+        }
+        let shut = &self.shut;
+        for (id, route) in &mut snapshot.routes {
+            if route.attachments.iter().any(|attachment| shut.contains(&attachment.listener)) {
+                self.routes.insert(id.clone(), route.clone());
+                let mut open = Route::clone(route);
+                open.attachments.retain(|attachment| !shut.contains(&attachment.listener));
+                *route = Arc::new(open);
+            }
+        }
+        for (id, route) in &mut snapshot.stream_routes {
+            if route.attachments.iter().any(|attachment| shut.contains(&attachment.listener)) {
+                self.stream_routes.insert(id.clone(), route.clone());
+                let mut open = StreamRoute::clone(route);
+                open.attachments.retain(|attachment| !shut.contains(&attachment.listener));
+                *route = Arc::new(open);
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What the other side must understand.
+
+use std::sync::Arc;
+
+/// Something in a resource that may not be passed over by who does not know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// What it is called, for ever.
+    pub feature: Arc<str>,
+    /// The position of the only rule that has it; `None` if all of the resource fails closed without it, as when it says
+    /// what is matched.
+    pub rule: Option<u32>,
+}
+
+/// What this program understands beyond the first version of the protocol. A change to the snapshot that narrows what is
+/// served, in a field that an older data plane would pass over, gets a name here and is asked for in `encode`.
+const UNDERSTOOD: &[&str] = &[];
+
+impl Need {
+    pub(crate) fn is_met(&self) -> bool {
+        UNDERSTOOD.contains(&&*self.feature)
+    }
+
+    pub(crate) fn why(&self) -> String {
+        format!("it needs `{}`, which this data plane does not know: it is older than its control plane", self.feature)
+    }
+}

@@ -1,0 +1,259 @@
+//! One client: what it has, what is new for it, what it says.
+//!
+//! ```text
+//! hello ──> has it all? ──> [update under way] ──ack──> [in step] ──published──> [update under way]
+//!              └─ inquiry ──> inventory ─┘
+//! ```
+//!
+//! One update is under way at most. What is published meanwhile waits, and only the last of it is looked at.
+
+use super::feed::Published;
+use super::fleet::{ClientId, Present};
+use super::listen::{Server, ending};
+use crate::resource::{Delta, Hash, Kind, Name, Need, Resource};
+use crate::wire::{self, Down, Inquiry, Said, Told, Up, Update};
+use crate::{Acknowledgement, GroupId, PRODUCT, PROTOCOL, Version};
+use futures::Stream;
+use futures::stream::poll_fn;
+use std::collections::BTreeMap;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tonic::server::StreamingService;
+use tonic::{Request, Response, Status, Streaming};
+
+/// As many resources may a client say that it has.
+const LARGEST_INVENTORY: usize = 2_000_000;
+
+/// The stream of one client.
+pub(super) struct Follow {
+    pub(super) server: Arc<Server>,
+    pub(super) group: GroupId,
+    pub(super) not_after: SystemTime,
+}
+
+impl StreamingService<Up> for Follow {
+    type Response = Down;
+    type ResponseStream = Pin<Box<dyn Stream<Item = Result<Down, Status>> + Send>>;
+    type Future = Ready<Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<Up>>) -> Self::Future {
+        // Room for one: the next part is made when this one is on its way.
+        let (out, mut parts) = mpsc::channel(1);
+        let Self { server, group, not_after } = self;
+        let (server, group, not_after) = (server.clone(), group.clone(), *not_after);
+        tokio::spawn(async move {
+            let patience = server.options.answer;
+            let mut client = Line { inbound: request.into_inner(), out, patience };
+            let Err(status) = follow(&server, &group, not_after, &mut client).await;
+            tracing::info!(%group, reason = status.message(), "a data plane does not follow any more");
+            // It may be gone.
+            let _ = client.out.try_send(Err(status));
+        });
+        ready(Ok(Response::new(Box::pin(poll_fn(move |cx| parts.poll_recv(cx))))))
+    }
+}
+
+/// Both ways to a client.
+struct Line {
+    inbound: Streaming<Up>,
+    out: mpsc::Sender<Result<Down, Status>>,
+    patience: Duration,
+}
+
+impl Line {
+    async fn hear(&mut self) -> Result<Said, Status> {
+        match self.inbound.message().await? {
+            Some(Up { said: Some(said) }) => Ok(said),
+            Some(Up { said: None }) => Err(Status::invalid_argument("a message that this control plane does not know")),
+            None => Err(Status::cancelled("it has left")),
+        }
+    }
+
+    async fn hear_soon(&mut self) -> Result<Said, Status> {
+        let patience = self.patience;
+        tokio::time::timeout(patience, self.hear()).await.unwrap_or_else(|_| Err(silent(patience)))
+    }
+
+    async fn tell(&self, told: Told) -> Result<(), Status> {
+        let sent = tokio::time::timeout(self.patience, self.out.send(Ok(Down { told: Some(told) }))).await;
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Status::cancelled("it has left")),
+            Err(_) => Err(silent(self.patience)),
+        }
+    }
+}
+
+fn silent(patience: Duration) -> Status {
+    Status::deadline_exceeded(format!("the data plane did not answer or read for {patience:?}"))
+}
+
+/// What a client has.
+enum Held {
+    /// As it says.
+    Told(BTreeMap<Name, Hash>),
+    /// What it was sent.
+    Sent(Arc<Published>),
+}
+
+impl Held {
+    fn missing<'a>(&'a self, published: &'a Published) -> Delta<'a> {
+        match self {
+            Self::Told(held) => published.set.since(held.iter().map(|(name, hash)| (name, *hash))),
+            Self::Sent(before) => published.set.since(before.set.hashes()),
+        }
+    }
+}
+
+enum Never {}
+
+async fn follow(server: &Server, group: &GroupId, not_after: SystemTime, line: &mut Line) -> Result<Never, Status> {
+    let Said::Hello(wire::Hello { instance, node, protocol, product, digest }) = line.hear_soon().await? else {
+        return Err(Status::invalid_argument("a data plane begins with a hello"));
+    };
+    if protocol != PROTOCOL {
+        return Err(Status::failed_precondition(format!(
+            "data plane {product} speaks version {protocol} of the feed, control plane {PRODUCT} speaks {PROTOCOL}: they \
+             are too far apart; bring both to neighbouring versions"
+        )));
+    }
+    tracing::info!(%group, instance, node, product, "a data plane follows");
+    let id = ClientId { group: group.clone(), instance: instance.into() };
+    let present = server.feed.board().enter(id, &node, &product, not_after);
+    let mut news = server.feed.subscribe(group);
+    let expiry = not_after.duration_since(SystemTime::now()).unwrap_or_default();
+    let end = async {
+        tokio::select! {
+            () = ending(server.stop.clone()) => Status::unavailable("this replica of the control plane ends"),
+            () = tokio::time::sleep(expiry) => Status::unauthenticated("the certificate has expired"),
+        }
+    };
+    tokio::select! {
+        followed = keep_in_step(&present, &mut news, digest.as_ref(), line) => followed,
+        status = end => Err(status),
+    }
+}
+
+async fn keep_in_step(
+    present: &Present<'_>,
+    news: &mut watch::Receiver<Option<Arc<Published>>>,
+    digest: &[u8],
+    line: &mut Line,
+) -> Result<Never, Status> {
+    let first = loop {
+        if let Some(published) = news.borrow_and_update().clone() {
+            break published;
+        }
+        tokio::select! {
+            changed = news.changed() => changed.map_err(|_| Status::unavailable("the feed has ended"))?,
+            said = line.hear() => {
+                said?;
+            }
+        }
+    };
+    let mut held = match Hash::from_bytes(digest) {
+        Some(digest) if digest == first.digest => Held::Sent(first.clone()),
+        Some(_) => Held::Told(inventory(line).await?),
+        None => Held::Told(BTreeMap::new()),
+    };
+    let mut next = Some(first);
+    let mut under_way: Option<(Version, Instant)> = None;
+    loop {
+        if let Some(published) = next.take() {
+            update(&held, &published, line).await?;
+            under_way = Some((published.version, Instant::now() + line.patience));
+            held = Held::Sent(published);
+        }
+        let late = under_way.map(|(_, late)| late);
+        tokio::select! {
+            said = line.hear() => match said? {
+                Said::Ack(ack) => {
+                    let ack = Acknowledgement::from_wire(ack);
+                    if under_way.is_some_and(|(version, _)| version == ack.version) {
+                        under_way = None;
+                    }
+                    present.acknowledge(ack);
+                }
+                Said::Hello(_) | Said::Inventory(_) => {
+                    return Err(Status::invalid_argument("hello and inventory are said once"));
+                }
+            },
+            changed = news.changed(), if under_way.is_none() => {
+                changed.map_err(|_| Status::unavailable("the feed has ended"))?;
+                next = news.borrow_and_update().clone();
+            }
+            () = sleep_until(late) => return Err(silent(line.patience)),
+        }
+    }
+}
+
+async fn sleep_until(late: Option<Instant>) {
+    match late {
+        Some(late) => tokio::time::sleep_until(late).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks what the client has.
+async fn inventory(line: &mut Line) -> Result<BTreeMap<Name, Hash>, Status> {
+    line.tell(Told::Inquiry(Inquiry {})).await?;
+    let mut all = BTreeMap::new();
+    loop {
+        let Said::Inventory(wire::Inventory { held, last }) = line.hear_soon().await? else {
+            return Err(Status::invalid_argument("an inventory was asked for"));
+        };
+        for wire::Held { kind, name, hash } in held {
+            let hash = Hash::from_bytes(&hash).ok_or_else(|| Status::invalid_argument("a hash has 16 bytes"))?;
+            all.insert(Name { kind: Kind::from(&*kind), name: name.into() }, hash);
+        }
+        if all.len() > LARGEST_INVENTORY {
+            return Err(Status::resource_exhausted("an inventory without end"));
+        }
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
+/// Sends what is new, in parts.
+async fn update(held: &Held, published: &Published, line: &Line) -> Result<(), Status> {
+    let Delta { changed, removed } = held.missing(published);
+    let (changes, removals) = (changed.len(), removed.len());
+    let mut bytes = 0;
+    let empty = || Update { version: published.version.0, digest: published.digest.to_bytes(), ..Update::default() };
+    let mut part = empty();
+    let mut size = 0;
+    for name in removed {
+        part.removed.push(wire::Name { kind: name.kind.as_str().to_owned(), name: (*name.name).to_owned() });
+        size += name.name.len();
+        if size >= wire::PART {
+            line.tell(Told::Update(std::mem::replace(&mut part, empty()))).await?;
+            size = 0;
+        }
+    }
+    for (name, resource) in changed {
+        let Resource { hash, payload, needs } = resource;
+        let need = |Need { feature, rule }: &Need| wire::Need { feature: (**feature).to_owned(), rule: *rule };
+        part.changed.push(wire::Resource {
+            kind: name.kind.as_str().to_owned(),
+            name: (*name.name).to_owned(),
+            hash: hash.to_bytes(),
+            payload: payload.clone(),
+            needs: needs.iter().map(need).collect(),
+        });
+        size += name.name.len() + payload.len();
+        bytes += payload.len();
+        if size >= wire::PART {
+            line.tell(Told::Update(std::mem::replace(&mut part, empty()))).await?;
+            size = 0;
+        }
+    }
+    part.last = true;
+    line.tell(Told::Update(part)).await?;
+    tracing::debug!(version = %published.version, changes, removals, bytes, "sent an update");
+    Ok(())
+}

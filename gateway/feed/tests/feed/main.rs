@@ -1,0 +1,6 @@
+//! The feed over real TLS: a server, and clients that follow it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod follow;

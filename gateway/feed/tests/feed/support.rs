@@ -1,0 +1,255 @@
+//! A control plane that publishes what a test says, and data planes of it.
+
+use async_trait::async_trait;
+use lychgate_feed::client::{Client, Config, Options, Outcome, Pace};
+use lychgate_feed::enroll::{EnrollError, Enrolled, Enroller};
+use lychgate_feed::server::{self, Feed, Identity};
+use lychgate_feed::{Acknowledgement, GroupId};
+use lychgate_ir::{
+    Attachment, Backend, BackendId, BackendTls, Balance, Certificate, CertificateId, Endpoint, EndpointAddress,
+    EndpointSet, Endpoints, Forward, HostPattern, Listener, Match, PathMatch, Protocol, Redacted, Resolution, Route,
+    Rule, RuleId, Snapshot, Target, Timeouts, UpstreamProtocol, WeightedBackend,
+};
+use lychgate_testkit::Authority;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// No test waits longer for anything; nothing is expected to take so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const TOKEN: &str = "the token of shop/front";
+
+/// Waits for something, but not for ever.
+pub(crate) async fn soon<T>(wanted: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wanted).await.expect("it never came")
+}
+
+pub(crate) fn group() -> GroupId {
+    GroupId::new("shop", "front")
+}
+
+/// Hands out certificates to those who know a token.
+pub(crate) struct Registry {
+    pub(crate) authority: Authority,
+    /// Tokens, and whose they are.
+    pub(crate) tokens: Mutex<Vec<(String, GroupId)>>,
+    /// How long certificates live.
+    pub(crate) life: Duration,
+    pub(crate) issued: AtomicUsize,
+}
+
+#[async_trait]
+impl Enroller for Registry {
+    async fn enroll(&self, token: &Redacted, csr_der: &[u8]) -> Result<Enrolled, EnrollError> {
+        let known = self.tokens.lock().unwrap().iter().find(|(known, _)| known == token.expose()).cloned();
+        let (_, group) = known.ok_or_else(|| EnrollError::Refused("nobody knows this token".to_owned()))?;
+        let uri = group.spiffe("cluster.local");
+        let chain_pem =
+            self.authority.sign_request(csr_der, &uri, self.life.as_secs()).map_err(EnrollError::Malformed)?;
+        self.issued.fetch_add(1, Ordering::SeqCst);
+        Ok(Enrolled { chain_pem, roots_pem: self.authority.pem(), not_after: SystemTime::now() + self.life })
+    }
+}
+
+/// A control plane.
+pub(crate) struct Control {
+    pub(crate) feed: Feed,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) address: SocketAddr,
+    serving: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// What data planes are mounted.
+    pub(crate) home: TempDir,
+}
+
+impl Control {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Duration::from_secs(3600)).await
+    }
+
+    pub(crate) async fn start_with(life: Duration) -> Self {
+        let registry = Registry {
+            authority: Authority::new("feed"),
+            tokens: Mutex::new(vec![(TOKEN.to_owned(), group())]),
+            life,
+            issued: AtomicUsize::new(0),
+        };
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("ca.crt"), registry.authority.pem()).unwrap();
+        std::fs::write(home.path().join("token"), TOKEN).unwrap();
+        let address = ([127, 0, 0, 1], 0).into();
+        let mut control = Self { feed: Feed::new(), registry: Arc::new(registry), address, serving: None, home };
+        control.serve().await;
+        control
+    }
+
+    /// Serves, at the address of before if there was one.
+    pub(crate) async fn serve(&mut self) {
+        let leaf = self.registry.authority.leaf().ip(self.address.ip()).issue();
+        let identity =
+            Identity::new(&leaf.chain_pem(), &Redacted::new(leaf.key_pem()), &self.registry.authority.pem()).unwrap();
+        // Kept for as long as the server wants to know.
+        let (_keep, identity) = watch::channel(identity);
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (feed, registry) = (self.feed.clone(), self.registry.clone());
+        let serving = tokio::spawn(async move {
+            let stopped = async { drop(stopped.await) };
+            server::serve(listener, feed, identity, registry, server::Options::default(), stopped).await;
+        });
+        self.serving = Some((stop, serving));
+    }
+
+    /// Stops serving.
+    pub(crate) async fn stop(&mut self) {
+        if let Some((stop, serving)) = self.serving.take() {
+            let _ = stop.send(());
+            soon(serving).await.unwrap();
+        }
+    }
+
+    /// Options of a data plane of it.
+    pub(crate) fn options(&self, instance: &str) -> Options {
+        Options {
+            control: format!("https://{}", self.address).parse().unwrap(),
+            token_file: self.home.path().join("token"),
+            trust_bundle: self.home.path().join("ca.crt"),
+            cache: None,
+            instance: instance.to_owned(),
+            node: "node".to_owned(),
+            pace: Pace {
+                first: Duration::from_millis(10),
+                longest: Duration::from_millis(100),
+                cache: Duration::from_millis(10),
+                ..Pace::default()
+            },
+        }
+    }
+
+    /// What an instance has said, once it holds what is asked for.
+    pub(crate) async fn acknowledged(
+        &self,
+        instance: &str,
+        holds: impl Fn(&Acknowledgement) -> bool,
+    ) -> Acknowledgement {
+        let mut fleet = self.feed.fleet();
+        let said = |fleet: &server::Fleet| {
+            let client = fleet.clients.iter().find(|(id, _)| &*id.instance == instance)?.1;
+            client.acknowledged.clone().filter(|ack| holds(ack))
+        };
+        let fleet = soon(fleet.wait_for(|fleet| said(fleet).is_some())).await.unwrap();
+        said(&fleet).unwrap()
+    }
+}
+
+/// A data plane that serves nothing, and says that it does.
+pub(crate) struct Plane {
+    pub(crate) client: Arc<Client>,
+    _telling: tokio::task::JoinSet<()>,
+}
+
+impl Plane {
+    pub(crate) async fn start(options: Options) -> Self {
+        let client = Arc::new(Client::start(options).await);
+        let mut telling = tokio::task::JoinSet::new();
+        let (mut configs, teller) = (client.configs(), client.clone());
+        telling.spawn(async move {
+            loop {
+                if let Some(config) = configs.borrow_and_update().clone() {
+                    teller.tell(Outcome { serial: config.serial, ..Outcome::default() });
+                }
+                if configs.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { client, _telling: telling }
+    }
+
+    /// The config, once it holds what is asked for.
+    pub(crate) async fn config(&self, holds: impl Fn(&Config) -> bool) -> Arc<Config> {
+        let mut configs = self.client.configs();
+        let config = soon(configs.wait_for(|config| config.as_ref().is_some_and(|config| holds(config)))).await;
+        config.unwrap().clone().unwrap()
+    }
+
+    /// Stops, when everything is on disk.
+    pub(crate) async fn stop(self) {
+        let Self { client, _telling: mut telling } = self;
+        telling.shutdown().await;
+        soon(Arc::into_inner(client).unwrap().stop()).await;
+    }
+}
+
+pub(crate) fn backend_id(name: &str) -> BackendId {
+    format!("Service/shop/{name}:80").parse().unwrap()
+}
+
+/// A listener, these routes with a rule and a backend each, and a certificate.
+pub(crate) fn snapshot(routes: &[&str]) -> Arc<Snapshot> {
+    let mut snapshot = Snapshot::default();
+    let listener: lychgate_ir::ListenerId = "Gateway/shop/front/http".parse().unwrap();
+    snapshot.listeners.insert(
+        listener.clone(),
+        Arc::new(Listener {
+            id: listener.clone(),
+            addresses: Vec::new(),
+            port: 80,
+            protocol: Protocol::Http,
+            hostname: HostPattern::Any,
+            tls: None,
+            upstream_identity: None,
+            trusted_hops: 0,
+            proxy_protocol_from: Vec::new(),
+        }),
+    );
+    for name in routes {
+        let rule: RuleId = format!("HTTPRoute/shop/{name}#0@1").parse().unwrap();
+        let matches =
+            Match { path: PathMatch::Prefix(format!("/{name}").into()), method: None, headers: vec![], query: vec![] };
+        let target = Target::Backend(backend_id(name));
+        let forward = Forward {
+            backends: vec![WeightedBackend { weight: 1, target, filters: vec![] }],
+            timeouts: Timeouts::default(),
+            retry: None,
+            persistence: None,
+        };
+        let route = Route {
+            id: rule.route.clone(),
+            created: Some(1),
+            attachments: vec![Attachment { listener: listener.clone(), hostnames: vec![HostPattern::Any] }],
+            rules: vec![Arc::new(Rule { id: rule, matches: vec![matches], filters: vec![], forward: Ok(forward) })],
+        };
+        snapshot.routes.insert(route.id.clone(), Arc::new(route));
+        let backend = Backend {
+            id: backend_id(name),
+            protocol: UpstreamProtocol::Auto,
+            tls: BackendTls::Plain,
+            resolution: Resolution::Endpoints,
+            balance: Balance::default(),
+            persistence: None,
+            proxy_protocol: None,
+        };
+        snapshot.backends.insert(backend.id.clone(), Arc::new(backend));
+    }
+    let id: CertificateId = "Secret/shop/cert".parse().unwrap();
+    let certificate =
+        Certificate { id: id.clone(), chain_pem: "a chain".into(), key_pem: Redacted::new("a key".to_owned()) };
+    snapshot.certificates.insert(id, Arc::new(certificate));
+    Arc::new(snapshot)
+}
+
+pub(crate) fn endpoints(backends: &[(&str, u16)]) -> Endpoints {
+    let set = |(name, port): &(&str, u16)| {
+        let address = EndpointAddress::Ip(([10, 0, 0, 1], *port).into());
+        let endpoints = vec![Endpoint { address, terminating: false }];
+        (backend_id(name), Arc::new(EndpointSet { endpoints }))
+    };
+    backends.iter().map(set).collect()
+}
