@@ -44,8 +44,16 @@ fn every_dependency_has_a_reason() {
         .collect();
     assert!(names.len() > 40, "{names:?}");
     let members = ["gateway", "gateway/ir", "gateway/router", "gateway/filters", "gateway/engine", "control/api"];
-    let more =
-        ["gateway/telemetry", "control", "control/admission", "control/translate", "cli", "cli/echo", "cli/testkit"];
+    let more = [
+        "gateway/feed",
+        "gateway/telemetry",
+        "control",
+        "control/admission",
+        "control/translate",
+        "cli",
+        "cli/echo",
+        "cli/testkit",
+    ];
     let manifests: String = members.iter().chain(&more).map(|member| read(format!("{member}/Cargo.toml"))).collect();
     let used = |name: &str| {
         let uses = [format!("\n{name}.workspace"), format!("\n{name} = {{ workspace")];
