@@ -13,3 +13,5 @@
 
 pub mod cluster;
 pub mod observe;
+pub mod provision;
+pub mod revision;

@@ -45,7 +45,7 @@ pub use names::{
     CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION, PROXY_PROTOCOL,
     PROXY_PROTOCOL_FROM, SHARE, TRUSTED_HOPS,
 };
-pub use status::{Finding, ObjectStatus, Overlay, Place, SocketTrouble, Statuses};
+pub use status::{Assigned, Finding, MissingAddress, ObjectStatus, Overlay, Place, SocketTrouble, Statuses};
 
 use lychgate_api::Objects;
 use lychgate_ir::{Endpoints, Snapshot};

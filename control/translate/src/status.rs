@@ -8,7 +8,7 @@ mod overlay;
 pub(crate) mod reason;
 mod transition;
 
-pub use overlay::{Overlay, SocketTrouble};
+pub use overlay::{Assigned, MissingAddress, Overlay, SocketTrouble};
 
 use lychgate_api::ObjectRef;
 use lychgate_api::gateway::{

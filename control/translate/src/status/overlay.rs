@@ -8,7 +8,7 @@ mod pending;
 
 use super::condition::{self, Problem, Writer, sentences};
 use super::{ObjectStatus, Statuses, reason};
-use lychgate_api::gateway::{GatewayStatus, ListenerSetStatus, ListenerStatus, RouteStatus};
+use lychgate_api::gateway::{GatewayStatus, GatewayStatusAddress, ListenerSetStatus, ListenerStatus, RouteStatus};
 use lychgate_api::meta::{Condition, ConditionStatus};
 use lychgate_api::{Kind, ObjectKey, ObjectRef};
 use lychgate_ir::{
@@ -28,6 +28,38 @@ pub struct Overlay {
     pub stale: BTreeMap<CertificateId, String>,
     /// Listeners that no data plane has acknowledged yet as they are, and what is waited for.
     pub pending: BTreeMap<ListenerId, String>,
+    /// Where Gateways can be reached, if that is for others to say: in a cluster, Services have the addresses.
+    pub addresses: BTreeMap<GatewayId, Assigned>,
+}
+
+/// The addresses of a Gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assigned {
+    /// Those that it has.
+    pub addresses: Vec<GatewayStatusAddress>,
+    /// What it does not have, though it should.
+    pub missing: Option<MissingAddress>,
+}
+
+/// Why a Gateway does not have an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MissingAddress {
+    /// None was assigned yet.
+    NotAssigned(String),
+    /// One that it asks for cannot be had.
+    NotUsable(String),
+}
+
+impl Assigned {
+    /// Adds a reason to what is missing.
+    pub fn explain(&mut self, why: &str) {
+        match &mut self.missing {
+            Some(MissingAddress::NotAssigned(message) | MissingAddress::NotUsable(message)) => {
+                *message = format!("{why} | {message}");
+            }
+            None => {}
+        }
+    }
 }
 
 /// Why a listener does not have all of its sockets.
@@ -43,8 +75,9 @@ impl Statuses {
     /// The statuses of a translation, with what became of its snapshot.
     #[must_use]
     pub fn overlaid(&self, snapshot: &Snapshot, overlay: &Overlay) -> Self {
-        let Overlay { sockets, rejected, stale, pending } = overlay;
-        if sockets.is_empty() && rejected.is_empty() && stale.is_empty() && pending.is_empty() {
+        let Overlay { sockets, rejected, stale, pending, addresses } = overlay;
+        let plain = sockets.is_empty() && rejected.is_empty() && stale.is_empty();
+        if plain && pending.is_empty() && addresses.is_empty() {
             return self.clone();
         }
         let mut entries = (*self.0).clone();
@@ -77,6 +110,13 @@ impl Statuses {
                     }
                 });
             }
+        }
+        for (gateway, assigned) in addresses {
+            edit(reference(Kind::Gateway, &gateway.0), &|status| {
+                if let ObjectStatus::Gateway(status) = status {
+                    assign(status, assigned);
+                }
+            });
         }
         let mut by_route: BTreeMap<&RouteId, Vec<&(RuleId, String)>> = BTreeMap::new();
         for rejection in rejected {
@@ -182,6 +222,22 @@ fn listener_status(listener: &mut ListenerStatus, trouble: &SocketTrouble) {
         set(accepted, false, &problem);
     }
     if let Some(programmed) = find(&mut listener.conditions, condition::PROGRAMMED) {
+        set(programmed, false, &problem);
+    }
+}
+
+/// A Gateway that cannot be reached is not programmed, whatever its listeners are.
+fn assign(status: &mut GatewayStatus, assigned: &Assigned) {
+    let Assigned { addresses, missing } = assigned;
+    status.addresses.clone_from(addresses);
+    let problem = match missing {
+        None => return,
+        Some(MissingAddress::NotAssigned(message)) => Problem::new(reason::ADDRESS_NOT_ASSIGNED, message.clone()),
+        Some(MissingAddress::NotUsable(message)) => Problem::new(reason::ADDRESS_NOT_USABLE, message.clone()),
+    };
+    if let Some(programmed) = find(&mut status.conditions, condition::PROGRAMMED)
+        && programmed.status == ConditionStatus::True
+    {
         set(programmed, false, &problem);
     }
 }
@@ -330,6 +386,32 @@ spec:
             said,
             ["listener a Programmed=False (PortUnavailable)", "listener b Programmed=False (PortUnavailable)"]
         );
+    }
+
+    #[test]
+    fn a_gateway_without_its_address_is_not_programmed() {
+        let address = GatewayStatusAddress {
+            r#type: lychgate_api::gateway::AddressType::IpAddress,
+            value: "192.0.2.1".to_owned(),
+            routability: None,
+        };
+        let assigned = |missing| {
+            let translation = translated();
+            let id = translation.snapshot.listeners.keys().next().unwrap().gateway.clone();
+            let assigned = Assigned { addresses: vec![address.clone()], missing };
+            let overlay = Overlay { addresses: [(id, assigned)].into(), ..Overlay::default() };
+            translation.statuses.overlaid(&translation.snapshot, &overlay)
+        };
+        let statuses = assigned(None);
+        assert_eq!(statuses.problems().count(), 0);
+        assert!(statuses.iter().any(|(_, status)| match &**status {
+            ObjectStatus::Gateway(status) => status.addresses == [address.clone()],
+            _ => false,
+        }));
+        let statuses = assigned(Some(MissingAddress::NotUsable("taken".to_owned())));
+        let said: Vec<_> =
+            statuses.problems().map(|it| (it.condition.r#type.as_str(), it.condition.reason.as_str())).collect();
+        assert_eq!(said, [("Programmed", "AddressNotUsable")]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(crate) const INVALID_KIND: &str = "InvalidKind";
 // Gateways.
 pub(crate) const UNSUPPORTED_ADDRESS: &str = "UnsupportedAddress";
 pub(crate) const ADDRESS_NOT_USABLE: &str = "AddressNotUsable";
+pub(crate) const ADDRESS_NOT_ASSIGNED: &str = "AddressNotAssigned";
 pub(crate) const LISTENERS_NOT_VALID: &str = "ListenersNotValid";
 pub(crate) const LISTENERS_NOT_RESOLVED: &str = "ListenersNotResolved";
 pub(crate) const INVALID_CLIENT_CERTIFICATE_REF: &str = "InvalidClientCertificateRef";

@@ -1,0 +1,361 @@
+//! From objects to what there shall be, as goldens; and what is never deleted.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
+
+use super::drift::{is_current, keep_replicas, mark};
+use super::*;
+use lychgate_admission::read_text;
+use lychgate_api::{ObjectKey, Objects};
+use lychgate_translate::{MissingAddress, Options, Translation, translate};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const CLASSES: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: lychgate}
+spec: {controllerName: lychgate.dev/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: lychgate-egress}
+spec: {controllerName: lychgate.dev/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: other}
+spec: {controllerName: example.com/other}
+";
+
+const EDGE: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop, uid: u-edge}
+spec:
+  gatewayClassName: lychgate
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+";
+
+fn context() -> Context {
+    Context {
+        image: "registry.example/lychgate-gateway:1".to_owned(),
+        pull_policy: None,
+        pull_secrets: Vec::new(),
+        control: "https://lychgate-control.lychgate-system.svc:9910".to_owned(),
+        trust_bundle: "PEM".to_owned(),
+        revision: None,
+    }
+}
+
+struct World {
+    objects: Objects,
+    translation: Translation,
+    groups: Groups,
+}
+
+fn world(documents: &[&str]) -> World {
+    let text = [&[CLASSES], documents].concat().join("\n---\n");
+    let read = read_text("test.yaml", &text);
+    assert!(read.diagnostics.is_empty(), "{:?}", read.diagnostics);
+    let objects: Objects = read.objects.into_iter().map(|admitted| admitted.object).collect();
+    let translation = translate(&objects, &Options::default(), None);
+    let groups = groups(&objects, &translation.snapshot, &translation.statuses);
+    World { objects, translation, groups }
+}
+
+impl World {
+    fn desired(&self) -> Vec<Value> {
+        self.groups.wanted.values().flat_map(|group| desired(group, &context())).collect()
+    }
+
+    /// What an API server would have after all of this was written.
+    fn live(&self) -> BTreeMap<LiveKey, Live> {
+        self.desired().into_iter().map(written).collect()
+    }
+
+    fn obsolete(&self, live: &BTreeMap<LiveKey, Live>) -> Vec<String> {
+        let desired: BTreeSet<LiveKey> = self.desired().iter().filter_map(LiveKey::of).collect();
+        let statuses = &self.translation.statuses;
+        obsolete(live, &self.groups, &desired, &self.objects, statuses).into_iter().map(LiveKey::to_string).collect()
+    }
+}
+
+fn written(object: Value) -> (LiveKey, Live) {
+    let key = LiveKey::of(&object).unwrap();
+    let mut object = mark(object);
+    object["metadata"]["managedFields"] = json!([{"manager": "lychgate-control", "operation": "Apply"}]);
+    (key, Live(object))
+}
+
+#[test]
+fn a_plain_gateway() {
+    insta::assert_yaml_snapshot!(world(&[EDGE]).desired());
+}
+
+#[test]
+fn an_egress_gateway_is_for_the_cluster_only() {
+    let services = world(&[&EDGE.replace("gatewayClassName: lychgate", "gatewayClassName: lychgate-egress")]);
+    let services: Vec<Value> = services.desired().into_iter().filter(|object| object["kind"] == "Service").collect();
+    assert_eq!(services[0]["spec"]["type"], "ClusterIP");
+}
+
+const EVERYTHING: &str = "
+apiVersion: lychgate.dev/v1alpha1
+kind: GatewayParameters
+metadata: {name: all, namespace: shop}
+spec:
+  deployment:
+    replicas: 9
+    autoscaling: {minReplicas: 2, maxReplicas: 8, targetCpuUtilization: 70}
+    resources: {requests: {cpu: 2, memory: 128Mi}, limits: {memory: 1Gi}}
+    disruptionBudget: {maxUnavailable: 1}
+    topologySpread: [{topologyKey: topology.kubernetes.io/zone, maxSkew: 2, whenUnsatisfiable: DoNotSchedule}]
+    nodeSelector: {kubernetes.io/os: linux}
+    tolerations: [{key: edge, operator: Exists, effect: NoSchedule}]
+    priorityClassName: system-cluster-critical
+    drainSeconds: 120
+    args: [--access-log=-, --max-connections=1000]
+    labels: {team: edge, lychgate.dev/group: forged}
+    annotations: {sidecar.example/inject: 'false'}
+  service:
+    type: LoadBalancer
+    loadBalancerClass: example.com/lb
+    loadBalancerSourceRanges: [192.0.2.0/24]
+    externalTrafficPolicy: Local
+    ipFamilyPolicy: PreferDualStack
+    extraPorts:
+      - {name: metrics, port: 9090, targetPort: 9900}
+      - {name: mine, port: 80}
+    labels: {lb: edge}
+    annotations: {lb.example/size: big}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop, uid: u-edge}
+spec:
+  gatewayClassName: lychgate
+  infrastructure:
+    labels: {key2: value2, app.kubernetes.io/managed-by: somebody}
+    annotations: {key1: value1}
+    parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: all}
+  allowedListeners: {namespaces: {from: Same}}
+  listeners:
+    - {name: http, port: 80, protocol: HTTP}
+    - {name: dns, port: 53, protocol: UDP}
+    - {name: admin, port: 9900, protocol: TCP}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: more, namespace: shop}
+spec:
+  parentRef: {name: edge}
+  listeners: [{name: late, port: 8080, protocol: HTTP}]
+";
+
+#[test]
+fn every_parameter_has_its_effect() {
+    insta::assert_yaml_snapshot!(world(&[EVERYTHING]).desired());
+}
+
+const SHARED: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: late
+  namespace: shop
+  uid: u-late
+  creationTimestamp: 2026-01-02T00:00:00Z
+  annotations: {lychgate.dev/share: front}
+spec:
+  gatewayClassName: lychgate
+  infrastructure: {labels: {a: late, b: late}}
+  addresses: [{value: 192.0.2.7}]
+  listeners: [{name: http, port: 81, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: early
+  namespace: shop
+  uid: u-early
+  creationTimestamp: 2026-01-01T00:00:00Z
+  annotations: {lychgate.dev/share: front}
+spec:
+  gatewayClassName: lychgate
+  infrastructure: {labels: {a: early}}
+  listeners: [{name: http, port: 82, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: elsewhere
+  namespace: other
+  uid: u-elsewhere
+  annotations: {lychgate.dev/share: front}
+spec:
+  gatewayClassName: lychgate
+  listeners: [{name: http, port: 83, protocol: HTTP}]
+";
+
+#[test]
+fn gateways_that_share() {
+    let desired = world(&[SHARED]).desired();
+    let services: Vec<Value> = desired.into_iter().filter(|object| object["kind"] == "Service").collect();
+    insta::assert_yaml_snapshot!(services);
+}
+
+#[test]
+fn the_longest_name_fits() {
+    let long = format!("{}.{}", "a".repeat(200), "b".repeat(52));
+    let desired = world(&[&EDGE.replace("name: edge", &format!("name: {long}"))]).desired();
+    for object in &desired {
+        assert!(object["metadata"]["name"].as_str().unwrap().len() <= 63);
+        for value in object["metadata"]["labels"].as_object().unwrap().values() {
+            assert!(value.as_str().unwrap().len() <= 63, "{value}");
+        }
+    }
+    assert_eq!(desired.len(), 4);
+}
+
+#[test]
+fn what_others_add_is_no_drift_and_what_they_change_is() {
+    let deployment = mark(world(&[EDGE]).desired().remove(2));
+    let mut there = deployment.clone();
+    there["status"] = json!({"replicas": 1});
+    there["spec"]["progressDeadlineSeconds"] = 600.into();
+    there["spec"]["template"]["spec"]["containers"][0]["terminationMessagePath"] = "/dev/termination-log".into();
+    assert!(is_current(&Live(there.clone()), &deployment));
+
+    let mut scaled = there.clone();
+    scaled["spec"]["replicas"] = 5.into();
+    assert!(!is_current(&Live(scaled), &deployment));
+    let mut joined = there.clone();
+    joined["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "sidecar"}));
+    assert!(!is_current(&Live(joined), &deployment));
+    // A field that was wanted before, and is not any more, is only seen by the mark.
+    let mut before = there;
+    before["metadata"]["annotations"]["lychgate.dev/applied"] = "0".into();
+    assert!(!is_current(&Live(before), &deployment));
+}
+
+#[test]
+fn an_autoscaler_takes_over_without_a_moment_with_one_pod() {
+    let wanted = || json!({"spec": {}});
+    let live = |managers: Value| Live(json!({"metadata": {"managedFields": managers}, "spec": {"replicas": 7}}));
+    let ours = json!({"manager": "lychgate-control", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
+    let autoscaler = json!({"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
+
+    let mut new = wanted();
+    keep_replicas(&mut new, None, 2);
+    assert_eq!(new["spec"]["replicas"], 2);
+    let mut before = wanted();
+    keep_replicas(&mut before, Some(&live(json!([ours]))), 2);
+    assert_eq!(before["spec"]["replicas"], 7);
+    let mut after = wanted();
+    keep_replicas(&mut after, Some(&live(json!([ours, autoscaler]))), 2);
+    assert_eq!(after, wanted());
+}
+
+#[test]
+fn nothing_is_deleted_because_a_view_is_empty() {
+    let live = world(&[EDGE]).live();
+    assert!(!live.is_empty());
+    assert!(world(&[]).obsolete(&live).is_empty());
+    // Not even the classes are known.
+    let nothing = translate(&Objects::default(), &Options::default(), None);
+    let none = groups(&Objects::default(), &nothing.snapshot, &nothing.statuses);
+    assert!(obsolete(&live, &none, &BTreeSet::new(), &Objects::default(), &nothing.statuses).is_empty());
+    // A class that is gone takes nothing along either.
+    let unknown = EDGE.replace("gatewayClassName: lychgate", "gatewayClassName: lost");
+    assert!(world(&[&unknown]).obsolete(&live).is_empty());
+}
+
+#[test]
+fn a_refused_gateway_keeps_its_data_plane() {
+    let live = world(&[EDGE]).live();
+    let refused = EDGE.replace(
+        "listeners:",
+        "infrastructure: {parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: lost}}\n  listeners:",
+    );
+    let world = world(&[&refused]);
+    assert!(world.groups.wanted.is_empty());
+    assert_eq!(world.groups.held.len(), 1);
+    assert!(world.obsolete(&live).is_empty());
+}
+
+#[test]
+fn a_gateway_that_is_another_controllers_gives_its_data_plane_up() {
+    let live = world(&[EDGE]).live();
+    let other = world(&[&EDGE.replace("gatewayClassName: lychgate", "gatewayClassName: other")]);
+    assert_eq!(other.obsolete(&live).len(), live.len());
+    // A new Gateway of the old name is not the one that it was made for.
+    let reborn = EDGE.replace("u-edge", "u-new").replace("gatewayClassName: lychgate", "gatewayClassName: other");
+    assert!(world(&[&reborn]).obsolete(&live).is_empty());
+}
+
+#[test]
+fn what_others_made_is_never_deleted() {
+    let mut live = world(&[EDGE]).live();
+    for live in live.values_mut() {
+        live.0["metadata"]["managedFields"] = json!([{"manager": "helm", "operation": "Update"}]);
+    }
+    let other = world(&[&EDGE.replace("gatewayClassName: lychgate", "gatewayClassName: other")]);
+    assert!(other.obsolete(&live).is_empty());
+}
+
+#[test]
+fn parts_that_are_wanted_no_more_go() {
+    let live = world(&[EVERYTHING]).live();
+    let gone = world(&[EDGE]).obsolete(&live);
+    let expected = ["HorizontalPodAutoscaler/shop/lychgate-edge", "PodDisruptionBudget/shop/lychgate-edge"];
+    assert_eq!(gone, expected);
+    // A Gateway that shares from now on leaves what it had alone.
+    let shared = EDGE.replace("uid: u-edge", "uid: u-edge, annotations: {lychgate.dev/share: front}");
+    assert_eq!(world(&[&shared]).obsolete(&world(&[EDGE]).live()).len(), 4);
+}
+
+fn balanced(live: &mut BTreeMap<LiveKey, Live>, name: &str, ingress: Value) {
+    let key = LiveKey { kind: LiveKind::Service, key: ObjectKey::new("shop", name) };
+    live.get_mut(&key).unwrap().0["status"] = json!({"loadBalancer": {"ingress": ingress}});
+}
+
+fn assigned(world: &World, live: &BTreeMap<LiveKey, Live>) -> (Vec<String>, Option<&'static str>) {
+    let (_, assigned) = addresses(&world.groups, live).pop_first().unwrap();
+    let missing = assigned.missing.map(|missing| match missing {
+        MissingAddress::NotAssigned(_) => "not assigned",
+        MissingAddress::NotUsable(_) => "not usable",
+    });
+    (assigned.addresses.into_iter().map(|address| format!("{}={}", address.r#type, address.value)).collect(), missing)
+}
+
+#[test]
+fn addresses_are_those_of_the_service() {
+    let world = world(&[EDGE]);
+    let mut live = world.live();
+    assert_eq!(assigned(&world, &live), (Vec::new(), Some("not assigned")));
+    balanced(&mut live, "lychgate-edge", json!([{"ip": "192.0.2.9"}, {"hostname": "lb.example"}]));
+    let both = vec!["IPAddress=192.0.2.9".to_owned(), "Hostname=lb.example".to_owned()];
+    assert_eq!(assigned(&world, &live), (both, None));
+}
+
+#[test]
+fn a_static_address_is_usable_once_a_load_balancer_gives_it() {
+    let asked = EDGE.replace("listeners:", "addresses: [{value: 192.0.2.1}, {value: '2001:db8::1'}]\n  listeners:");
+    let world = world(&[&asked]);
+    let mut live = world.live();
+    let services: Vec<(String, Value)> = live
+        .iter()
+        .filter(|(key, _)| key.kind == LiveKind::Service)
+        .map(|(key, live)| (key.key.name.clone(), live.0["spec"]["loadBalancerIP"].clone()))
+        .collect();
+    assert_eq!(services.len(), 2);
+    assert_eq!(assigned(&world, &live), (Vec::new(), Some("not usable")));
+    let (four, _) = services.iter().find(|(_, ip)| ip == "192.0.2.1").unwrap();
+    // Another address than the one that was asked for is of no use.
+    balanced(&mut live, four, json!([{"ip": "192.0.2.2"}]));
+    assert_eq!(assigned(&world, &live), (Vec::new(), Some("not usable")));
+    balanced(&mut live, four, json!([{"ip": "192.0.2.1"}]));
+    assert_eq!(assigned(&world, &live), (vec!["IPAddress=192.0.2.1".to_owned()], Some("not usable")));
+    let (six, _) = services.iter().find(|(_, ip)| ip == "2001:db8::1").unwrap();
+    balanced(&mut live, six, json!([{"ip": "2001:db8::1"}]));
+    assert_eq!(assigned(&world, &live).1, None);
+}
