@@ -17,6 +17,19 @@ pub(crate) struct Args {
     /// Where the admin port listens (/livez, /readyz, /config, /metrics, /status). Keep it off the internet.
     #[arg(long, value_name = "ADDR", env = "LYCHGATE_ADMIN", default_value = "127.0.0.1:9900")]
     pub(crate) admin: SocketAddr,
+    /// The namespace that the control plane is in: its Lease is there.
+    #[arg(long, value_name = "NAMESPACE", env = "LYCHGATE_NAMESPACE", default_value = "lychgate-system")]
+    pub(crate) namespace: String,
+    /// The Lease by which replicas agree on who writes; the same for all of them, and another for each revision.
+    #[arg(long, value_name = "NAME", default_value = "lychgate-control")]
+    pub(crate) lease: String,
+    /// Which of several control planes this is: it serves Gateways with the label `lychgate.dev/revision` of this value.
+    /// Without one, those without that label.
+    #[arg(long, value_name = "NAME", env = "LYCHGATE_REVISION")]
+    pub(crate) revision: Option<String>,
+    /// What this replica calls itself there, different from all others. By default the host's name and something random.
+    #[arg(long, value_name = "NAME", env = "LYCHGATE_POD_NAME")]
+    pub(crate) identity: Option<String>,
     /// How logs are written, which go to standard error.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
@@ -37,7 +50,8 @@ pub(crate) enum LogFormat {
 impl Args {
     /// From here on, logs are written.
     pub(crate) fn init_logs(&self) {
-        let (filter, error) = match EnvFilter::try_new(&self.log) {
+        // What the client of the cluster meets is told by whoever asked it, with the object that it was about.
+        let (filter, error) = match EnvFilter::try_new(format!("kube_client=off,kube_runtime=off,{}", self.log)) {
             Ok(filter) => (filter, None),
             Err(error) => (EnvFilter::new("info"), Some(error)),
         };

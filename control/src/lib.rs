@@ -11,7 +11,15 @@
 //!     └────────────── status writer <─────────┴── acknowledged ┘
 //! ```
 
+pub mod clock;
 pub mod cluster;
+pub mod feed;
+pub mod lease;
 pub mod observe;
+pub mod process;
 pub mod provision;
 pub mod revision;
+pub mod status;
+pub mod store;
+pub mod translation;
+pub mod watch;

@@ -6,10 +6,9 @@ use anyhow::Context;
 use args::Args;
 use clap::Parser;
 use lychgate_control::cluster;
-use lychgate_control::observe::{Admin, Metrics, Source};
-use serde_json::{Value, json};
+use lychgate_control::lease::{Seat, Terms};
+use lychgate_control::process::{Control, Options};
 use std::process::ExitCode;
-use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -24,45 +23,22 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    let Args { kubeconfig, admin, log_format: _, log: _ } = args;
+    let Args { kubeconfig, admin, namespace, lease, revision, identity, log_format: _, log: _ } = args;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let client = cluster::connect(kubeconfig.as_deref()).await?;
-    let view = Arc::new(View { metrics: Metrics::new()? });
-    let port = Admin::bind(admin, view).await.with_context(|| {
-        format!("the admin port {admin} cannot be bound; end what uses it, or choose another with --admin")
-    })?;
-    tracing::info!(admin = %port.address(), "started");
-    match client.apiserver_version().await {
-        Ok(version) => tracing::info!(version = version.git_version, "the API server answers"),
-        Err(error) => tracing::warn!(%error, "the API server does not answer"),
-    }
+    let seat = Seat { namespace, name: lease, identity: identity.unwrap_or_else(lychgate_control::process::identity) };
+    let options = Options { admin, seat, terms: Terms::default(), revision, provision: None };
+    let control = Control::start(client, options).await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    tracing::info!("ending; once more to end at once");
+    tokio::select! {
+        () = control.stop() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     Ok(())
-}
-
-/// What the admin port sees.
-struct View {
-    metrics: Arc<Metrics>,
-}
-
-impl Source for View {
-    fn not_ready(&self) -> Option<String> {
-        Some("nothing is watched".to_owned())
-    }
-
-    fn config(&self) -> Value {
-        json!({})
-    }
-
-    fn status(&self) -> Value {
-        json!({})
-    }
-
-    fn metrics(&self) -> String {
-        self.metrics.render()
-    }
 }

@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lychgate-feed", &["lychgate-ir"]),
     ("lychgate-admission", &["lychgate-api"]),
     ("lychgate-translate", &["lychgate-api", "lychgate-ir"]),
-    ("lychgate-control", &["lychgate-api", "lychgate-ir", "lychgate-translate"]),
+    ("lychgate-control", &["lychgate-api", "lychgate-feed", "lychgate-ir", "lychgate-translate"]),
     (
         "lychgate-gateway",
         &[

@@ -72,6 +72,12 @@ macro_rules! objects {
                 0 $(+ self.$all.len())+
             }
 
+            /// How many objects of this kind there are.
+            #[must_use]
+            pub fn count(&self, kind: Kind) -> usize {
+                match kind { $(Kind::$kind => self.$all.len()),+ }
+            }
+
             /// Every object, ordered by kind, namespace and name.
             pub fn iter(&self) -> impl Iterator<Item = Object> + '_ {
                 std::iter::empty()$(.chain(self.$all.values().cloned().map(Object::$kind)))+

@@ -2,11 +2,15 @@
 
 use super::drift::{keep_replicas, mark};
 use super::live::{Live, LiveKey, LiveKind};
-use super::marks::MANAGER;
+use super::marks::{MANAGER, REVISION, SHARE};
 use super::watch::read;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::{Api, Client};
+use lychgate_api::gateway::Gateway;
+use lychgate_api::meta::{ObjectMeta, StringMap};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -82,20 +86,32 @@ pub(super) async fn delete(client: Client, key: LiveKey, live: &Live) -> Result<
 
 /// Whether the Gateways that own an object are still as we see them. Asked before anything is deleted: a view may be old,
 /// and a Gateway that has come back keeps what it has.
-pub(super) async fn owners_are(client: Client, namespace: &str, owners: &[(String, Option<String>)]) -> bool {
+pub(super) async fn owners_are(client: Client, namespace: &str, owners: &[(String, Option<Arc<Gateway>>)]) -> bool {
     let resource = kube::core::ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk(
         lychgate_api::GATEWAY_GROUP,
         "v1",
         "Gateway",
     ));
     let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &resource);
-    for (name, version) in owners {
+    for (name, seen) in owners {
+        let Some(seen) = seen else { return false };
         match api.get_metadata_opt(name).await {
-            Ok(Some(gateway)) if gateway.metadata.resource_version == *version => {}
+            Ok(Some(gateway)) if is_as_seen(&gateway.metadata, &seen.metadata) => {}
             Ok(_) | Err(_) => return false,
         }
     }
     true
+}
+
+/// Whether nothing has changed that tells whose a Gateway is. Versions also count statuses, so they are not kept.
+fn is_as_seen(now: &kube::core::ObjectMeta, seen: &ObjectMeta) -> bool {
+    let same = |now: &Option<BTreeMap<String, String>>, seen: &StringMap, name: &str| {
+        now.as_ref().and_then(|all| all.get(name)) == seen.get(name)
+    };
+    now.uid == seen.uid
+        && now.generation.unwrap_or_default() == seen.generation
+        && same(&now.annotations, &seen.annotations, SHARE)
+        && same(&now.labels, &seen.labels, REVISION)
 }
 
 fn api(client: Client, key: &LiveKey) -> Api<DynamicObject> {

@@ -10,6 +10,7 @@ use super::obsolete::obsolete;
 use super::watch::{Change, follow};
 use futures::StreamExt;
 use kube::Client;
+use lychgate_api::gateway::Gateway;
 use lychgate_api::{ObjectKey, Objects};
 use lychgate_ir::{GatewayId, Snapshot};
 use lychgate_translate::{Assigned, Statuses};
@@ -247,13 +248,9 @@ impl Provisioner {
             obsolete(&self.live, &self.groups, names, &view.objects, &view.statuses).into_iter().cloned().collect();
         for key in keys {
             let Some(live) = self.live.get(&key) else { continue };
-            let owners: Vec<(String, Option<String>)> = live
-                .owners()
-                .map(|(name, _)| {
-                    let gateway = view.objects.get_gateway(&ObjectKey::new(key.key.namespace.as_str(), name));
-                    (name.to_owned(), gateway.and_then(|gateway| gateway.metadata.resource_version.clone()))
-                })
-                .collect();
+            let seen = |name| view.objects.get_gateway(&ObjectKey::new(key.key.namespace.as_str(), name)).cloned();
+            let owners: Vec<(String, Option<Arc<Gateway>>)> =
+                live.owners().map(|(name, _)| (name.to_owned(), seen(name))).collect();
             // A parameter's objects go with the parameter; a whole data plane only if its Gateways are surely elsewhere.
             let whole = !live.group().is_some_and(|group| self.groups.wanted.contains_key(&group));
             if whole && !owners_are(self.client.clone(), &key.key.namespace, &owners).await {

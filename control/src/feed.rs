@@ -1,0 +1,5 @@
+//! What each data plane is given.
+
+mod slice;
+
+pub use slice::{Slice, Slicer};

@@ -1,0 +1,146 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use lychgate_admission::read_text;
+use lychgate_api::Objects;
+use lychgate_translate::{Options, Translation, translate};
+
+const OBJECTS: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: c}
+spec: {controllerName: lychgate.dev/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: a, namespace: d}
+spec: {gatewayClassName: c, listeners: [{name: l, protocol: HTTP, port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: b, namespace: d}
+spec: {gatewayClassName: c, listeners: [{name: l, protocol: HTTP, port: 80}, {name: t, protocol: TCP, port: 81}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: one, namespace: d}
+spec: {clusterIP: 10.0.0.1, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: two, namespace: d}
+spec: {clusterIP: 10.0.0.2, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: copy, namespace: d}
+spec: {clusterIP: 10.0.0.3, ports: [{port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: only-a, namespace: d}
+spec:
+  parentRefs: [{name: a}]
+  rules:
+    - filters: [{type: RequestMirror, requestMirror: {backendRef: {name: copy, port: 80}}}]
+      backendRefs: [{name: one, port: 80}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: both, namespace: d}
+spec:
+  parentRefs: [{name: a}, {name: b}]
+  hostnames: [h.example]
+  rules: [{backendRefs: [{name: two, port: 80}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: {name: stream, namespace: d}
+spec:
+  parentRefs: [{name: b, sectionName: t}]
+  rules: [{backendRefs: [{name: one, port: 80}]}]
+";
+
+fn endpoints(of: &str, address: &str) -> String {
+    format!(
+        "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+         metadata: {{name: {of}, namespace: d, labels: {{kubernetes.io/service-name: {of}}}}}\naddressType: IPv4\n\
+         ports: [{{name: '', port: 8080}}]\nendpoints: [{{addresses: [{address}], conditions: {{ready: true}}}}]\n"
+    )
+}
+
+fn translated(text: &str, before: Option<&Translation>) -> Translation {
+    let read = read_text("f.yaml", text);
+    assert!(read.diagnostics.is_empty(), "{:?}", read.diagnostics);
+    let objects: Objects = read.objects.into_iter().map(|admitted| admitted.object).collect();
+    translate(&objects, &Options::default(), before)
+}
+
+fn groups(translation: &Translation) -> BTreeMap<GatewayId, String> {
+    let gateways = translation.snapshot.listeners.keys().map(|id| id.gateway.clone());
+    gateways.map(|gateway| (gateway.clone(), gateway.0.name.to_string())).collect()
+}
+
+fn cut(slicer: &mut Slicer<String>, translation: &Translation) -> BTreeMap<String, Slice> {
+    slicer.cut(&translation.snapshot, &translation.endpoints, &groups(translation)).clone()
+}
+
+fn names<K: ToString>(keys: impl Iterator<Item = K>) -> Vec<String> {
+    keys.map(|key| key.to_string()).collect()
+}
+
+#[test]
+fn everybody_gets_what_concerns_them_and_nothing_else() {
+    let text = [OBJECTS, &endpoints("one", "10.1.0.1"), &endpoints("two", "10.1.0.2")].concat();
+    let translation = translated(&text, None);
+    let slices = cut(&mut Slicer::default(), &translation);
+    assert_eq!(names(slices.keys()), ["a", "b"]);
+    let (a, b) = (&slices["a"], &slices["b"]);
+    assert_eq!(names(a.snapshot.listeners.keys()), ["Gateway/d/a/l"]);
+    assert_eq!(names(a.snapshot.routes.keys()), ["HTTPRoute/d/both", "HTTPRoute/d/only-a"]);
+    assert_eq!(names(a.snapshot.backends.keys()), ["Service/d/copy:80", "Service/d/one:80", "Service/d/two:80"]);
+    assert_eq!(names(b.snapshot.routes.keys()), ["HTTPRoute/d/both"]);
+    assert_eq!(names(b.snapshot.stream_routes.keys()), ["TCPRoute/d/stream"]);
+    assert_eq!(names(b.snapshot.backends.keys()), ["Service/d/one:80", "Service/d/two:80"]);
+    for (name, slice) in &slices {
+        let mut attachments = slice.snapshot.routes.values().flat_map(|route| &route.attachments);
+        assert!(attachments.all(|attachment| &*attachment.listener.gateway.0.name == name));
+        assert!(slice.endpoints.keys().all(|id| slice.snapshot.backends.contains_key(id)));
+    }
+    let both = a.snapshot.routes.values().find(|route| &*route.id.name.name == "both").unwrap();
+    assert_eq!(both.attachments.len(), 1);
+}
+
+#[test]
+fn a_change_costs_only_those_whom_it_concerns() {
+    let text = [OBJECTS, &endpoints("one", "10.1.0.1")].concat();
+    let (mut slicer, first) = (Slicer::default(), translated(&text, None));
+    let before = cut(&mut slicer, &first);
+    let again = cut(&mut slicer, &translated(&text, Some(&first)));
+    assert!(before.iter().all(|(group, slice)| Arc::ptr_eq(&slice.snapshot, &again[group].snapshot)));
+    // Another host on the route that only one has.
+    let changed =
+        text.replace("  parentRefs: [{name: a}]\n", "  parentRefs: [{name: a}]\n  hostnames: [new.example]\n");
+    let second = translated(&changed, Some(&first));
+    let after = cut(&mut slicer, &second);
+    assert!(!Arc::ptr_eq(&before["a"].snapshot, &after["a"].snapshot));
+    assert!(Arc::ptr_eq(&before["b"].snapshot, &after["b"].snapshot));
+    let both =
+        |slice: &Slice| slice.snapshot.routes.values().find(|route| &*route.id.name.name == "both").unwrap().clone();
+    assert!(Arc::ptr_eq(&both(&before["a"]), &both(&after["a"])), "a part of a route that is the same is the same");
+    // Pods come and go in a lane of their own.
+    let third = translated(&[OBJECTS, &endpoints("one", "10.1.0.9")].concat(), None);
+    let moved = cut(&mut slicer, &third);
+    assert!(Arc::ptr_eq(&moved["b"].snapshot, &after["b"].snapshot));
+    assert_ne!(moved["b"].endpoints, after["b"].endpoints);
+}
+
+#[test]
+fn a_group_that_serves_nothing_yet_has_an_empty_slice() {
+    let translation = translated(OBJECTS, None);
+    let mut groups = groups(&translation);
+    groups.insert(GatewayId(lychgate_ir::ObjectName::new("d", "new")), "new".to_owned());
+    let mut slicer = Slicer::default();
+    let slices = slicer.cut(&translation.snapshot, &translation.endpoints, &groups);
+    assert_eq!(slices["new"], Slice::default());
+}

@@ -1,0 +1,279 @@
+//! The process: everything that runs in it, begun in order and ended in order.
+
+use crate::lease::{self, Leadership, Seat, Terms};
+use crate::observe::{Admin, Metrics, Source};
+use crate::provision::{self, Context, Provisioner};
+use crate::status::writer::{Shared, Writer};
+use crate::store::{self, Store};
+use crate::translation::{Addresses, Translated, Translator};
+use crate::watch::Watch;
+use kube::Client;
+use lychgate_api::Kind;
+use lychgate_feed::server::Feed;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the admin port listens.
+    pub admin: SocketAddr,
+    /// Which Lease says who leads, and who we are.
+    pub seat: Seat,
+    /// How long things of the Lease last.
+    pub terms: Terms,
+    /// Which of several control planes this is.
+    pub revision: Option<String>,
+    /// How data planes are made; none makes none, and says nothing of addresses.
+    pub provision: Option<watch::Receiver<Arc<Context>>>,
+}
+
+/// Why nothing runs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Metrics cannot be set up.
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The admin port cannot be bound.
+    #[error("the admin port {address} cannot be bound ({error}); end what uses it, or choose another with --admin")]
+    Admin {
+        /// The port.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
+}
+
+/// A control plane that runs.
+pub struct Control {
+    admin: Admin,
+    feed: Feed,
+    stop: watch::Sender<bool>,
+    /// Those that end in order when told to.
+    ending: JoinSet<()>,
+    /// Those that just end.
+    _running: JoinSet<()>,
+}
+
+impl Control {
+    /// Begins everything. Whether the API server answers does not matter: it is asked until it does.
+    ///
+    /// # Errors
+    /// Where something that is ours cannot be set up.
+    pub async fn start(client: Client, options: Options) -> Result<Self, StartError> {
+        let Options { admin: address, seat, terms, revision, provision } = options;
+        let metrics = Metrics::new()?;
+        let (stop, stopped) = watch::channel(false);
+        let (tell_leader, until) = watch::channel(None);
+        let leadership = Leadership::from(until);
+        let shared = Arc::new(Shared::default());
+        let (tell, translated) = watch::channel(None);
+        let (store, feed) = (Arc::new(Store::default()), Feed::new());
+
+        let Watch { changes, discovered, troubles, tasks } = Watch::start(&client, &metrics);
+        let view = Arc::new(View {
+            metrics: metrics.clone(),
+            translated,
+            shared: shared.clone(),
+            feed: feed.clone(),
+            troubles,
+            leadership: leadership.clone(),
+            stopped: stopped.clone(),
+        });
+        let bound = Admin::bind(address, view.clone()).await;
+        let admin = bound.map_err(|error| StartError::Admin { address, error })?;
+        tracing::info!(admin = %admin.address(), lease = seat.name, identity = seat.identity, "started");
+
+        let mut running = tasks;
+        running.spawn(store::take_in(changes, store.clone(), shared.clone(), metrics.clone()));
+        let (look, addresses) = watch::channel(None);
+        if let Some(context) = provision {
+            let views = views(&mut running, view.translated.clone());
+            let leading = leading(&mut running, leadership.clone());
+            let (provisioner, found) = Provisioner::new(client.clone(), context, views, leading);
+            running.spawn(provisioner.run());
+            running.spawn(hand_on(found, look));
+        }
+        let translator = Translator {
+            store,
+            feed: feed.clone(),
+            statuses: shared.clone(),
+            revision,
+            addresses,
+            tell,
+            metrics: metrics.clone(),
+        };
+        running.spawn(translator.run());
+        let mut ending = JoinSet::new();
+        let writer = Writer { client: client.clone(), shared, discovered, leadership, metrics: metrics.clone() };
+        let (writing, written) = watch::channel(());
+        let stop_writing = stopped.clone();
+        ending.spawn(async move {
+            writer.run(stop_writing).await;
+            drop(writing);
+        });
+        ending.spawn(async move {
+            // The Lease is given back when the last status is written.
+            let (stop_leading, stop_election) = watch::channel(false);
+            let election = lease::take_part(client, seat, terms, tell_leader, stop_election, metrics);
+            let last = async {
+                let mut written = written;
+                while written.changed().await.is_ok() {}
+                stop_leading.send_replace(true);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = election => {}
+                () = last => {}
+            }
+        });
+        Ok(Self { admin, feed, stop, ending, _running: running })
+    }
+
+    /// Where the admin port listens.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// What data planes follow.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        self.feed.clone()
+    }
+
+    /// Finishes the writes that are on their way, gives the Lease back, and ends. Data planes go on with what they have.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.ending.join_next().await.is_some() {}
+    }
+}
+
+/// What provisioning looks at.
+fn views(
+    running: &mut JoinSet<()>,
+    mut translated: watch::Receiver<Option<Arc<Translated>>>,
+) -> watch::Receiver<Option<Arc<provision::View>>> {
+    let (tell, views) = watch::channel(None);
+    running.spawn(async move {
+        while translated.changed().await.is_ok() {
+            let view = translated.borrow_and_update().clone().map(|translated| {
+                let Translated { objects, others: _, broken: _, translation } = &*translated;
+                Arc::new(provision::View {
+                    objects: objects.clone(),
+                    snapshot: translation.snapshot.clone(),
+                    statuses: translation.statuses.clone(),
+                })
+            });
+            tell.send_replace(view);
+        }
+    });
+    views
+}
+
+/// Whether we lead, as something to wait for.
+fn leading(running: &mut JoinSet<()>, mut leadership: Leadership) -> watch::Receiver<bool> {
+    let (tell, leading) = watch::channel(false);
+    running.spawn(async move {
+        loop {
+            let leads = leadership.leads();
+            tell.send_if_modified(|known| std::mem::replace(known, leads) != leads);
+            leadership.changed().await;
+        }
+    });
+    leading
+}
+
+/// The addresses, from the first time on that they are known.
+async fn hand_on(mut found: watch::Receiver<Addresses>, look: watch::Sender<Option<Addresses>>) {
+    while found.changed().await.is_ok() {
+        look.send_replace(Some(found.borrow_and_update().clone()));
+    }
+}
+
+/// What the admin port sees.
+struct View {
+    metrics: Arc<Metrics>,
+    translated: watch::Receiver<Option<Arc<Translated>>>,
+    shared: Arc<Shared>,
+    feed: Feed,
+    troubles: watch::Receiver<BTreeMap<Kind, String>>,
+    leadership: Leadership,
+    stopped: watch::Receiver<bool>,
+}
+
+impl View {
+    fn troubles(&self) -> BTreeMap<String, String> {
+        self.troubles.borrow().iter().map(|(kind, why)| (kind.to_string(), why.clone())).collect()
+    }
+}
+
+impl Source for View {
+    fn not_ready(&self) -> Option<String> {
+        if *self.stopped.borrow() {
+            return Some("it ends".to_owned());
+        }
+        if self.translated.borrow().is_some() {
+            return None;
+        }
+        let troubles: Vec<String> = self.troubles().into_iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
+        Some(if troubles.is_empty() {
+            "not all kinds are listed yet".to_owned()
+        } else {
+            format!("not all kinds can be listed: {}", troubles.join("; "))
+        })
+    }
+
+    fn config(&self) -> Value {
+        let Some(translated) = self.translated.borrow().clone() else { return Value::Null };
+        let translation = &translated.translation;
+        json!({ "snapshot": &*translation.snapshot, "endpoints": translation.endpoints })
+    }
+
+    fn status(&self) -> Value {
+        let statuses: BTreeMap<String, Value> =
+            self.shared.wanted().into_iter().map(|(object, status)| (object.to_string(), status)).collect();
+        let translated = self.translated.borrow().clone();
+        let broken: BTreeMap<String, String> = translated
+            .iter()
+            .flat_map(|translated| translated.broken.iter())
+            .map(|(object, why)| (object.to_string(), why.clone()))
+            .collect();
+        let fleet = self.feed.clients();
+        let clients: Vec<Value> = fleet.clients.iter().map(|(id, client)| {
+            let said = client.acknowledged.as_ref();
+            json!({
+                "group": id.group.to_string(),
+                "instance": &*id.instance,
+                "node": &*client.node,
+                "product": &*client.product,
+                "acknowledged": said.map(|said| said.version.to_string()),
+                "rejected": said.map(|said| said.rejected.iter().map(|one| json!({"what": one.what, "why": one.why})).collect::<Vec<_>>()),
+                "unbound": said.map(|said| said.unbound.iter().map(|one| json!({"socket": one.socket.to_string(), "why": one.why})).collect::<Vec<_>>()),
+            })
+        }).collect();
+        json!({
+            "leads": self.leadership.leads(),
+            "cannotBeWatched": self.troubles(),
+            "cannotBeRead": broken,
+            "dataPlanes": clients,
+            "statuses": statuses,
+        })
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+}
+
+/// A name for this replica: a container that starts again in its pod is another one, and has to wait its turn.
+#[must_use]
+pub fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}_{:08x}", host.trim(), rand::random::<u32>())
+}
