@@ -42,6 +42,15 @@ fuzz: ## Run every fuzz target for SECONDS=60
 test-tracing: ## Traces in a real Jaeger and a real Zipkin, which it brings (needs go, java, mvn)
 	@hack/test-tracing.sh
 
+.PHONY: conformance
+conformance: prepare ## The upstream conformance suite on a cluster of its own: docs/conformance.md (needs root, Go; PROFILE=release)
+	@conformance/run
+
+.PHONY: smoke-cluster
+smoke-cluster: ## Try the conformance rig alone: a cluster, without Lychgate (needs root, Go)
+	@conformance/build tests
+	@conformance/smoke
+
 .PHONY: check
 check: ## The fast answer while writing: does everything compile
 	cargo check --workspace --all-targets --locked

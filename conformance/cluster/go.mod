@@ -1,0 +1,3 @@
+module lychgate.dev/conformance/cluster
+
+go 1.24.0
