@@ -118,6 +118,15 @@ impl Authority {
         self.certificate.der()
     }
 
+    /// A Kubernetes ClusterTrustBundle with its certificate, as YAML.
+    pub fn cluster_trust_bundle(&self, name: &str) -> String {
+        let pem: String = self.pem().lines().map(|line| format!("    {line}\n")).collect();
+        format!(
+            "apiVersion: certificates.k8s.io/v1beta1\nkind: ClusterTrustBundle\nmetadata:\n  name: {name}\nspec:\n  \
+             trustBundle: |\n{pem}"
+        )
+    }
+
     /// A Kubernetes ConfigMap with its certificate under `ca.crt`, as YAML.
     pub fn config_map(&self, namespace: &str, name: &str) -> String {
         let pem: String = self.pem().lines().map(|line| format!("    {line}\n")).collect();

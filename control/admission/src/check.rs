@@ -32,6 +32,7 @@ pub(crate) fn check_object(object: &Object, found: &mut Violations) {
         | Object::GatewayParameters(_)
         | Object::Secret(_)
         | Object::ConfigMap(_)
+        | Object::ClusterTrustBundle(_)
         | Object::Namespace(_) => {}
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn text(kind: Kind) -> &'static str {
         Kind::EndpointSlice => include_str!("../core/endpointslices.json"),
         Kind::Secret => include_str!("../core/secrets.json"),
         Kind::ConfigMap => include_str!("../core/configmaps.json"),
+        Kind::ClusterTrustBundle => include_str!("../core/clustertrustbundles.json"),
         Kind::Namespace => include_str!("../core/namespaces.json"),
     }
 }
@@ -85,5 +86,6 @@ macro_rules! lazily {
 /// The schemas of a kind, read when they are needed first.
 pub(crate) fn crd(kind: Kind) -> &'static Crd {
     lazily!(kind: GatewayClass, Gateway, ListenerSet, HttpRoute, GrpcRoute, TlsRoute, TcpRoute, UdpRoute,
-        BackendTlsPolicy, ReferenceGrant, XBackend, GatewayParameters, Service, EndpointSlice, Secret, ConfigMap, Namespace)
+        BackendTlsPolicy, ReferenceGrant, XBackend, GatewayParameters, Service, EndpointSlice, Secret, ConfigMap,
+        ClusterTrustBundle, Namespace)
 }

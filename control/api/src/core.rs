@@ -1,5 +1,6 @@
 //! The core kinds that routes and Gateways lead to. Only what we read of them; the rest of each is passed over.
 
+pub mod clustertrustbundle;
 pub mod configmap;
 pub mod endpointslice;
 pub mod namespace;
@@ -9,6 +10,7 @@ pub mod service;
 mod base64_map;
 
 pub use base64_map::decode_base64;
+pub use clustertrustbundle::{ClusterTrustBundle, ClusterTrustBundleSpec};
 pub use configmap::ConfigMap;
 pub use endpointslice::{AddressFamily, Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 pub use namespace::Namespace;

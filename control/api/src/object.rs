@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
+use crate::core::{ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Secret, Service};
 use crate::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
     UdpRoute, XBackend,
@@ -208,6 +208,7 @@ kinds! {
     EndpointSlice: "discovery.k8s.io", ["v1"], "EndpointSlice", true;
     Secret: "", ["v1"], "Secret", true;
     ConfigMap: "", ["v1"], "ConfigMap", true;
+    ClusterTrustBundle: "certificates.k8s.io", ["v1beta1", "v1alpha1"], "ClusterTrustBundle", false;
     Namespace: "", ["v1"], "Namespace", false;
 }
 

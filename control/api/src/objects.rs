@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
+use crate::core::{ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Secret, Service};
 use crate::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
     UdpRoute, XBackend,
@@ -109,6 +109,7 @@ objects! {
     EndpointSlice endpoint_slices get_endpoint_slice;
     Secret secrets get_secret;
     ConfigMap config_maps get_config_map;
+    ClusterTrustBundle cluster_trust_bundles get_cluster_trust_bundle;
     Namespace namespaces get_namespace;
 }
 

@@ -120,9 +120,17 @@ fn unchanged(objects: &Objects, parents: &Parents, before: Option<&Memo>) -> Unc
 
 /// Whether all that backends are made of is the very same.
 fn same_backends(old: &Objects, new: &Objects) -> bool {
-    [Kind::Service, Kind::XBackend, Kind::BackendTlsPolicy, Kind::ReferenceGrant, Kind::ConfigMap, Kind::Secret]
-        .iter()
-        .all(|kind| old.shares(new, *kind))
+    [
+        Kind::Service,
+        Kind::XBackend,
+        Kind::BackendTlsPolicy,
+        Kind::ReferenceGrant,
+        Kind::ConfigMap,
+        Kind::ClusterTrustBundle,
+        Kind::Secret,
+    ]
+    .iter()
+    .all(|kind| old.shares(new, *kind))
 }
 
 fn listeners(plans: &[GatewayPlan<'_>], old: Option<&Snapshot>) -> BTreeMap<ListenerId, Arc<Listener>> {

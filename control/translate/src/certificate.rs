@@ -1,9 +1,9 @@
-//! Certificates and trust anchors: whether what a Secret or ConfigMap holds can be used.
+//! Certificates and trust anchors: whether what a Secret, ConfigMap or ClusterTrustBundle holds can be used.
 //!
 //! Parsing keys is slow, and the objects rarely change, so every verdict is remembered with the object it was passed on.
 
 use crate::names::name_of;
-use lychgate_api::core::{ConfigMap, Secret};
+use lychgate_api::core::{ClusterTrustBundle, ConfigMap, Secret};
 use lychgate_api::{ObjectKey, Objects, Resource};
 use lychgate_ir::{Certificate, CertificateId, Redacted};
 use rustls::pki_types::pem::PemObject;
@@ -15,11 +15,12 @@ use std::sync::Arc;
 /// A verdict, and the object that it was passed on.
 type Checked<Object, Good> = (Arc<Object>, Result<Good, String>);
 
-/// What was found out about Secrets and ConfigMaps, now and in the translation before.
+/// What was found out about each of them, now and in the translation before.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verdicts {
     pairs: BTreeMap<ObjectKey, Checked<Secret, Arc<Certificate>>>,
     bundles: BTreeMap<ObjectKey, Checked<ConfigMap, Arc<str>>>,
+    cluster_bundles: BTreeMap<ObjectKey, Checked<ClusterTrustBundle, Arc<str>>>,
 }
 
 /// Reads certificates and trust anchors, each at most once.
@@ -38,32 +39,28 @@ impl<'a> Store<'a> {
     pub(crate) fn pair(&self, key: &ObjectKey) -> Result<Arc<Certificate>, String> {
         let secret = self.objects.get_secret(key);
         let secret = secret.ok_or_else(|| format!("Secret {key} does not exist; create it"))?;
-        if let Some((_, verdict)) = self.now.borrow().pairs.get(key) {
-            return verdict.clone();
-        }
-        let before = self.before.and_then(|before| before.pairs.get(key)).filter(|(old, _)| old == secret);
-        let verdict = match before {
-            Some((_, verdict)) => verdict.clone(),
-            None => read_pair(key, secret).map(Arc::new),
-        };
-        self.now.borrow_mut().pairs.insert(key.clone(), (secret.clone(), verdict.clone()));
-        verdict
+        let before = self.before.map(|before| &before.pairs);
+        remembered(&mut self.now.borrow_mut().pairs, before, key, secret, || read_pair(key, secret).map(Arc::new))
     }
 
     /// The trust anchors of a ConfigMap's `ca.crt`, or why there are none.
     pub(crate) fn bundle(&self, key: &ObjectKey) -> Result<Arc<str>, String> {
         let map = self.objects.get_config_map(key);
         let map = map.ok_or_else(|| format!("ConfigMap {key} does not exist; create it"))?;
-        if let Some((_, verdict)) = self.now.borrow().bundles.get(key) {
-            return verdict.clone();
-        }
-        let before = self.before.and_then(|before| before.bundles.get(key)).filter(|(old, _)| old == map);
-        let verdict = match before {
-            Some((_, verdict)) => verdict.clone(),
-            None => read_bundle(key, map),
-        };
-        self.now.borrow_mut().bundles.insert(key.clone(), (map.clone(), verdict.clone()));
-        verdict
+        let before = self.before.map(|before| &before.bundles);
+        remembered(&mut self.now.borrow_mut().bundles, before, key, map, || read_config_map(key, map))
+    }
+
+    /// The trust anchors of a ClusterTrustBundle, or why there are none.
+    pub(crate) fn cluster_bundle(&self, name: &str) -> Result<Arc<str>, String> {
+        let key = ObjectKey::new("", name);
+        let bundle = self.objects.get_cluster_trust_bundle(&key);
+        let bundle = bundle.ok_or_else(|| {
+            format!("ClusterTrustBundle {key} does not exist; create it, on a cluster that has the kind")
+        })?;
+        let before = self.before.map(|before| &before.cluster_bundles);
+        let read = || read_anchors(&format!("spec.trustBundle of ClusterTrustBundle {key}"), &bundle.spec.trust_bundle);
+        remembered(&mut self.now.borrow_mut().cluster_bundles, before, &key, bundle, read)
     }
 
     /// The certificate of this id, if it is good.
@@ -76,6 +73,23 @@ impl<'a> Store<'a> {
     pub(crate) fn into_verdicts(self) -> Verdicts {
         self.now.into_inner()
     }
+}
+
+/// The verdict of now, else the one of before if the object is the same, else a new one.
+fn remembered<Object: PartialEq, Good: Clone>(
+    now: &mut BTreeMap<ObjectKey, Checked<Object, Good>>,
+    before: Option<&BTreeMap<ObjectKey, Checked<Object, Good>>>,
+    key: &ObjectKey,
+    object: &Arc<Object>,
+    read: impl FnOnce() -> Result<Good, String>,
+) -> Result<Good, String> {
+    if let Some((_, verdict)) = now.get(key) {
+        return verdict.clone();
+    }
+    let before = before.and_then(|before| before.get(key)).filter(|(old, _)| old == object);
+    let verdict = before.map_or_else(read, |(_, verdict)| verdict.clone());
+    now.insert(key.clone(), (object.clone(), verdict.clone()));
+    verdict
 }
 
 /// Why a Secret holds no certificate with its key (type `kubernetes.io/tls`), if it does not.
@@ -112,17 +126,22 @@ fn read_pair(key: &ObjectKey, secret: &Secret) -> Result<Certificate, String> {
     })
 }
 
-fn read_bundle(key: &ObjectKey, map: &ConfigMap) -> Result<Arc<str>, String> {
+fn read_config_map(key: &ObjectKey, map: &ConfigMap) -> Result<Arc<str>, String> {
     let bytes = map.get("ca.crt").ok_or_else(|| format!("ConfigMap {key} has no ca.crt"))?;
     let text = std::str::from_utf8(bytes).map_err(|_| format!("ca.crt of ConfigMap {key} is not PEM text"))?;
+    read_anchors(&format!("ca.crt of ConfigMap {key}"), text)
+}
+
+/// `place` says where the text is.
+fn read_anchors(place: &str, text: &str) -> Result<Arc<str>, String> {
     let certificates = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|error| format!("ca.crt of ConfigMap {key} is not PEM: {error}"))?;
+    let certificates = certificates.map_err(|error| format!("{place} is not PEM: {error}"))?;
     if certificates.is_empty() {
-        return Err(format!("ca.crt of ConfigMap {key} holds no CERTIFICATE in PEM"));
+        return Err(format!("{place} holds no CERTIFICATE in PEM"));
     }
     let mut roots = rustls::RootCertStore::empty();
     for certificate in certificates {
-        roots.add(certificate).map_err(|error| format!("ca.crt of ConfigMap {key} is no trust anchor: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("{place} is no trust anchor: {error}"))?;
     }
     Ok(text.into())
 }

@@ -75,16 +75,18 @@ impl<'a> World<'a> {
     /// Follows a reference to trust anchors.
     pub(crate) fn trust_anchors(&self, from: Referrer<'_>, to: Referent<'_>) -> Result<Arc<str>, BadRef> {
         let Referent { group, kind, namespace, name } = to;
-        if !(group.is_empty() && kind == Kind::ConfigMap.as_str()) {
-            return Err(BadRef::Kind(format!(
-                "{} {name} is no ConfigMap; refer to a ConfigMap with a ca.crt",
+        match Kind::find(group, kind) {
+            Some(Kind::ConfigMap) if self.grants.permit(from, to) => {
+                self.store.bundle(&ObjectKey::new(namespace, name)).map_err(BadRef::Broken)
+            }
+            Some(Kind::ConfigMap) => Err(BadRef::NotPermitted(advice(from, to))),
+            // It is in no namespace, so there is nobody to grant it.
+            Some(Kind::ClusterTrustBundle) => self.store.cluster_bundle(name).map_err(BadRef::Broken),
+            Some(_) | None => Err(BadRef::Kind(format!(
+                "{} {name} holds no trust anchors; refer to a ConfigMap with a ca.crt, or to a ClusterTrustBundle",
                 qualified(group, kind)
-            )));
+            ))),
         }
-        if !self.grants.permit(from, to) {
-            return Err(BadRef::NotPermitted(advice(from, to)));
-        }
-        self.store.bundle(&ObjectKey::new(namespace, name)).map_err(BadRef::Broken)
     }
 }
 

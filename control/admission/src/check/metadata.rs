@@ -58,6 +58,7 @@ pub(crate) fn check_metadata(kind: Kind, metadata: &Map<String, Value>, found: &
 const LABEL: &str = "up to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit";
 const LABEL_1035: &str = "up to 63 of a-z, 0-9 and '-', beginning with a letter and ending with a letter or digit";
 const SUBDOMAIN: &str = "up to 253 of a-z, 0-9, '-' and '.', each part beginning and ending with a letter or digit";
+const SIGNED: &str = "a name of up to 253 of a-z, 0-9, '-' and '.', after the signer's and a colon if it is a signer's";
 const QUALIFIED: &str = "a name of up to 63 letters, digits, '-', '_' or '.', optionally after a DNS name and a slash";
 
 /// Whether it is a name for the kind, and what such names are.
@@ -65,6 +66,7 @@ fn name_form(kind: Kind, name: &str) -> (bool, &'static str) {
     match kind {
         Kind::Service => (is_dns_1035_label(name), LABEL_1035),
         Kind::Namespace => (is_dns_label(name), LABEL),
+        Kind::ClusterTrustBundle => (name.split(':').all(is_dns_subdomain), SIGNED),
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::ListenerSet

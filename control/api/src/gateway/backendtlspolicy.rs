@@ -48,7 +48,7 @@ pub struct LocalPolicyTargetReferenceWithSectionName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackendTlsPolicyValidation {
-    /// Trust anchors: ConfigMaps with `ca.crt`, or other kinds.
+    /// Trust anchors: ConfigMaps with `ca.crt`, ClusterTrustBundles, or other kinds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ca_certificate_refs: Vec<LocalObjectReference>,
     /// A set of trust anchors that the host knows.

@@ -127,7 +127,7 @@ pub struct TlsPortConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FrontendTlsValidation {
-    /// Trust anchors: ConfigMaps with `ca.crt`, or other kinds.
+    /// Trust anchors: ConfigMaps with `ca.crt`, ClusterTrustBundles, or other kinds.
     pub ca_certificate_refs: Vec<ObjectReference>,
     /// Whether clients without a valid certificate are let in all the same.
     #[serde(default)]

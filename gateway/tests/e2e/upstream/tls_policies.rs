@@ -56,6 +56,23 @@ async fn a_backend_is_believed_by_its_authority_and_its_name() {
 }
 
 #[tokio::test]
+async fn trust_anchors_of_the_whole_cluster_verify_backends_and_may_be_replaced() {
+    let (authority, other) = (Authority::new("ca"), Authority::new("ca"));
+    let (_server, address) = backend(&authority.server(&["b.example"])).await;
+    let validation = "{caCertificateRefs: [{group: certificates.k8s.io, kind: ClusterTrustBundle, name: everybody}], \
+                      hostname: b.example}";
+    let bundle = authority.cluster_trust_bundle("everybody");
+    let bed = bed(address, &authority, &[("b", validation)]).await;
+    // Without it, nobody is believed, and nothing is sent.
+    assert_eq!(bed.get("b").await.status, 500);
+    bed.site.write("bundle.yaml", &bundle).await;
+    assert_eq!(bed.get("b").await.status, 200);
+    bed.site.write("bundle.yaml", &other.cluster_trust_bundle("everybody")).await;
+    assert_eq!(bed.get("b").await.status, 502);
+    bed.stop().await;
+}
+
+#[tokio::test]
 async fn names_that_are_asked_for_go_before_the_hostname() {
     let authority = Authority::new("ca");
     let leaf = authority.leaf().dns("b.example").dns("alt.example").uri("spiffe://example/b").issue();
