@@ -51,6 +51,14 @@ smoke-cluster: ## Try the conformance rig alone: a cluster, without Lychgate (ne
 	@conformance/build tests
 	@conformance/smoke
 
+.PHONY: test-chart
+test-chart: ## Test the chart with a real Helm: HELM, or one that is built (needs go)
+	HELM=$${HELM:-$$(command -v helm || conformance/build helm)} cargo test --locked -p lychgate-control --test chart -- --ignored
+
+.PHONY: test-cluster
+test-cluster: ## Test the control plane with the cluster of KUBECONFIG, in namespaces of its own
+	cargo test --locked -p lychgate-control --test provision -- --ignored
+
 .PHONY: check
 check: ## The fast answer while writing: does everything compile
 	cargo check --workspace --all-targets --locked

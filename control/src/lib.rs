@@ -11,6 +11,7 @@
 //!     └────────────── status writer <─────────┴── acknowledged ┘
 //! ```
 
+pub mod ca;
 pub mod clock;
 pub mod cluster;
 pub mod feed;

@@ -1,4 +1,4 @@
-"""Reads CRDs (YAML) from folders and writes them to the last one as JSON, without what validation does not need."""
+"""Reads CRDs (YAML) from folders and files, and writes them to the last one as JSON, without what validation does not need."""
 
 import json
 import pathlib
@@ -54,10 +54,15 @@ def reduce(crd):
     }
 
 
-def main(*folders):
-    *sources, target = folders
+def files(source):
+    path = pathlib.Path(source)
+    return sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+
+
+def main(*places):
+    *sources, target = places
     found = set()
-    for path in sorted(path for source in sources for path in pathlib.Path(source).glob("*.yaml")):
+    for path in (path for source in sources for path in files(source)):
         for document in yaml.safe_load_all(path.read_text()):
             if not document or document.get("kind") != "CustomResourceDefinition":
                 continue

@@ -14,4 +14,13 @@ here="$(cd "$(dirname "$0")" && pwd)"
 source="$(go env GOMODCACHE)/$module/config/crd/experimental"
 [ -d "$source" ] || { echo "no CRDs at $source: is $version a release, and can the Go module proxy be reached?" >&2; exit 1; }
 
-exec python3 "$here/strip.py" "$source" "$here/../../../charts/lychgate/crds" "$here"
+# The chart has those of the standard channel, as they are.
+chart="$here/../../../charts/lychgate/crds"
+for file in "$source"/../standard/gateway.networking.k8s.io_*.yaml; do
+    case $file in
+        *_vap_*) ;; # no CRD
+        *) install -m 644 "$file" "$chart" ;;
+    esac
+done
+
+exec python3 "$here/strip.py" "$source" "$chart/lychgate.dev_gatewayparameters.yaml" "$here"

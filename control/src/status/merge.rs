@@ -107,6 +107,7 @@ fn list_of(kind: Kind) -> Option<List> {
         | Kind::EndpointSlice
         | Kind::Secret
         | Kind::ConfigMap
+        | Kind::ClusterTrustBundle
         | Kind::Namespace => None,
     }
 }
@@ -218,6 +219,7 @@ fn decode(kind: Kind, status: &Value) -> Option<ObjectStatus> {
         | Kind::EndpointSlice
         | Kind::Secret
         | Kind::ConfigMap
+        | Kind::ClusterTrustBundle
         | Kind::Namespace => None,
     }
 }

@@ -97,6 +97,7 @@ pub(crate) fn has_our_status(kind: Kind) -> bool {
         | Kind::EndpointSlice
         | Kind::Secret
         | Kind::ConfigMap
+        | Kind::ClusterTrustBundle
         | Kind::Namespace => false,
     }
 }
