@@ -4,22 +4,19 @@ mod admin;
 mod blame;
 mod certs;
 mod check;
-mod descriptors;
 mod diff;
 mod explain;
-mod limits;
 mod quickstart;
 mod reference;
 mod run;
 mod shell;
-mod telemetry;
 mod terminal;
 mod top;
 
 use clap::{Parser, Subcommand};
 use lychgate_echo::cli::EchoArgs;
+use lychgate_gateway::args::LogArgs;
 use std::process::ExitCode;
-use terminal::LogArgs;
 
 /// Gives back to the system what an attack made it take, which the system's own does not (docs/decisions/0010).
 #[global_allocator]

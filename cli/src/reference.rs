@@ -1,9 +1,10 @@
-//! References as Markdown, made from the program itself: `docs/reference/cli.md`, `docs/reference/metrics.md`, the tables
-//! of `docs/errors.md`.
+//! References as Markdown, made from the programs themselves: `docs/reference/cli.md`, `docs/reference/gateway.md`,
+//! `docs/reference/metrics.md`, the tables of `docs/errors.md`.
 
 use crate::Cli;
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory, ValueEnum};
+use lychgate_gateway::args::GatewayArgs;
 use lychgate_gateway::{AboutReason, MetricDoc, Metrics, Reason};
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -14,6 +15,8 @@ pub(crate) enum Of {
     /// The commands.
     #[default]
     Commands,
+    /// The data plane of a cluster: `lychgate-gateway`.
+    Gateway,
     /// The metrics.
     Metrics,
     /// The reasons of refusals and failures: the rows of the table.
@@ -24,6 +27,7 @@ pub(crate) enum Of {
 pub(crate) fn print(of: Of) -> anyhow::Result<ExitCode> {
     crate::terminal::print(&match of {
         Of::Commands => markdown(),
+        Of::Gateway => gateway(),
         Of::Metrics => metrics(),
         Of::Reasons => reasons(),
     })?;
@@ -69,16 +73,40 @@ fn markdown() -> String {
          <!-- Made by `lychgate reference`; a test holds it to the program. To write it anew:\n     \
          cargo run -p lychgate-cli -- reference > docs/reference/cli.md -->\n\n",
     );
-    describe(&mut text, &root, false);
+    describe(&mut text, &root, Name::AsTyped, false);
     for command in root.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
-        describe(&mut text, command, true);
+        describe(&mut text, command, Name::AsTyped, true);
     }
     text
 }
 
+/// How a command is called: clap joins a command and its subcommand with a hyphen.
+#[derive(Clone, Copy)]
+enum Name {
+    AsItIs,
+    AsTyped,
+}
+
+fn gateway() -> String {
+    let mut root = GatewayArgs::command();
+    root.build();
+    let mut text = String::from(
+        "# Data planes of a cluster\n\n\
+         <!-- Made by `lychgate reference gateway`; a test holds it to the program. To write it anew:\n     \
+         cargo run -p lychgate-cli -- reference gateway > docs/reference/gateway.md -->\n\n\
+         How the config comes to it: [the feed](../feed.md).\n\n",
+    );
+    describe(&mut text, &root, Name::AsItIs, false);
+    text
+}
+
 /// One command: what it is for, how it is called, what it takes. Writing to a String cannot fail.
-fn describe(text: &mut String, command: &Command, is_subcommand: bool) {
-    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).replace("lychgate-", "lychgate ");
+fn describe(text: &mut String, command: &Command, name: Name, is_subcommand: bool) {
+    let of = command.get_display_name().unwrap_or_else(|| command.get_name());
+    let name = match name {
+        Name::AsItIs => of.to_owned(),
+        Name::AsTyped => of.replace("lychgate-", "lychgate "),
+    };
     let _ = writeln!(text, "## {name}\n");
     let about = command.get_long_about().or_else(|| command.get_about()).map(plain).unwrap_or_default();
     // Indented lines are columns, which Markdown would run together.

@@ -1,14 +1,13 @@
 //! `lychgate run --config DIR`
 
-use crate::descriptors;
-use crate::limits::LimitArgs;
 use crate::quickstart::Quickstart;
-use crate::telemetry::TelemetryArgs;
 use crate::terminal::{complain, paint, print};
 use anyhow::Context;
 use clap::Args;
 use lychgate_echo::cli::EchoArgs;
 use lychgate_gateway::Bind;
+use lychgate_gateway::args::{LimitArgs, TelemetryArgs};
+use lychgate_gateway::process::{Signals, raise_descriptors, runtime};
 use lychgate_gateway::standalone::{Options, Report, Standalone, StartError};
 use lychgate_gateway::status::{Paint, as_text};
 use lychgate_ir::{Listener, Protocol};
@@ -16,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,13 +63,8 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    descriptors::raise();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all();
-    if let Some(threads) = args.threads {
-        runtime.worker_threads(threads.into());
-    }
-    let runtime = runtime.build().context("no threads can be started")?;
+    raise_descriptors();
+    let runtime = runtime(args.threads).context("no threads can be started")?;
     let ended = runtime.block_on(serve(args));
     // Whatever still runs is not waited for, be it a directory that is being read.
     runtime.shutdown_background();
@@ -80,20 +73,18 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 
 /// Runs echo servers until the process is asked to end.
 pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
-    descriptors::raise();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads can be started")?;
+    raise_descriptors();
+    let runtime = runtime(None).context("no threads can be started")?;
     runtime.block_on(async {
-        let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        lychgate_echo::cli::run(args, &mut std::io::stdout(), end(&mut ends)).await?;
+        let mut signals = Signals::new()?;
+        lychgate_echo::cli::run(args, &mut std::io::stdout(), signals.end()).await?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     let RunArgs { config, admin, poll, drain, drain_delay, handover, threads: _, telemetry, limits } = args;
-    let mut rotate = signal(SignalKind::user_defined1())?;
-    let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = Signals::new()?;
     let (config, quickstart) = match config {
         Some(config) => (config, None),
         None => {
@@ -115,7 +106,7 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     };
     let started = tokio::select! {
         started = Standalone::start(options) => started,
-        () = end(&mut ends) => return Ok(ExitCode::SUCCESS),
+        () = signals.end() => return Ok(ExitCode::SUCCESS),
     };
     let standalone = match started {
         Ok(standalone) => standalone,
@@ -139,9 +130,11 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
     print(&serving)?;
     let why = loop {
         tokio::select! {
-            () = end(&mut ends) => break "once more to end at once",
+            rotate = signals.end_or_rotate() => match rotate {
+                true => standalone.reopen_access_log(),
+                false => break "once more to end at once",
+            },
             () = standalone.handed_over() => break "another process has taken over",
-            Some(()) = rotate.recv() => standalone.reopen_access_log(),
         }
     };
     complain(&format!("lychgate: letting requests finish; {why}\n"));
@@ -152,16 +145,9 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
                 complain(&format!("lychgate: {left} {were} cut at the deadline\n"));
             }
         }
-        () = end(&mut ends) => {}
+        () = signals.end() => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn end((terminate, interrupt): &mut (Signal, Signal)) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }
 
 /// What is served, and where.

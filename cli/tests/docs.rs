@@ -22,6 +22,15 @@ fn the_reference_of_commands_is_current() {
 }
 
 #[test]
+fn the_reference_of_data_planes_is_current() {
+    assert_eq!(
+        read("docs/reference/gateway.md"),
+        run_to(0, &["reference", "gateway"]).stdout,
+        "write it anew: cargo run -p lychgate-cli -- reference gateway > docs/reference/gateway.md"
+    );
+}
+
+#[test]
 fn the_reference_of_metrics_is_current() {
     assert_eq!(
         read("docs/reference/metrics.md"),

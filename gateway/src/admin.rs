@@ -17,8 +17,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::Value;
+use lychgate_engine::Engine;
+use serde_json::{Value, json};
 use socket2::Socket;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -42,6 +44,12 @@ pub trait Source: Send + Sync + 'static {
     fn status(&self) -> Value;
     /// The metrics, as Prometheus reads them.
     fn metrics(&self) -> String;
+}
+
+/// The running snapshot and the endpoints of now, as `/config` shows them.
+pub(crate) fn running(engine: &Engine) -> Value {
+    let endpoints: BTreeMap<String, Vec<SocketAddr>> = engine.endpoints();
+    json!({ "snapshot": &*engine.snapshot(), "endpoints": endpoints })
 }
 
 /// A bound admin port.
@@ -143,9 +151,9 @@ fn answer(request: &Request<Incoming>, source: &dyn Source) -> Response<Full<Byt
         "/livez" => text(StatusCode::OK, "ok\n"),
         "/readyz" if source.is_ready() => text(StatusCode::OK, "ok\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: no complete config is served\n"),
-        "/config" => json(&source.config()),
+        "/config" => pretty(&source.config()),
         "/metrics" => respond(StatusCode::OK, "text/plain; version=0.0.4", source.metrics().into()),
-        "/status" => json(&source.status()),
+        "/status" => pretty(&source.status()),
         "/" => text(StatusCode::OK, "/livez\n/readyz\n/config\n/metrics\n/status\n"),
         _ => text(StatusCode::NOT_FOUND, "try /livez, /readyz, /config or /status\n"),
     }
@@ -155,7 +163,7 @@ fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     respond(status, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
 }
 
-fn json(value: &Value) -> Response<Full<Bytes>> {
+fn pretty(value: &Value) -> Response<Full<Bytes>> {
     respond(StatusCode::OK, "application/json", format!("{value:#}\n").into())
 }
 

@@ -1,16 +1,24 @@
-//! The data plane as a process: sockets, standalone mode, admin port.
+//! The data plane as a process: sockets, where its config comes from (a directory or a control plane), admin port.
 //!
-//! This crate owns which sockets are open and who takes them over, when a directory is read again, what is kept of it when it breaks, and what
-//! the admin port says. It refuses to know how a request is served (that is the engine) and what an object means (that
-//! is translation).
+//! This crate owns which sockets are open and who takes them over, when a directory is read again, what is kept of it when
+//! it breaks, how a control plane is followed and answered, and what the admin port says. It refuses to know how a request
+//! is served (that is the engine), what an object means (that is translation), and how snapshots travel (that is the feed).
 //!
 //! ```text
-//! directory ──Reader──> Store (last good objects) ──translate──> Engine ──> Sockets
+//! directory ──Reader──> Store (last good objects) ──translate──> Engine ──> Sockets       standalone
 //!      ^ watch and poll                                   └─────> Report ──> log, /status
+//!
+//! control plane ──feed──> Config ──> Engine ──> Sockets                                   cluster
+//!      ^                                           └──> Outcome
+//!      └────────────────── acknowledged ────────────────┘
 //! ```
 
 pub mod admin;
+pub mod args;
+pub mod cluster;
 mod handover;
+pub mod process;
+mod setup;
 mod sockets;
 pub mod standalone;
 pub mod status;
@@ -22,4 +30,5 @@ pub use lychgate_telemetry::{
     AboutReason, AccessFormat, AccessLine, AccessLogOptions, AccessTarget, Blame, Collector, CollectorHeaders,
     MetricDoc, Metrics, MetricsLimits, NoRate, OtlpProtocol, OtlpTarget, Propagation, Reason, SampleRate, TraceOptions,
 };
+pub use setup::SetupError;
 pub use sockets::Sockets;

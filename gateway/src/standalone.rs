@@ -10,16 +10,14 @@ mod watch;
 pub use report::Report;
 pub use store::Kept;
 
-use crate::admin::{Admin, Source};
+use crate::admin::{Admin, Source, running};
 use crate::handover::HandoverError;
+use crate::setup::{self, SetupError};
 use loader::{LoadError, Loader, Next};
 use lychgate_admission::ReadError;
-use lychgate_engine::{Engine, EngineError, Limits, Observe};
-use lychgate_telemetry::{
-    AccessLog, AccessLogOptions, CollectorError, Metrics, MetricsError, MetricsLimits, Notices, TraceOptions, Tracer,
-};
+use lychgate_engine::{Engine, Limits};
+use lychgate_telemetry::{AccessLogOptions, MetricsLimits, TraceOptions};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -86,18 +84,9 @@ pub enum StartError {
     /// Reading it showed a bug of ours.
     #[error("{0}")]
     Bug(String),
-    /// The engine cannot be made.
+    /// There is no engine.
     #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Metrics cannot be set up.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// The access log cannot be written.
-    #[error("{0}")]
-    AccessLog(io::Error),
-    /// Traces cannot be sent.
-    #[error("traces cannot be sent: {0}")]
-    Trace(#[from] CollectorError),
+    Setup(#[from] SetupError),
     /// The admin port cannot be bound.
     #[error("the admin port {address} cannot be bound ({error}); end what uses it, or choose another with --admin")]
     Admin {
@@ -151,12 +140,8 @@ impl Standalone {
     /// # Errors
     /// Only if nothing at all can be served.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let metrics = Metrics::new(options.metrics)?;
-        let log = |options: AccessLogOptions| AccessLog::start(options, metrics.clone()).map_err(StartError::AccessLog);
-        let access_log = options.access_log.clone().map(log).transpose()?;
-        let tracer = options.trace.clone().map(|trace| Tracer::start(trace, metrics.clone())).transpose()?;
-        let observe = Observe { metrics, access_log, notices: Notices::default(), tracer };
-        let engine = Engine::new(options.limits.clone(), Arc::new(observe))?;
+        let Options { limits, metrics, access_log, trace, .. } = &options;
+        let engine = setup::engine(limits.clone(), *metrics, access_log.clone(), trace.clone())?;
         let ready = Arc::new(AtomicBool::new(false));
         let told = Arc::new(OnceLock::new());
         let mut heritage = Heritage::claim(options.handover.as_deref()).await?;
@@ -262,8 +247,7 @@ impl Source for View {
     }
 
     fn config(&self) -> Value {
-        let endpoints: BTreeMap<String, Vec<SocketAddr>> = self.engine.endpoints();
-        json!({ "snapshot": &*self.engine.snapshot(), "endpoints": endpoints })
+        running(&self.engine)
     }
 
     fn status(&self) -> Value {

@@ -28,6 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lychgate-admission",
             "lychgate-api",
             "lychgate-engine",
+            "lychgate-feed",
             "lychgate-filters",
             "lychgate-ir",
             "lychgate-router",

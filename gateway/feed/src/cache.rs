@@ -161,3 +161,25 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod fuzz {
+    use super::*;
+
+    /// Whatever is in the file, with a right checksum and without: it is a state, or it is told why not.
+    #[test]
+    fn fuzz_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        bolero::check!(name = "cache").for_each(|bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let _ = load(folder.path());
+            let head = format!("{FORM}{PRODUCT}\n");
+            let text = [head.as_bytes(), bytes, b"\n"].concat();
+            let sum = hex(digest(&SHA256, &text).as_ref());
+            std::fs::write(&path, [&text, sum.as_bytes(), b"\n"].concat()).unwrap();
+            let _ = load(folder.path());
+        });
+    }
+}

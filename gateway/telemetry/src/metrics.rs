@@ -10,12 +10,13 @@ mod scopes;
 
 pub use docs::MetricDoc;
 pub use families::{
-    BackendMetrics, ConnectFailure, Direction, ListenerMetrics, RuleMetrics, SocketMetrics, StreamMetrics,
+    BackendMetrics, ConnectFailure, Direction, FeedFacts, ListenerMetrics, RuleMetrics, SocketMetrics, StreamMetrics,
 };
 
 use crate::Reason;
 use families::{
-    BackendFamilies, ListenerFamilies, ProcessFamilies, RuleFamilies, SocketFamilies, StreamFamilies, StreamNames,
+    BackendFamilies, FeedFamilies, ListenerFamilies, ProcessFamilies, RuleFamilies, SocketFamilies, StreamFamilies,
+    StreamNames,
 };
 use lychgate_ir::{BackendId, ListenerId, RuleId};
 use prometheus::{Encoder, Registry, TextEncoder};
@@ -84,6 +85,7 @@ pub struct Metrics {
     stream_rules: Scopes<StreamFamilies>,
     backends: Scopes<BackendFamilies>,
     process: ProcessFamilies,
+    feed: FeedFamilies,
 }
 
 impl Metrics {
@@ -101,6 +103,7 @@ impl Metrics {
             stream_rules: Scopes::new(StreamFamilies::register(&registry, &StreamNames::RULE)?, limits.rules),
             backends: Scopes::new(BackendFamilies::register(&registry)?, limits.backends),
             process: ProcessFamilies::register(&registry)?,
+            feed: FeedFamilies::register(&registry)?,
             registry,
             limits,
         }))
@@ -171,6 +174,16 @@ impl Metrics {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.process.objects.with_label_values(&["served"]).set(count(good));
         self.process.objects.with_label_values(&["problem"]).set(count(bad));
+    }
+
+    /// Sets how it stands with the control plane.
+    pub fn feed(&self, facts: &FeedFacts) {
+        self.feed.set(facts);
+    }
+
+    /// Sets how many parts of the config refuse, because they cannot be served as they were sent.
+    pub fn rejected(&self, count: usize) {
+        self.feed.rejected(count);
     }
 
     /// Sets when certificates expire, in seconds since 1970, and forgets those that are not used any more. Those that
@@ -324,6 +337,8 @@ mod tests {
         metrics.spans(SpanOutcome::Exported, 1);
         metrics.reloaded(Ok(()));
         metrics.objects(1, 0);
+        metrics.feed(&FeedFacts { expiry: Some(1), ..FeedFacts::default() });
+        metrics.rejected(1);
         metrics.certificates([("Secret/ns/a".to_owned(), 1)]);
         let documented: std::collections::BTreeSet<String> = Metrics::docs().into_iter().map(|doc| doc.name).collect();
         let registered: std::collections::BTreeSet<String> =

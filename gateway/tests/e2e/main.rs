@@ -4,6 +4,7 @@
 
 mod admin;
 mod churn;
+mod cluster;
 mod drain;
 mod gateway;
 mod grpcroute;

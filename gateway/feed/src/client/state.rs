@@ -1,5 +1,8 @@
 //! What a data plane has, and how updates change it.
 
+#[cfg(test)]
+mod tests;
+
 use crate::resource::set::digest;
 use crate::resource::{Decoded, Hash, Kind, Name, Need, Value, decode};
 use crate::{Rejected, Unbound, Version, wire};

@@ -1,5 +1,7 @@
 //! Resources back to what they mean. What is not understood becomes a refusal in its place.
 
+#[cfg(test)]
+mod fuzz;
 mod route;
 
 use super::{Kind, Name, Need};

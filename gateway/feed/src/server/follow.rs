@@ -25,6 +25,9 @@ use tokio::time::Instant;
 use tonic::server::StreamingService;
 use tonic::{Request, Response, Status, Streaming};
 
+/// The longest name of a pod or node (RFC 1123 subdomain).
+const LONGEST_NAME: usize = 253;
+
 /// As many resources may a client say that it has.
 const LARGEST_INVENTORY: usize = 2_000_000;
 
@@ -120,6 +123,9 @@ async fn follow(server: &Server, group: &GroupId, not_after: SystemTime, line: &
             "data plane {product} speaks version {protocol} of the feed, control plane {PRODUCT} speaks {PROTOCOL}: they \
              are too far apart; bring both to neighbouring versions"
         )));
+    }
+    if [&instance, &node, &product].iter().any(|name| name.len() > LONGEST_NAME) {
+        return Err(Status::invalid_argument("names of instances, nodes and products are shorter"));
     }
     tracing::info!(%group, instance, node, product, "a data plane follows");
     let id = ClientId { group: group.clone(), instance: instance.into() };

@@ -1,6 +1,7 @@
 //! What is published arrives, and what became of it is told.
 
-use crate::support::{Control, Plane, endpoints, group, snapshot};
+use crate::control::{Control, group};
+use crate::support::{Plane, endpoints, snapshot};
 use lychgate_feed::server::Feed;
 use std::sync::Arc;
 

@@ -1,6 +1,11 @@
 //! The feed over real TLS: a server, and clients that follow it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod control;
 mod support;
 
+mod cache;
 mod follow;
+mod identity;
+mod skew;
+mod slow;

@@ -210,6 +210,23 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
             "Objects that are served as written, and those with a problem.",
         ),
         (
+            "lychgate_config_rejected",
+            Gauge,
+            &[],
+            "Rules and other parts of the config that cannot be served as the control plane sent them, and refuse.",
+        ),
+        ("lychgate_feed_connected", Gauge, &[], "Whether a stream to a control plane is open: 1 or 0."),
+        ("lychgate_feed_streams_total", Counter, &[], "Streams to control planes that were opened."),
+        ("lychgate_feed_updates_total", Counter, &[], "Updates of the config that the control plane sent."),
+        ("lychgate_feed_received_bytes_total", Counter, &[], "Bytes of resources in these updates."),
+        ("lychgate_feed_certificates_total", Counter, &[], "Certificates that were issued to this data plane."),
+        (
+            "lychgate_feed_certificate_expiry_timestamp_seconds",
+            Gauge,
+            &[],
+            "When the certificate of this data plane expires, in seconds since 1970; it is renewed at two thirds of its life.",
+        ),
+        (
             "lychgate_certificate_expiry_timestamp_seconds",
             Gauge,
             &[&["secret"]],

@@ -1,17 +1,20 @@
 //! The families of metrics, scope by scope.
 
 mod backend;
+mod feed;
 mod http;
 mod process;
 mod socket;
 mod stream;
 
 pub use backend::{BackendMetrics, ConnectFailure};
+pub use feed::FeedFacts;
 pub use http::{ListenerMetrics, RuleMetrics};
 pub use socket::SocketMetrics;
 pub use stream::{Direction, StreamMetrics};
 
 pub(super) use backend::BackendFamilies;
+pub(super) use feed::FeedFamilies;
 pub(super) use http::{ListenerFamilies, RuleFamilies};
 pub(super) use process::ProcessFamilies;
 pub(super) use socket::SocketFamilies;

@@ -1,17 +1,17 @@
 //! What is counted, logged and traced of requests.
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
-use lychgate_gateway::{
-    AccessFormat, AccessLogOptions, AccessTarget, Collector, CollectorHeaders, MetricsLimits, OtlpProtocol, OtlpTarget,
-    Propagation, SampleRate, TraceOptions,
+use lychgate_telemetry::{
+    AccessFormat, AccessLogOptions, AccessTarget, Collector, CollectorError, CollectorHeaders, MetricsLimits,
+    OtlpProtocol, OtlpTarget, Propagation, SampleRate, TraceOptions,
 };
+use std::io;
 use std::path::PathBuf;
 
 /// What is counted, logged and traced of requests.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Metrics, access log and traces")]
-pub(crate) struct TelemetryArgs {
+pub struct TelemetryArgs {
     /// Log every request to a file, or to standard output with `-`. SIGUSR1 opens the file anew after it was moved away.
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
@@ -53,6 +53,29 @@ pub(crate) struct TelemetryArgs {
     collector_headers: Option<PathBuf>,
 }
 
+/// Why headers for collectors cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadersError {
+    /// The file cannot be read.
+    #[error("{} cannot be read: {error}", .file.display())]
+    Unread {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// What is in it are no headers.
+    #[error("{}: {error}", .file.display())]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        #[source]
+        error: CollectorError,
+    },
+}
+
 /// How a trace travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Propagate {
@@ -81,11 +104,16 @@ enum Format {
 }
 
 impl TelemetryArgs {
-    pub(crate) fn metrics(&self) -> MetricsLimits {
+    /// How many scopes have series of their own.
+    pub fn metrics(&self) -> MetricsLimits {
         MetricsLimits { listeners: self.metrics_scopes, rules: self.metrics_scopes, backends: self.metrics_scopes }
     }
 
-    pub(crate) fn access_log(&self) -> anyhow::Result<Option<AccessLogOptions>> {
+    /// Whether and how requests are logged.
+    ///
+    /// # Errors
+    /// If the file with headers for collectors cannot be used.
+    pub fn access_log(&self) -> Result<Option<AccessLogOptions>, HeadersError> {
         let target = match (&self.access_log, &self.access_log_otlp) {
             (Some(file), _) if file.as_os_str() == "-" => AccessTarget::Stdout,
             (Some(file), _) => AccessTarget::File(file.clone()),
@@ -101,7 +129,11 @@ impl TelemetryArgs {
         Ok(Some(AccessLogOptions { fields: self.access_log_fields.clone(), ..AccessLogOptions::new(target, format) }))
     }
 
-    pub(crate) fn trace(&self) -> anyhow::Result<Option<TraceOptions>> {
+    /// Whether and how requests are traced.
+    ///
+    /// # Errors
+    /// If the file with headers for collectors cannot be used.
+    pub fn trace(&self) -> Result<Option<TraceOptions>, HeadersError> {
         let options = TraceOptions {
             otlp: self.trace_otlp.as_ref().map(|collector| self.otlp(collector)).transpose()?,
             zipkin: self.trace_zipkin.as_ref().map(|collector| self.with_headers(collector)).transpose()?,
@@ -114,7 +146,7 @@ impl TelemetryArgs {
         Ok((options.otlp.is_some() || options.zipkin.is_some()).then_some(options))
     }
 
-    fn otlp(&self, collector: &Collector) -> anyhow::Result<OtlpTarget> {
+    fn otlp(&self, collector: &Collector) -> Result<OtlpTarget, HeadersError> {
         let protocol = match self.otlp_protocol {
             Protocol::Http => OtlpProtocol::Http,
             Protocol::Grpc => OtlpProtocol::Grpc,
@@ -122,10 +154,12 @@ impl TelemetryArgs {
         Ok(OtlpTarget { collector: self.with_headers(collector)?, protocol })
     }
 
-    fn with_headers(&self, collector: &Collector) -> anyhow::Result<Collector> {
+    fn with_headers(&self, collector: &Collector) -> Result<Collector, HeadersError> {
         let Some(file) = &self.collector_headers else { return Ok(collector.clone()) };
-        let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let headers: CollectorHeaders = text.parse().with_context(|| file.display().to_string())?;
+        let unread = |error| HeadersError::Unread { file: file.clone(), error };
+        let text = std::fs::read_to_string(file).map_err(unread)?;
+        let wrong = |error| HeadersError::Wrong { file: file.clone(), error };
+        let headers: CollectorHeaders = text.parse().map_err(wrong)?;
         Ok(collector.clone().with_headers(headers))
     }
 }

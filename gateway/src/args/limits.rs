@@ -1,13 +1,13 @@
 //! Limits on what comes from clients.
 
 use clap::Args;
-use lychgate_gateway::Limits;
+use lychgate_engine::Limits;
 use std::time::Duration;
 
 /// Limits on what comes from clients. Who goes over one is refused, counted and logged.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
-pub(crate) struct LimitArgs {
+pub struct LimitArgs {
     /// Open connections of one socket.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections)]
     max_connections: usize,
@@ -47,7 +47,8 @@ pub(crate) struct LimitArgs {
 }
 
 impl LimitArgs {
-    pub(crate) fn limits(&self) -> Limits {
+    /// As the engine takes them.
+    pub fn limits(&self) -> Limits {
         let Self {
             max_connections,
             max_connections_per_source,

@@ -1,0 +1,101 @@
+//! Any text in a resource: it is understood, or it fails closed and is said; nothing panics.
+#![allow(clippy::unwrap_used)]
+
+use super::{Decoded, Value, decode};
+use crate::resource::{Kind, Name, Need};
+use crate::wire;
+use prost::Message;
+use serde_json::Value as Json;
+
+const KINDS: [(Kind, &str, &str); 6] = [
+    (Kind::Listener, "Gateway/a/b/c", LISTENER),
+    (Kind::Route, "HTTPRoute/a/b", ROUTE),
+    (Kind::StreamRoute, "TCPRoute/a/b", STREAM_ROUTE),
+    (Kind::Backend, "Service/a/b:80", BACKEND),
+    (Kind::Certificate, "Secret/a/b", CERTIFICATE),
+    (Kind::Endpoints, "Service/a/b:80", ENDPOINTS),
+];
+const LISTENER: &str = r#"{"id":"Gateway/a/b/c","addresses":[],"port":443,"protocol":"Https","hostname":"*",
+    "tls":{"certificates":["Secret/a/b"],"min_version":"V1_2","client_validation":null},"upstream_identity":null,"trusted_hops":0}"#;
+const ROUTE: &str = r#"{"id":"HTTPRoute/a/b","created":1,"attachments":[{"listener":"Gateway/a/b/c","hostnames":["*.x"]}],
+    "rules":[{"id":"HTTPRoute/a/b#0@1","matches":[{"path":{"Prefix":""},"method":null,"headers":[],"query":[]}],
+    "filters":[{"RequestHeaders":{"set":[["a","b"]],"add":[],"remove":["c"]}}],"forward":{"Ok":{"backends":[{"weight":1,
+    "target":{"Backend":"Service/a/b:80"},"filters":[]}],"timeouts":{"request":1,"backend_request":null},"retry":null,"persistence":null}}}]}"#;
+const STREAM_ROUTE: &str = r#"{"id":"TCPRoute/a/b","created":null,"attachments":[{"listener":"Gateway/a/b/c","hostnames":["*"]}],
+    "rule":"TCPRoute/a/b#0@1","forward":{"Ok":[{"weight":1,"target":{"Backend":"Service/a/b:80"}}]}}"#;
+const BACKEND: &str = r#"{"id":"Service/a/b:80","protocol":"Auto","tls":"Plain","resolution":"Endpoints","balance":"RoundRobin",
+    "persistence":null}"#;
+const CERTIFICATE: &str = r#"{"id":"Secret/a/b","chain_pem":"x","key_pem":"y"}"#;
+const ENDPOINTS: &str = r#"{"endpoints":[{"address":{"Ip":"10.0.0.1:80"},"terminating":false}]}"#;
+
+#[test]
+fn these_are_understood() {
+    for (kind, name, text) in KINDS {
+        let decoded = decode(&Name::new(kind, name), text.as_bytes(), &[]);
+        assert!(decoded.rejected.is_empty(), "{decoded:?}");
+        assert!(!matches!(decoded.value, Value::Nothing), "{name}");
+    }
+}
+
+#[test]
+fn fuzz_resource() {
+    bolero::check!(name = "resource").for_each(|bytes: &[u8]| {
+        for (kind, name, _) in KINDS {
+            said(&decode(&Name::new(kind, name), bytes, &[]));
+        }
+    });
+}
+
+/// Good texts with something else in one place.
+#[test]
+fn fuzz_resource_of_the_future() {
+    bolero::check!().with_max_len(8).for_each(|choices: &[u8]| {
+        let mut choices = choices.iter().copied().chain(std::iter::repeat(0));
+        let mut next = || usize::from(choices.next().unwrap_or_default());
+        let (kind, name, text) = KINDS[next() % KINDS.len()].clone();
+        let mut json: Json = serde_json::from_str(text).unwrap();
+        let others =
+            [Json::Null, Json::Bool(true), 7.into(), "x".into(), serde_json::json!([]), serde_json::json!({"New": 1})];
+        let mut place = &mut json;
+        loop {
+            let stay = next() % 4 == 0;
+            let step = next();
+            let inside = match place {
+                Json::Array(items) => items.len(),
+                Json::Object(map) => map.len(),
+                _ => 0,
+            };
+            if stay || inside == 0 {
+                break;
+            }
+            place = match place {
+                Json::Array(items) => &mut items[step % inside],
+                Json::Object(map) => map.values_mut().nth(step % inside).unwrap(),
+                _ => return,
+            };
+        }
+        *place = others[next() % others.len()].clone();
+        let need = Need { feature: "new".into(), rule: (next() % 3).checked_sub(1).map(|rule| rule as u32) };
+        let needs = if next() % 2 == 0 { vec![] } else { vec![need] };
+        said(&decode(&Name::new(kind, name), json.to_string().as_bytes(), &needs));
+    });
+}
+
+/// What is not there is said.
+fn said(decoded: &Decoded) {
+    let Decoded { value, rejected } = decoded;
+    if matches!(value, Value::Nothing | Value::Shut(..)) {
+        assert!(!rejected.is_empty(), "{decoded:?}");
+    }
+}
+
+/// Any bytes as messages.
+#[test]
+fn fuzz_message() {
+    bolero::check!(name = "message").for_each(|bytes: &[u8]| {
+        let _ = wire::Down::decode(bytes);
+        if let Ok(wire::Up { said: Some(wire::Said::Ack(ack)) }) = wire::Up::decode(bytes) {
+            let _ = crate::Acknowledgement::from_wire(ack);
+        }
+    });
+}
