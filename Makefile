@@ -15,7 +15,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: prepare
-prepare: ## Install what a fresh Debian or Ubuntu lacks; does nothing when all is there
+prepare: ## Install what a fresh Debian or Ubuntu lacks, and patch crates; does nothing when all is there
 	@hack/prepare.sh
 
 .PHONY: run
@@ -23,11 +23,11 @@ run: prepare ## Build, and serve examples/quickstart with echo servers behind it
 	@hack/quickstart.sh
 
 .PHONY: test
-test: ## Run all tests
+test: prepare ## Run all tests
 	cargo test --workspace --locked
 
 .PHONY: test-clients
-test-clients: ## Test with clients of other languages: grpcurl, grpcio, websockets (fetches them)
+test-clients: prepare ## Test with clients of other languages: grpcurl, grpcio, websockets (fetches them)
 	hack/test-clients.sh
 
 # Those that bring targets. `make test` runs each of them for a second.
@@ -35,11 +35,11 @@ FUZZED := lychgate-admission lychgate-router lychgate-engine
 SECONDS := 60
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for SECONDS=60
+fuzz: prepare ## Run every fuzz target for SECONDS=60
 	BOLERO_RANDOM_SEED=$$(od -An -N8 -tu8 /dev/urandom | tr -d " ") BOLERO_RANDOM_TEST_TIME_MS=$(SECONDS)000 cargo test --locked $(FUZZED:%=--package %) -- fuzz
 
 .PHONY: test-tracing
-test-tracing: ## Traces in a real Jaeger and a real Zipkin, which it brings (needs go, java, mvn)
+test-tracing: prepare ## Traces in a real Jaeger and a real Zipkin, which it brings (needs go, java, mvn)
 	@hack/test-tracing.sh
 
 .PHONY: conformance
@@ -60,15 +60,15 @@ test-cluster: ## Test the control plane with the cluster of KUBECONFIG, in names
 	cargo test --locked -p lychgate-control --test provision -- --ignored
 
 .PHONY: check
-check: ## The fast answer while writing: does everything compile
+check: prepare ## The fast answer while writing: does everything compile
 	cargo check --workspace --all-targets --locked
 
 .PHONY: fmt
-fmt: ## Format the code
+fmt: prepare ## Format the code
 	cargo fmt --all
 
 .PHONY: lint
-lint: ## Formatting, clippy, dependencies, docs: warnings are errors
+lint: prepare ## Formatting, clippy, dependencies, docs: warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	hack/cargo-tool.sh deny $(CARGO_DENY_VERSION)
@@ -81,6 +81,7 @@ attack: prepare ## Attack a gateway of its own on loopback, and print what other
 	$${CARGO_TARGET_DIR:-target}/release/lychgate-attack --lychgate $${CARGO_TARGET_DIR:-target}/release/lychgate
 
 .PHONY: audit
-audit: ## Known vulnerabilities in dependencies; fetches the RustSec database, so it needs the network
+audit: prepare ## Known vulnerabilities in dependencies; fetches the RustSec database, so it needs the network
 	hack/cargo-tool.sh deny $(CARGO_DENY_VERSION)
 	cargo deny --locked check advisories
+	hack/third-party.sh --audit

@@ -4,6 +4,7 @@
 #   cc           the C parts of aws-lc (TLS), zstd and jemalloc
 #   cmake, make  zlib-ng, which Pingora brings and which builds with nothing else; make for jemalloc, too
 #   cargo        by rustup, which then fetches the version that rust-toolchain.toml names
+#   third_party  crates of others, as published, with patches of ours (hack/third-party.sh)
 #
 # Not needed: nasm, Go, Perl, clang, OpenSSL, protoc.
 set -euo pipefail
@@ -12,6 +13,7 @@ packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v cmake >/dev/null || packages+=(cmake)
 command -v make >/dev/null || packages+=(make)
+command -v git >/dev/null || packages+=(git)
 need_rust=0
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 if ! command -v cargo >/dev/null; then
@@ -44,3 +46,5 @@ if ((need_rust)); then
     curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
         sh -s -- -y --quiet --profile minimal --default-toolchain none --no-modify-path
 fi
+
+"$(dirname "${BASH_SOURCE[0]}")/third-party.sh"
