@@ -261,6 +261,6 @@ impl Source for View {
     }
 
     fn metrics(&self) -> String {
-        self.engine.observe().metrics.render()
+        self.engine.metrics()
     }
 }

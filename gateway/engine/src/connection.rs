@@ -26,7 +26,7 @@ pub(crate) use tls_facts::TlsFacts;
 
 use crate::proxy_protocol::Ends;
 use crate::runtime::Bind;
-use crate::upstream::{Introduction, Ownership};
+use crate::upstream::{EndpointState, Introduction, Ownership};
 use guard::CALM_DOWN;
 use lychgate_ir::ProxyProtocol;
 use parting::Parting;
@@ -106,6 +106,11 @@ impl Connection {
     /// How a connection begins that is made for this one, to a backend that wants to be told whose it is.
     pub(crate) fn introduce(&self, version: ProxyProtocol) -> Introduction {
         self.owned.introduce(version, self.ends)
+    }
+
+    /// A connection was made for this one that will be pooled under this key.
+    pub(crate) fn owns(&self, endpoint: &Arc<EndpointState>, key: u64) {
+        self.owned.connected(endpoint, key);
     }
 
     /// The connection ends for this reason, and shall be left behind for a last word.

@@ -7,12 +7,12 @@ use crate::observe::Observe;
 use crate::proxy::Gateway;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use crate::tls;
-use crate::upstream::{BackendCell, Names, Pace, Resolver};
+use crate::upstream::{BackendCell, Names, Pace, Pools, Resolver};
 use lychgate_ir::{Certificate, EndpointAddress, EndpointSet, Endpoints, Resolution, RuleId, Snapshot};
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
-use pingora_proxy::HttpProxy;
+use pingora_proxy::{HttpProxy, ReadAheadBudget};
 use rustls::ServerConfig;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,14 +25,20 @@ const MAX_TRIES: usize = 1000;
 /// 64 KiB: were it the same, a stream that nobody reads from would stop all others.
 const HTTP2_WINDOW: u32 = 1 << 20;
 
+/// What may wait of one stream in the code that writes frames. More would only be more that a client can have us keep by
+/// not reading from its connection.
+const HTTP2_SEND_BUFFER: usize = 64 << 10;
+
 /// Compiles snapshots and serves connections.
 pub struct Engine {
     live: Arc<Live<Runtime>>,
     pub(crate) proxy: Arc<HttpProxy<Gateway>>,
     pub(crate) limits: Limits,
+    waiting: Arc<ReadAheadBudget>,
     pub(crate) observe: Arc<Observe>,
     pub(crate) quotas: Quotas,
     resolver: Resolver,
+    pools: Pools,
     /// Presents no certificate, so that the handshake fails with an alert.
     pub(crate) refusing: Arc<ServerConfig>,
     /// One snapshot at a time, and the endpoints that were last applied.
@@ -61,7 +67,9 @@ impl Engine {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             ..ServerConf::default()
         };
-        let mut proxy = HttpProxy::new(Gateway::new(live.clone(), limits.clone(), observe.clone()), Arc::new(conf));
+        let gateway = Gateway::new(live.clone(), limits.clone(), observe.clone());
+        let waiting = gateway.waiting();
+        let mut proxy = HttpProxy::new(gateway, Arc::new(conf));
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         // Pingora would refuse it without a log line; we refuse what is not WebSocket.
@@ -69,17 +77,26 @@ impl Engine {
         proxy.server_options = Some(options);
         proxy.h2_options = Some(http2(&limits));
         proxy.handle_init_modules();
+        let proxy = Arc::new(proxy);
+        let (pools, of) = (Pools::default(), Arc::downgrade(&proxy));
+        pools.are_closed_by(move |key| {
+            if let Some(proxy) = of.upgrade() {
+                proxy.close_idle_upstream(key);
+            }
+        });
         let refusing = ServerConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
         Ok(Arc::new(Self {
             live,
-            proxy: Arc::new(proxy),
+            proxy,
+            waiting,
             quotas: Quotas::new(limits.connections, limits.connections_of_source),
             limits,
             observe,
             resolver: Resolver::new(None, Pace::default()),
+            pools,
             refusing: Arc::new(refusing),
             applied: Mutex::default(),
         }))
@@ -91,7 +108,7 @@ impl Engine {
     pub fn apply(&self, snapshot: &Arc<Snapshot>, endpoints: &Endpoints) -> Applied {
         let mut applied = self.lock();
         let previous = self.live.pin();
-        let (runtime, rejected) = Compiler::new(snapshot, &previous, &self.observe.metrics).compile();
+        let (runtime, rejected) = Compiler::new(snapshot, &previous, &self.observe.metrics, &self.pools).compile();
         // Endpoints first: no request may find a new backend without them.
         for (id, cell) in &runtime.backends {
             let is_new = !previous.backends.get(id).is_some_and(|before| Arc::ptr_eq(before, cell));
@@ -171,6 +188,12 @@ impl Engine {
         runtime.backends.values().map(|cell| (cell.id.to_string(), addresses(cell))).collect()
     }
 
+    /// All metrics as text, those included that are read when somebody asks.
+    pub fn metrics(&self) -> String {
+        self.observe.metrics.waiting(self.waiting.waiting());
+        self.observe.metrics.render()
+    }
+
     /// What is counted and logged.
     pub fn observe(&self) -> &Observe {
         &self.observe
@@ -195,6 +218,7 @@ fn http2(limits: &Limits) -> H2Options {
     // Heads that are too large, but not by much, are answered by us, who say so.
     options.max_header_list_size(u32::try_from(limits.head.saturating_mul(2)).unwrap_or(u32::MAX));
     options.initial_connection_window_size(HTTP2_WINDOW);
+    options.max_send_buffer_size(HTTP2_SEND_BUFFER);
     // Clients may ask for WebSocket (RFC 8441 section 3).
     options.enable_connect_protocol();
     options

@@ -6,6 +6,7 @@ mod words;
 
 use crate::path;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
+use crate::upstream::Pools;
 use http::{HeaderMap, Method};
 use lychgate_ir::{ListenerId, RouteId, Rule, Snapshot};
 use lychgate_router::{Explanation, RequestLine, Selected, SelectionExplanation, normalize_host};
@@ -64,7 +65,7 @@ impl Explainer {
     pub fn new(snapshot: &Arc<Snapshot>) -> Result<Self, MetricsError> {
         // Nobody will look at what is counted here.
         let metrics = Metrics::new(MetricsLimits { listeners: 0, rules: 0, backends: 0 })?;
-        Ok(Self(Compiler::new(snapshot, &Runtime::default(), &metrics).compile().0))
+        Ok(Self(Compiler::new(snapshot, &Runtime::default(), &metrics, &Pools::default()).compile().0))
     }
 
     /// What becomes of a request.

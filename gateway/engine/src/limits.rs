@@ -54,9 +54,9 @@ pub struct Limits {
     pub mirror_backlog: usize,
     /// The same over all copies. Default: 64 MiB.
     pub mirrors_backlog: usize,
-    /// Bytes of responses that clients have not taken yet, over all of them; then the next piece of a response has
-    /// to be taken within a second. Default: 64 MiB.
-    pub responses_backlog: u64,
+    /// Bytes of responses that clients have not taken yet, over all of them. Once as much waits, no response is read
+    /// further than one small piece ahead of its client, who has to take it within a second. Default: 64 MiB.
+    pub responses_backlog: usize,
     /// The longest wait between two tries. Default: 10 s.
     pub max_backoff: Duration,
     /// Idle connections to backends that are kept, over all backends. Default: 1024.

@@ -13,6 +13,7 @@ mod observe;
 pub(crate) mod request_id;
 mod session;
 mod trace;
+mod trailers;
 
 pub(crate) use fault::last_page;
 
@@ -26,14 +27,15 @@ use bytes::Bytes;
 use context::RequestContext;
 use fault::Fault;
 use head::{PingoraRequest, PingoraResponse};
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderMap, StatusCode, Version};
 use lychgate_telemetry::Direction;
 use mirror::Mirrors;
 use pingora_core::protocols::Digest;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use pingora_proxy::{FailToProxy, ProxyHttp, ReadAheadBudget, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,9 +53,12 @@ impl Gateway {
         let (mirrors, backlog) = (Mirrors::new(&limits), Backlog::new(limits.responses_backlog, limits.client_idle));
         Self { live, limits, observe, mirrors, backlog }
     }
-}
 
-impl Gateway {
+    /// What waits of all responses.
+    pub(crate) fn waiting(&self) -> Arc<ReadAheadBudget> {
+        self.backlog.budget().clone()
+    }
+
     /// A client of HTTP/2 has to go on with its request in time; Pingora's own clock is for HTTP/1 alone. Calls, and
     /// requests that are being answered, may be silent for long: that is how streams both ways are used.
     fn await_client(&self, session: &Session, ctx: &mut RequestContext, is_sent: bool) {
@@ -109,24 +114,28 @@ impl ProxyHttp for Gateway {
         &self,
         _session: &mut Session,
         reused: bool,
-        _peer: &HttpPeer,
+        peer: &HttpPeer,
         _fd: std::os::fd::RawFd,
         _digest: Option<&Digest>,
         ctx: &mut RequestContext,
     ) -> Result<()> {
         ctx.observation.connected(reused);
+        if !reused {
+            ctx.made_connection(peer.reuse_hash());
+        }
         Ok(())
     }
 
     async fn upstream_request_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
         if let Some(tracer) = &self.observe.tracer {
             ctx.observation.trace.tell(tracer, request);
         }
+        trailers::announce(session.req_header(), request);
         ctx.edit_upstream_request(&mut PingoraRequest(request)).map_err(|fault| ctx.fail(fault))?;
         ctx.observation.trace.asked(request);
         Ok(())
@@ -145,6 +154,20 @@ impl ProxyHttp for Gateway {
         ctx.copies.body(body.as_ref(), end_of_stream);
         ctx.observation.carried(Direction::Up, body.as_ref());
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))
+    }
+
+    async fn request_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        let cleaned = trailers::clean(trailers, &self.limits);
+        cleaned.map_err(|trailers::TooLarge| ctx.fail(Fault::head_too_large("trailers longer than the limit")))
+    }
+
+    fn read_ahead_budget(&self) -> Option<&ReadAheadBudget> {
+        Some(self.backlog.budget())
     }
 
     async fn upstream_response_filter(
@@ -172,19 +195,29 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
-            let passes_trailers = session.is_http2() || head::takes_trailers(session.req_header());
-            let has_trailers = response.version == Version::HTTP_2 && passes_trailers;
-            head::end_connection(response, has_trailers);
+            let is_chunked = response.headers.contains_key(TRANSFER_ENCODING);
+            let may_have_trailers = response.version == Version::HTTP_2 || is_chunked;
+            head::end_connection(response, may_have_trailers && trailers::pass(session.req_header()));
             ctx.last_on_its_connection(session);
         }
         if session.req_header().version < Version::HTTP_11 {
             // Chunks are unknown there (RFC 9112 section 7.1): the end of the connection is the end of the body.
-            response.remove_header(&http::header::TRANSFER_ENCODING);
+            response.remove_header(&TRANSFER_ENCODING);
         }
         ctx.response_begins(session, response.status);
         self.await_client(session, ctx, ctx.is_sent);
         ctx.edit_response(&mut PingoraResponse(response));
         Ok(())
+    }
+
+    fn upstream_response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        let cleaned = trailers::clean(trailers, &self.limits);
+        cleaned.map_err(|trailers::TooLarge| ctx.fail(Fault::bad_response("trailers longer than the limit")))
     }
 
     async fn response_trailer_filter(
@@ -193,7 +226,10 @@ impl ProxyHttp for Gateway {
         trailers: &mut HeaderMap,
         ctx: &mut RequestContext,
     ) -> Result<Option<Bytes>> {
-        if let Some(connection) = ctx.connection.as_ref().filter(|_| head::takes_trailers(session.req_header())) {
+        if let Some(connection) = &ctx.connection
+            && !session.is_http2()
+            && trailers::pass(session.req_header())
+        {
             connection.trailers.set(trailers);
         }
         Ok(None)
@@ -208,8 +244,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<Option<Duration>> {
         ctx.observation.carried(Direction::Down, body.as_ref());
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))?;
-        let length = body.as_ref().map_or(0, Bytes::len);
-        self.backlog.piece(length, session, ctx);
+        self.backlog.piece(session, ctx);
         Ok(None)
     }
 

@@ -10,6 +10,7 @@ mod negotiated;
 mod open;
 mod peer;
 mod persistence;
+mod pools;
 mod resolver;
 
 pub(crate) use backend::{BackendCell, BackendState, Reach};
@@ -21,4 +22,5 @@ pub(crate) use introduction::{Introduction, Ownership};
 pub(crate) use open::Open;
 pub(crate) use peer::peer;
 pub(crate) use persistence::Session;
+pub(crate) use pools::Pools;
 pub(crate) use resolver::{Names, Pace, Resolver};

@@ -144,6 +144,11 @@ impl Metrics {
         self.process.refused(reason);
     }
 
+    /// Sets how many bytes of responses wait for clients to take them.
+    pub fn waiting(&self, bytes: usize) {
+        self.process.waiting.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// Counts entries of the access log that nobody will read, because writing or sending was too slow or failed.
     pub fn access_log_dropped(&self, entries: u64) {
         self.process.log_dropped.inc_by(entries);

@@ -22,6 +22,7 @@ mod rewrite;
 mod session;
 mod targets;
 mod timeouts;
+mod trailers;
 mod uploads;
 mod websocket;
 mod websocket_http2;

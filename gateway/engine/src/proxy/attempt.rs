@@ -54,8 +54,8 @@ impl Attempts {
         self.tried.last().map(|endpoint| endpoint.address)
     }
 
-    pub(super) fn endpoint(&self) -> Option<&EndpointState> {
-        self.current.as_ref().map(|picked| &**picked.endpoint())
+    pub(super) fn endpoint(&self) -> Option<&Arc<EndpointState>> {
+        self.current.as_ref().map(Picked::endpoint)
     }
 
     pub(super) fn finish(&mut self) {
@@ -195,6 +195,17 @@ impl RequestContext {
         }
         // No other answer can be given from here on: at the deadline the response is cut.
         drop_at([self.deadline, self.attempts.deadline].into_iter().flatten().min(), None);
+    }
+
+    /// A connection to the endpoint was made for this attempt, to be pooled under this key.
+    pub(super) fn made_connection(&self, key: u64) {
+        let (Some(endpoint), Some(forward)) = (self.attempts.endpoint(), &self.forward) else { return };
+        endpoint.connected(key);
+        if let Some(connection) = &self.connection
+            && forward.backend.state().spec.proxy_protocol.is_some()
+        {
+            connection.owns(endpoint, key);
+        }
     }
 
     /// No connection came about, so no endpoint has seen the request: it can always be tried again.

@@ -1,7 +1,6 @@
 //! What a request remembers from one phase to the next.
 
 use super::attempt::Attempts;
-use super::backlog::Waiting;
 use super::fault::Fault;
 use super::mirror::Copies;
 use super::observe::Observation;
@@ -33,8 +32,8 @@ pub(crate) struct RequestContext {
     pub(super) deadline: Option<Instant>,
     /// What went wrong, if a phase knows better than Pingora's error.
     pub(super) fault: Option<Fault>,
-    /// What of its response waits for the client.
-    pub(super) waiting: Waiting,
+    /// Whether the client has to take the next piece of its response at once.
+    pub(super) is_hurried: bool,
     /// Whether the client has sent all of its request.
     pub(super) is_sent: bool,
     /// When the client has to have sent more of it.
@@ -76,7 +75,7 @@ impl RequestContext {
             copies: Copies::default(),
             deadline: None,
             fault: None,
-            waiting: Waiting::default(),
+            is_hurried: false,
             is_sent: false,
             awaited: None,
             observation: Observation::new(observe),

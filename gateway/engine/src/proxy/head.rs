@@ -1,8 +1,8 @@
 //! Pingora's heads, as filters see them.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Parts, PathAndQuery, Uri};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use lychgate_filters::{RequestHead, ResponseHead, TooLong};
 use pingora_http::{RequestHeader, ResponseHeader};
 
@@ -55,13 +55,6 @@ pub(super) fn end_connection(response: &mut ResponseHeader, has_trailers: bool) 
 /// A target that is neither a path nor the address of one.
 #[derive(Debug)]
 pub(super) struct NoPath;
-
-/// Whether a client of HTTP/1.1 can make use of trailers (RFC 9110 section 10.1.4). Over HTTP/2 they always pass.
-pub(super) fn takes_trailers(request: &RequestHeader) -> bool {
-    let lines = request.headers.get_all(TE).iter().filter_map(|line| line.to_str().ok());
-    let mut codings = lines.flat_map(|line| line.split(',')).filter_map(|coding| coding.split(';').next());
-    request.version == Version::HTTP_11 && codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
-}
 
 /// A target in absolute form is a path and the host that it belongs to (RFC 9112 section 3.2.2): that is how rules see it
 /// and how backends have to get it. Pingora has seen to it that the host is that of the header, if there is one.

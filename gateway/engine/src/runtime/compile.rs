@@ -8,7 +8,7 @@ use crate::stream::StreamTable;
 use crate::tls::TlsError;
 use crate::tls::client::ClientTls;
 use crate::tls::server::{Presentable, ServerTls};
-use crate::upstream::{BackendCell, BackendState, Reach};
+use crate::upstream::{BackendCell, BackendState, Pools, Reach};
 use lychgate_ir::{
     Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Listener, ListenerId, ListenerTls,
     Protocol, Refusal, RefusalReason, Route, RuleId, Snapshot, StreamRoute, UpstreamTls,
@@ -30,12 +30,18 @@ pub(crate) struct Compiler<'a> {
     snapshot: &'a Arc<Snapshot>,
     previous: &'a Runtime,
     metrics: &'a Metrics,
+    pools: &'a Pools,
     rejected: Vec<Rejected>,
 }
 
 impl<'a> Compiler<'a> {
-    pub(crate) fn new(snapshot: &'a Arc<Snapshot>, previous: &'a Runtime, metrics: &'a Metrics) -> Self {
-        Self { snapshot, previous, metrics, rejected: Vec::new() }
+    pub(crate) fn new(
+        snapshot: &'a Arc<Snapshot>,
+        previous: &'a Runtime,
+        metrics: &'a Metrics,
+        pools: &'a Pools,
+    ) -> Self {
+        Self { snapshot, previous, metrics, pools, rejected: Vec::new() }
     }
 
     pub(crate) fn compile(mut self) -> (Runtime, Vec<Rejected>) {
@@ -73,7 +79,7 @@ impl<'a> Compiler<'a> {
                     cell.set_state(state);
                     cell.clone()
                 }
-                None => Arc::new(BackendCell::new(id.clone(), state, self.metrics.backend(id))),
+                None => Arc::new(BackendCell::new(id.clone(), state, self.metrics.backend(id), self.pools.clone())),
             };
             (id.clone(), cell)
         };

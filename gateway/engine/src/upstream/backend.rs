@@ -5,6 +5,7 @@ use super::balance::{Picked, Turn, pick};
 use super::endpoint::{EndpointList, EndpointState};
 use super::negotiated::Negotiated;
 use super::persistence::Session;
+use super::pools::Pools;
 use crate::live::Live;
 use crate::tls::client::ClientTls;
 use lychgate_ir::{Backend, BackendId, BackendTls, CertificateId, ClientIdentity, Refusal};
@@ -54,6 +55,7 @@ pub(crate) struct BackendCell {
     state: Live<BackendState>,
     endpoints: Live<EndpointList>,
     turn: Turn,
+    pools: Pools,
     /// False until endpoints are known, be it that there are none.
     known: watch::Sender<bool>,
 }
@@ -65,13 +67,14 @@ impl fmt::Debug for BackendCell {
 }
 
 impl BackendCell {
-    pub(crate) fn new(id: BackendId, state: BackendState, metrics: Arc<BackendMetrics>) -> Self {
+    pub(crate) fn new(id: BackendId, state: BackendState, metrics: Arc<BackendMetrics>, pools: Pools) -> Self {
         Self {
             id,
             metrics,
             state: Live::new(Arc::new(state)),
             endpoints: Live::new(Arc::default()),
             turn: Turn::new(),
+            pools,
             known: watch::Sender::new(false),
         }
     }
@@ -100,7 +103,7 @@ impl BackendCell {
     /// Gives back those before.
     fn replace(&self, ready: &[SocketAddr], terminating: &[SocketAddr]) -> Arc<EndpointList> {
         let before = self.endpoints.pin();
-        let list = Arc::new(EndpointList::rebuild(&before, ready, terminating));
+        let list = Arc::new(EndpointList::rebuild(&before, ready, terminating, &self.pools));
         let addresses: HashSet<SocketAddr> = list.all().map(|endpoint| endpoint.address).collect();
         self.state.pin().negotiated.retain(|address| addresses.contains(&address));
         self.metrics.endpoints(list.ready.len());

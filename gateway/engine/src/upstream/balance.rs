@@ -83,13 +83,14 @@ fn less_busy(a: &Arc<EndpointState>, b: &Arc<EndpointState>) -> Option<Arc<Endpo
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::upstream::Pools;
     use std::net::SocketAddr;
 
     fn list(ready: u8, terminating: u8) -> EndpointList {
         let address = |n: u8| SocketAddr::from(([10, 0, 0, n], 80));
         let ready: Vec<_> = (0..ready).map(address).collect();
         let terminating: Vec<_> = (100..100 + terminating).map(address).collect();
-        EndpointList::rebuild(&EndpointList::default(), &ready, &terminating)
+        EndpointList::rebuild(&EndpointList::default(), &ready, &terminating, &Pools::default())
     }
 
     #[test]

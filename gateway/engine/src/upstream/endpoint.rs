@@ -1,9 +1,10 @@
 //! One endpoint, with what must survive a reload: how busy it is.
 
 use super::persistence::SessionToken;
+use super::pools::{Keys, Pools};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::watch;
 
 /// An endpoint that can be dialled.
@@ -14,12 +15,22 @@ pub(crate) struct EndpointState {
     pub(crate) token: SessionToken,
     in_flight: AtomicUsize,
     gone: watch::Sender<bool>,
+    /// The same, to be looked at with every attempt that ends.
+    has_left: AtomicBool,
+    /// Where connections to it wait for the next request.
+    pub(super) pooled: Keys,
 }
 
 impl EndpointState {
-    pub(crate) fn new(address: SocketAddr) -> Self {
-        let gone = watch::Sender::new(false);
-        Self { address, token: SessionToken::of(address), in_flight: AtomicUsize::new(0), gone }
+    pub(crate) fn new(address: SocketAddr, pools: Pools) -> Self {
+        Self {
+            address,
+            token: SessionToken::of(address),
+            in_flight: AtomicUsize::new(0),
+            gone: watch::Sender::new(false),
+            has_left: AtomicBool::new(false),
+            pooled: Keys::new(pools),
+        }
     }
 
     /// Attempts that are running now.
@@ -27,9 +38,17 @@ impl EndpointState {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Its backend has it no more, or is gone itself.
+    /// Its backend has it no more, or is gone itself. Connections to it that are idle are closed; those in use are when
+    /// what runs on them is over.
     pub(crate) fn leave(&self) {
+        self.has_left.store(true, Ordering::SeqCst);
         self.gone.send_replace(true);
+        self.pooled.close_idle();
+    }
+
+    /// A connection to it was made that will be pooled under this key.
+    pub(crate) fn connected(&self, key: u64) {
+        self.pooled.add(key);
     }
 
     /// Waits until its backend has it no more. For what never ends by itself: requests and connections do.
@@ -57,6 +76,10 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.0.has_left.load(Ordering::SeqCst) {
+            // Its connection has gone back to the pool.
+            self.0.pooled.close_idle();
+        }
     }
 }
 
@@ -71,13 +94,13 @@ pub(crate) struct EndpointList {
 
 impl EndpointList {
     /// A list of these addresses, with the states that `previous` already had for them.
-    pub(crate) fn rebuild(previous: &Self, ready: &[SocketAddr], terminating: &[SocketAddr]) -> Self {
+    pub(crate) fn rebuild(previous: &Self, ready: &[SocketAddr], terminating: &[SocketAddr], pools: &Pools) -> Self {
         let known: std::collections::HashMap<SocketAddr, &Arc<EndpointState>> =
             previous.all().map(|endpoint| (endpoint.address, endpoint)).collect();
         let keep = |addresses: &[SocketAddr]| {
             let state = |address: &SocketAddr| match known.get(address) {
                 Some(endpoint) => Arc::clone(endpoint),
-                None => Arc::new(EndpointState::new(*address)),
+                None => Arc::new(EndpointState::new(*address, pools.clone())),
             };
             addresses.iter().map(state).collect()
         };

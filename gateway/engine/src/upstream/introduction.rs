@@ -1,15 +1,20 @@
 //! Connections to backends that are told whose they are (PROXY protocol). Such a connection belongs to one connection of
 //! one client: it is used for nobody else, and ends with it.
 
+use super::EndpointState;
+use super::pools::OwnKeys;
 use crate::proxy_protocol::{self, Ends};
 use lychgate_ir::ProxyProtocol;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// What a client's connection owns, if it owns anything.
 #[derive(Debug, Default)]
-pub(crate) struct Ownership(OnceLock<(u64, watch::Sender<()>)>);
+pub(crate) struct Ownership {
+    owner: OnceLock<(u64, watch::Sender<()>)>,
+    keys: OwnKeys,
+}
 
 /// How a connection to a backend begins.
 #[derive(Clone, Debug)]
@@ -25,8 +30,13 @@ impl Ownership {
     /// How a connection begins that is made for the owner of this, who is between these ends.
     pub(crate) fn introduce(&self, version: ProxyProtocol, ends: Ends) -> Introduction {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (owner, over) = self.0.get_or_init(|| (NEXT.fetch_add(1, Ordering::Relaxed), watch::Sender::new(())));
+        let (owner, over) = self.owner.get_or_init(|| (NEXT.fetch_add(1, Ordering::Relaxed), watch::Sender::new(())));
         Introduction { header: proxy_protocol::header(version, ends), owner: *owner, over: over.subscribe() }
+    }
+
+    /// Connections to an endpoint are pooled under this key for the owner of this alone.
+    pub(crate) fn connected(&self, endpoint: &Arc<EndpointState>, key: u64) {
+        self.keys.add(endpoint, key);
     }
 }
 

@@ -19,6 +19,13 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Requests that share one HTTP/2 connection to an endpoint.
 const MAX_STREAMS: usize = 100;
 
+/// What an endpoint may send on one stream of HTTP/2 before somebody has taken it.
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// The same over all streams of a connection. All of them may stand still, and others still go on.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+const _: () = assert!(CONNECTION_WINDOW as usize > MAX_STREAMS * STREAM_WINDOW as usize);
+
 /// The peer for one attempt, made for a client's connection.
 pub(crate) async fn peer(
     backend: &BackendCell,
@@ -74,6 +81,8 @@ pub(crate) async fn peer(
     peer.options.tracer = Some(tracer(&backend.metrics));
     peer.options.idle_timeout = Some(IDLE);
     peer.options.max_h2_streams = MAX_STREAMS;
+    peer.options.h2_stream_window_size = Some(STREAM_WINDOW);
+    peer.options.h2_connection_window_size = Some(CONNECTION_WINDOW);
     Ok(peer)
 }
 

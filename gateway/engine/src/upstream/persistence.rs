@@ -78,10 +78,11 @@ fn now() -> u64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::upstream::Pools;
 
     fn list() -> EndpointList {
         let addresses: Vec<SocketAddr> = ["10.0.0.1:80", "10.0.0.2:80"].map(|a| a.parse().unwrap()).into();
-        EndpointList::rebuild(&EndpointList::default(), &addresses[..1], &addresses[1..])
+        EndpointList::rebuild(&EndpointList::default(), &addresses[..1], &addresses[1..], &Pools::default())
     }
 
     #[test]

@@ -179,6 +179,12 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
             "Requests and connections that were refused or failed, by reason.",
         ),
         (
+            "lychgate_responses_waiting_bytes",
+            Gauge,
+            &[],
+            "Bytes of responses that were read from backends and that clients have not taken yet.",
+        ),
+        (
             "lychgate_access_log_dropped_total",
             Counter,
             &[],

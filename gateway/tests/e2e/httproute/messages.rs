@@ -1,8 +1,8 @@
-//! HTTP as such: what belongs to a connection stays on it, HEAD, bodies that are none, pipelining, trailers.
+//! HTTP as such: what belongs to a connection stays on it, HEAD, bodies that are none, pipelining.
 
 use super::bed::{Canned, pod, request, send, serve};
 use crate::support::{echo, http_route, service, service_speaking};
-use http::{HeaderMap, HeaderValue, Request, Version};
+use http::{Request, Version};
 use lychgate_echo::EchoReport;
 use lychgate_testkit::{Dial, Payload, RawConnection};
 
@@ -143,48 +143,6 @@ async fn requests_shorter_than_the_preface_of_http2_are_answered() {
         connection.send("UT /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n").await.unwrap();
         let status = connection.response().await.unwrap().status;
         assert_eq!(status, if beginning.contains("HTTP") { 400 } else { 200 }, "{beginning}");
-    }
-}
-
-#[tokio::test]
-async fn trailers_of_a_response_pass_from_http2_to_those_who_can_take_them() {
-    let (_it, address) = echo("it").await;
-    let services = service_speaking("it", Some("kubernetes.io/h2c"), &[address]);
-    let (_site, at) = serve(&(services + &http_route("it", "[]", RULE))).await;
-    let request = || Request::post("http://a.example/?echo=body&trailers=1").body(Payload::from("body")).unwrap();
-    let reply = Dial::h2c(at).send(request()).await.unwrap();
-    assert_eq!((reply.version, reply.text().as_str()), (Version::HTTP_2, "body"));
-    assert_eq!(reply.header("trailer"), Some("x-echo-trailer"));
-    assert_eq!(reply.trailers.get("x-echo-trailer").unwrap(), "done");
-    let reply = Dial::http1(at).send(request()).await.unwrap();
-    assert_eq!((reply.version, reply.text().as_str()), (Version::HTTP_11, "body"));
-    assert_eq!((reply.header("trailer"), reply.trailers.len()), (None, 0));
-    // A client of HTTP/1.1 that says so gets them, too, and the connection goes on.
-    let mut connection = RawConnection::open(&Dial::http1(at), "a.example").await.unwrap();
-    for _ in 0..2 {
-        let head = "POST /?echo=body&trailers=1 HTTP/1.1\r\nHost: a.example\r\nTE: trailers\r\nConnection: TE\r\n";
-        connection.send(format!("{head}Content-Length: 4\r\n\r\nbody")).await.unwrap();
-        let reply = connection.response().await.unwrap();
-        assert_eq!((reply.text().as_str(), reply.header("trailer")), ("body", Some("x-echo-trailer")));
-        assert_eq!(reply.trailers, [("x-echo-trailer".to_owned(), "done".to_owned())]);
-        connection.send("GET /?size=3 HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
-        let reply = connection.response().await.unwrap();
-        assert_eq!((reply.body.len(), reply.trailers.len()), (3, 0));
-    }
-}
-
-#[tokio::test]
-async fn a_request_with_trailers_is_forwarded_whole_without_them() {
-    // RFC 9110 section 6.5.1 lets intermediaries discard them.
-    let (it, address) = echo("it").await;
-    let services = service_speaking("it", Some("kubernetes.io/h2c"), &[address]);
-    let (_site, at) = serve(&(services + &http_route("it", "[]", RULE))).await;
-    for (n, dial) in (1..).zip([Dial::http1(at), Dial::h2c(at)]) {
-        let trailers = HeaderMap::from_iter([("x-ours".try_into().unwrap(), HeaderValue::from_static("done"))]);
-        let request = Request::post("http://a.example/").body(Payload::Trailed("body".into(), trailers)).unwrap();
-        assert_eq!(dial.send(request).await.unwrap().status, 200);
-        it.wait_for(|counts| counts.bodies == n).await;
-        assert_eq!(it.requests().last().unwrap().body().unwrap().start, "body");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Floods of HTTP/2: frames that cost us more than the client.
 
-use super::bed;
+use super::{bed, speaking};
+use crate::support::eventually;
 use lychgate_testkit::{Dial, RawConnection};
 use std::time::Duration;
 
@@ -110,7 +111,7 @@ async fn a_client_that_takes_nothing_is_not_waited_for_forever() {
     for stream in [1, 3, 5] {
         stalled.send(Frames::frame(0x1, 0x5, stream, &Frames::head("/?size=100000"))).await.unwrap();
     }
-    crate::support::eventually("the streams are given up", async || bed.refused("slow_reader").await == 3).await;
+    eventually("the streams are given up", async || bed.refused("slow_reader").await == 3).await;
     assert!(bed.serves().await);
 }
 
@@ -123,11 +124,63 @@ async fn clients_that_take_nothing_are_given_up_at_once_when_much_waits() {
         stalled.send(Frames::frame(0x1, 0x5, stream * 2 + 1, &Frames::head("/?size=10000000"))).await.unwrap();
     }
     // Long before they have been idle for too long.
-    crate::support::eventually("most are given up", async || bed.refused("slow_reader").await > 20).await;
+    eventually("most are given up", async || bed.refused("slow_reader").await > 20).await;
     // Who takes what it gets is served meanwhile.
     for dial in [Dial::http1(bed.at), Dial::h2c(bed.at)] {
         assert_eq!(dial.get("http://a.example/?size=10000000").await.unwrap().body.len(), 10_000_000);
     }
+}
+
+#[tokio::test]
+async fn however_many_responses_wait_they_take_no_more_than_the_limit_and_a_small_piece_each() {
+    const LIMIT: usize = 1 << 20;
+    const STREAMS: usize = 200;
+    for protocol in [None, Some("kubernetes.io/h2c")] {
+        let bed = speaking(protocol, |options| options.limits.responses_backlog = LIMIT).await;
+        let mut stalled = Vec::new();
+        for _ in 0..STREAMS / 100 {
+            let mut connection = RawConnection::open(&Dial::http1(bed.at), "a").await.unwrap();
+            connection.send(Frames::hello_without_window()).await.unwrap();
+            for stream in 0..100 {
+                connection
+                    .send(Frames::frame(0x1, 0x5, stream * 2 + 1, &Frames::head("/?size=10000000")))
+                    .await
+                    .unwrap();
+            }
+            stalled.push(connection);
+        }
+        eventually("all of the limit waits", async || bed.waiting().await >= LIMIT).await;
+        // Until they are given up, which begins a second later.
+        while bed.refused("slow_reader").await == 0 {
+            let waiting = bed.waiting().await;
+            // Who read a whole piece just when the last of the limit went has that.
+            assert!(waiting <= LIMIT + STREAMS * (16 << 10) + (1 << 20), "{protocol:?}: {waiting}");
+        }
+        drop(stalled);
+        eventually("nothing waits any more", async || bed.waiting().await == 0).await;
+        assert!(bed.serves().await);
+    }
+}
+
+#[tokio::test]
+async fn streams_that_nobody_takes_do_not_hold_up_others_on_the_same_connection_to_a_backend() {
+    let bed = speaking(Some("kubernetes.io/h2c"), |_| {}).await;
+    let mut stalled = RawConnection::open(&Dial::http1(bed.at), "a").await.unwrap();
+    stalled.send(Frames::hello_without_window()).await.unwrap();
+    // One after the other, so that all share the connection of the first.
+    for stream in 0..90 {
+        stalled.send(Frames::frame(0x1, 0x5, stream * 2 + 1, &Frames::head("/?size=10000000"))).await.unwrap();
+        bed.it.wait_for(|counts| counts.requests == u64::from(stream) + 1).await;
+    }
+    // As far as they come.
+    let mut before = 0;
+    eventually("nothing more comes", async || {
+        let now = bed.waiting().await;
+        now > 0 && std::mem::replace(&mut before, now) == now
+    })
+    .await;
+    let reply = Dial::http1(bed.at).get("http://a.example/?size=1000000").await.unwrap();
+    assert_eq!((reply.body.len(), bed.it.counts().connections), (1_000_000, 1));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use lychgate_echo::{EchoConfig, EchoIdentity, EchoReport, EchoServer, Introducti
 use lychgate_testkit::{Authority, ClientTls, Connected, Dial, RawConnection, WebSocket, free_addr, server_tls};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 const RULE: &str = "    - backendRefs: [{name: it, port: 80}]\n";
 const VERSIONS: [&str; 2] = ["v1", "v2"];
@@ -43,6 +44,29 @@ async fn seen(connection: &mut Connected) -> EchoReport {
 /// What a backend has to be told.
 fn between(version: &str, source: SocketAddr, destination: SocketAddr) -> Option<Introduction> {
     Some(Introduction { version: version.to_owned(), source: Some(source), destination: Some(destination) })
+}
+
+#[tokio::test]
+async fn connections_of_a_client_to_endpoints_that_go_are_closed_before_the_client_s() {
+    for protocol in [None, Some("kubernetes.io/h2c")] {
+        let it = strict(EchoConfig::loopback()).await;
+        let address = it.local_addr(Port::Http).unwrap();
+        let at = free_addr();
+        let files = |addresses: &[SocketAddr]| {
+            http_gateway(at.port())
+                + &asking("v2", &service_speaking("it", protocol, addresses))
+                + &http_route("it", "[]", RULE)
+        };
+        let site = Site::serve(&[("all.yaml", &files(&[address]))]).await;
+        let mut client = Dial::http1(at).connect("a.example").await.unwrap();
+        seen(&mut client).await;
+        site.write("all.yaml", &files(&[])).await;
+        let closed = it.wait_for(|counts| (counts.connections, counts.closed) == (1, 1));
+        // Long before idle connections are closed in any case.
+        let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
+        assert!(closed.is_ok(), "{protocol:?}: {:?}", it.counts());
+        assert_eq!(client.get("http://a.example/").await.unwrap().status, 503);
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! Endpoints: which of them get requests, and that they come and go live.
 
 use super::Bed;
-use crate::support::{echo, service};
+use crate::support::{echo, service, service_speaking};
+use crate::tls::{ca, tls_echo, tls_policy, trusting};
+use lychgate_testkit::{Authority, server_tls};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// A Service `s`, and one slice with these endpoints and their conditions.
 fn with_conditions(endpoints: &[(SocketAddr, &str)]) -> String {
@@ -73,6 +76,56 @@ async fn endpoints_come_and_go_and_requests_that_have_begun_finish() {
     });
     assert_eq!(held.identity.pod, "a");
     bed.stop().await;
+}
+
+#[tokio::test]
+async fn connections_to_endpoints_that_go_are_closed_as_soon_as_nothing_runs_on_them() {
+    let authority = Authority::new("ca");
+    let leaf = authority.server(&["b.example"]);
+    let mut only_h1 = server_tls(&leaf);
+    only_h1.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let h2c = Some("kubernetes.io/h2c");
+    for (protocol, tls) in [(None, None), (h2c, None), (None, Some(server_tls(&leaf))), (None, Some(only_h1))] {
+        let is_tls = tls.is_some();
+        let (server, address) = match tls {
+            None => echo("a").await,
+            Some(tls) => tls_echo("a", tls).await,
+        };
+        let policy =
+            if is_tls { tls_policy("s", &trusting("ca", "b.example")) + &ca("ca", &authority) } else { String::new() };
+        let with = |addresses: &[SocketAddr]| service_speaking("s", protocol, addresses) + &policy;
+        let bed = Bed::new(&["s"], &[("s.yaml", &with(&[address]))]).await;
+        let all_closed = async |what: &str| {
+            let closed = server.wait_for(|counts| counts.closed == counts.connections);
+            // Long before idle connections are closed in any case.
+            let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
+            assert!(closed.is_ok(), "{protocol:?}, TLS {is_tls}, {what}: {:?}", server.counts());
+        };
+        // Two connections, or two streams of one.
+        let path = "s?hold=gate";
+        tokio::join!(bed.seen(path), bed.seen(path), async {
+            server.wait_held("gate", 2).await;
+            server.release("gate");
+        });
+        server.shut("gate");
+        let counts = server.counts();
+        assert!(counts.connections > 0 && counts.closed < counts.connections, "{counts:?}");
+        bed.site.write("s.yaml", &with(&[])).await;
+        all_closed("idle").await;
+        // What is in use is left alone until its request is over.
+        bed.site.write("s.yaml", &with(&[address])).await;
+        let (held, ()) = tokio::join!(bed.seen(path), async {
+            server.wait_held("gate", 1).await;
+            bed.site.write("s.yaml", &with(&[])).await;
+            assert_eq!(bed.status("s").await, 503);
+            let counts = server.counts();
+            assert!(counts.closed < counts.connections, "{counts:?}");
+            server.release("gate");
+        });
+        assert_eq!(held.identity.pod, "a");
+        all_closed("in use").await;
+        bed.stop().await;
+    }
 }
 
 #[tokio::test]

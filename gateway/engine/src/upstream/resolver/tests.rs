@@ -4,6 +4,7 @@
 use super::lookup::Dns;
 use super::*;
 use crate::upstream::BackendState;
+use crate::upstream::Pools;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig};
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::rdata::A;
@@ -114,7 +115,7 @@ fn cell() -> Arc<BackendCell> {
         proxy_protocol: None,
     };
     let metrics = Metrics::new(MetricsLimits::default()).unwrap().backend(&id);
-    Arc::new(BackendCell::new(id, BackendState::new(Arc::new(spec), HashMap::new()), metrics))
+    Arc::new(BackendCell::new(id, BackendState::new(Arc::new(spec), HashMap::new()), metrics, Pools::default()))
 }
 
 fn names(names: &[&str]) -> Names {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 pub(in crate::metrics) struct ProcessFamilies {
     /// All reasons have a counter from the start: an alert on one that has not happened yet shall find it.
     refused: BTreeMap<Reason, IntCounter>,
+    pub(in crate::metrics) waiting: IntGauge,
     pub(in crate::metrics) log_dropped: IntCounter,
     pub(in crate::metrics) spans: IntCounterVec,
     pub(in crate::metrics) reloads: IntCounterVec,
@@ -23,6 +24,7 @@ impl ProcessFamilies {
         let of = |reason: &Reason| (*reason, refused.with_label_values(&[reason.as_str()]));
         Ok(Self {
             refused: Reason::ALL.iter().map(of).collect(),
+            waiting: gauge(registry, "lychgate_responses_waiting_bytes")?,
             log_dropped: counter(registry, "lychgate_access_log_dropped_total")?,
             spans: counters(registry, "lychgate_trace_spans_total")?,
             reloads: counters(registry, "lychgate_config_reloads_total")?,
