@@ -57,7 +57,7 @@ test-chart: ## Test the chart with a real Helm: HELM, or one that is built (need
 
 .PHONY: test-cluster
 test-cluster: ## Test the control plane with the cluster of KUBECONFIG, in namespaces of its own
-	cargo test --locked -p lychgate-control --test provision -- --ignored
+	cargo test --locked -p lychgate-control --test provision --test cluster -- --ignored
 
 .PHONY: check
 check: prepare ## The fast answer while writing: does everything compile

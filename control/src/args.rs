@@ -1,5 +1,10 @@
 //! The arguments of `lychgate-control`.
+//!
+//! They are read once, here, and then there are only options.
 
+use crate::fleet;
+use crate::lease::{Seat, Terms};
+use crate::process::{self, Options};
 use clap::{Parser, ValueEnum};
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -10,37 +15,67 @@ use tracing_subscriber::EnvFilter;
 /// statuses.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "lychgate-control", version, max_term_width = 120)]
-pub(crate) struct Args {
+pub struct Args {
     /// Which cluster, and who we are there. By default the pod's own, or what KUBECONFIG names.
     #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    pub kubeconfig: Option<PathBuf>,
+    /// Where the feed listens, which data planes follow.
+    #[arg(long, value_name = "ADDR", env = "LYCHGATE_FEED", default_value = "0.0.0.0:9910")]
+    pub feed: SocketAddr,
     /// Where the admin port listens (/livez, /readyz, /config, /metrics, /status). Keep it off the internet.
     #[arg(long, value_name = "ADDR", env = "LYCHGATE_ADMIN", default_value = "127.0.0.1:9900")]
-    pub(crate) admin: SocketAddr,
+    pub admin: SocketAddr,
     /// The namespace that the control plane is in: its Lease is there.
     #[arg(long, value_name = "NAMESPACE", env = "LYCHGATE_NAMESPACE", default_value = "lychgate-system")]
-    pub(crate) namespace: String,
+    pub namespace: String,
     /// The Lease by which replicas agree on who writes; the same for all of them, and another for each revision.
     #[arg(long, value_name = "NAME", default_value = "lychgate-control")]
-    pub(crate) lease: String,
+    pub lease: String,
     /// Which of several control planes this is: it serves Gateways with the label `lychgate.dev/revision` of this value.
     /// Without one, those without that label.
     #[arg(long, value_name = "NAME", env = "LYCHGATE_REVISION")]
-    pub(crate) revision: Option<String>,
+    pub revision: Option<String>,
+    /// Read kinds of Gateway API's experimental group (XBackend).
+    #[arg(long)]
+    pub experimental: bool,
+    /// The Secret with the certificate authority of the feed, in our namespace. It is made if it is not there.
+    #[arg(long, value_name = "NAME", default_value = "lychgate-ca")]
+    pub ca_secret: String,
+    /// The Service, in our namespace, by which data planes find the feed. By default it is named as the Lease is.
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Its port.
+    #[arg(long, value_name = "PORT", default_value_t = 9910)]
+    pub service_port: u16,
+    /// Another name under which the feed is reached, such as from another cluster; may be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub feed_name: Vec<String>,
+    /// The trust domain that identities of data planes are in.
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub trust_domain: String,
+    /// The image of data planes. Without one, none are made and none are served: statuses are all there is.
+    #[arg(long, value_name = "IMAGE", env = "LYCHGATE_GATEWAY_IMAGE")]
+    pub gateway_image: Option<String>,
+    /// When nodes fetch it: Always, IfNotPresent or Never; Kubernetes decides by default.
+    #[arg(long, value_name = "POLICY", requires = "gateway_image")]
+    pub gateway_pull_policy: Option<String>,
+    /// A Secret with credentials for its registry, in each namespace with Gateways; may be given several times.
+    #[arg(long, value_name = "NAME", requires = "gateway_image")]
+    pub gateway_pull_secret: Vec<String>,
     /// What this replica calls itself there, different from all others. By default the host's name and something random.
     #[arg(long, value_name = "NAME", env = "LYCHGATE_POD_NAME")]
-    pub(crate) identity: Option<String>,
+    pub identity: Option<String>,
     /// How logs are written, which go to standard error.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub(crate) log_format: LogFormat,
+    pub log_format: LogFormat,
     /// What is logged: a level, or levels by target, as in `info,lychgate_control=debug`.
     #[arg(long, value_name = "FILTER", env = "LYCHGATE_LOG", default_value = "info")]
-    pub(crate) log: String,
+    pub log: String,
 }
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
+pub enum LogFormat {
     /// Lines for people.
     Text,
     /// A JSON object a line.
@@ -48,8 +83,49 @@ pub(crate) enum LogFormat {
 }
 
 impl Args {
+    /// What follows from them for the process.
+    #[must_use]
+    pub fn options(self) -> Options {
+        let Self {
+            kubeconfig: _,
+            feed,
+            admin,
+            namespace,
+            lease,
+            revision,
+            experimental,
+            ca_secret,
+            service,
+            service_port,
+            feed_name,
+            trust_domain,
+            gateway_image,
+            gateway_pull_policy,
+            gateway_pull_secret,
+            identity,
+            log_format: _,
+            log: _,
+        } = self;
+        let fleet = gateway_image.map(|image| fleet::Options {
+            listen: feed,
+            namespace: namespace.clone(),
+            ca_secret,
+            service: service.unwrap_or_else(|| lease.clone()),
+            port: service_port,
+            names: feed_name,
+            trust_domain,
+            image,
+            pull_policy: gateway_pull_policy,
+            pull_secrets: gateway_pull_secret,
+            revision: revision.clone(),
+        });
+        let identity = identity.unwrap_or_else(process::identity);
+        let seat = Seat { namespace, name: lease, identity };
+        Options { admin, seat, terms: Terms::default(), revision, experimental, fleet }
+    }
+
     /// From here on, logs are written.
-    pub(crate) fn init_logs(&self) {
+    pub fn init_logs(&self) {
         // What the client of the cluster meets is told by whoever asked it, with the object that it was about.
         let (filter, error) = match EnvFilter::try_new(format!("kube_client=off,kube_runtime=off,{}", self.log)) {
             Ok(filter) => (filter, None),

@@ -11,10 +11,13 @@
 //!     └────────────── status writer <─────────┴── acknowledged ┘
 //! ```
 
+pub mod args;
 pub mod ca;
 pub mod clock;
 pub mod cluster;
+mod events;
 pub mod feed;
+pub mod fleet;
 pub mod lease;
 pub mod observe;
 pub mod process;

@@ -1,11 +1,13 @@
 //! The process: everything that runs in it, begun in order and ended in order.
 
+use crate::events;
+use crate::fleet::{self, Ends};
 use crate::lease::{self, Leadership, Seat, Terms};
 use crate::observe::{Admin, Metrics, Source};
-use crate::provision::{self, Context, Provisioner};
+use crate::provision;
 use crate::status::writer::{Shared, Writer};
 use crate::store::{self, Store};
-use crate::translation::{Addresses, Translated, Translator};
+use crate::translation::{Translated, Translator};
 use crate::watch::Watch;
 use kube::Client;
 use lychgate_api::Kind;
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -28,8 +31,10 @@ pub struct Options {
     pub terms: Terms,
     /// Which of several control planes this is.
     pub revision: Option<String>,
-    /// How data planes are made; none makes none, and says nothing of addresses.
-    pub provision: Option<watch::Receiver<Arc<Context>>>,
+    /// Whether kinds of the experimental API are read.
+    pub experimental: bool,
+    /// How data planes are made and served; none makes none, serves none, and says nothing of addresses.
+    pub fleet: Option<fleet::Options>,
 }
 
 /// Why nothing runs.
@@ -38,6 +43,15 @@ pub enum StartError {
     /// Metrics cannot be set up.
     #[error("metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The feed's port cannot be bound.
+    #[error("the feed's port {address} cannot be bound ({error}); end what uses it, or choose another with --feed")]
+    Feed {
+        /// The port.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
     /// The admin port cannot be bound.
     #[error("the admin port {address} cannot be bound ({error}); end what uses it, or choose another with --admin")]
     Admin {
@@ -66,7 +80,7 @@ impl Control {
     /// # Errors
     /// Where something that is ours cannot be set up.
     pub async fn start(client: Client, options: Options) -> Result<Self, StartError> {
-        let Options { admin: address, seat, terms, revision, provision } = options;
+        let Options { admin: address, seat, terms, revision, experimental, fleet } = options;
         let metrics = Metrics::new()?;
         let (stop, stopped) = watch::channel(false);
         let (tell_leader, until) = watch::channel(None);
@@ -75,7 +89,16 @@ impl Control {
         let (tell, translated) = watch::channel(None);
         let (store, feed) = (Arc::new(Store::default()), Feed::new());
 
-        let Watch { changes, discovered, troubles, tasks } = Watch::start(&client, &metrics);
+        let listening = match fleet {
+            Some(fleet) => {
+                let (address, bound) = (fleet.listen, TcpListener::bind(fleet.listen).await);
+                Some((fleet, bound.map_err(|error| StartError::Feed { address, error })?))
+            }
+            None => None,
+        };
+        let (tell_served, served) = watch::channel(listening.is_none());
+
+        let Watch { changes, discovered, troubles, tasks } = Watch::start(&client, &metrics, experimental);
         let view = Arc::new(View {
             metrics: metrics.clone(),
             translated,
@@ -84,6 +107,7 @@ impl Control {
             troubles,
             leadership: leadership.clone(),
             stopped: stopped.clone(),
+            served,
         });
         let bound = Admin::bind(address, view.clone()).await;
         let admin = bound.map_err(|error| StartError::Admin { address, error })?;
@@ -91,13 +115,18 @@ impl Control {
 
         let mut running = tasks;
         running.spawn(store::take_in(changes, store.clone(), shared.clone(), metrics.clone()));
-        let (look, addresses) = watch::channel(None);
-        if let Some(context) = provision {
-            let views = views(&mut running, view.translated.clone());
-            let leading = leading(&mut running, leadership.clone());
-            let (provisioner, found) = Provisioner::new(client.clone(), context, views, leading);
-            running.spawn(provisioner.run());
-            running.spawn(hand_on(found, look));
+        running.spawn(events::tell(client.clone(), seat.identity.clone(), view.translated.clone(), leadership.clone()));
+        let mut ending = JoinSet::new();
+        let (tell_addresses, addresses) = watch::channel(None);
+        if let Some((fleet, listener)) = listening {
+            let ends = Ends {
+                feed: feed.clone(),
+                views: views(&mut running, view.translated.clone()),
+                leading: leading(&mut running, leadership.clone()),
+                addresses: tell_addresses,
+                served: tell_served,
+            };
+            ending.spawn(fleet::run(client.clone(), fleet, listener, ends, stopped.clone()));
         }
         let translator = Translator {
             store,
@@ -109,7 +138,6 @@ impl Control {
             metrics: metrics.clone(),
         };
         running.spawn(translator.run());
-        let mut ending = JoinSet::new();
         let writer = Writer { client: client.clone(), shared, discovered, leadership, metrics: metrics.clone() };
         let (writing, written) = watch::channel(());
         let stop_writing = stopped.clone();
@@ -189,13 +217,6 @@ fn leading(running: &mut JoinSet<()>, mut leadership: Leadership) -> watch::Rece
     leading
 }
 
-/// The addresses, from the first time on that they are known.
-async fn hand_on(mut found: watch::Receiver<Addresses>, look: watch::Sender<Option<Addresses>>) {
-    while found.changed().await.is_ok() {
-        look.send_replace(Some(found.borrow_and_update().clone()));
-    }
-}
-
 /// What the admin port sees.
 struct View {
     metrics: Arc<Metrics>,
@@ -205,6 +226,7 @@ struct View {
     troubles: watch::Receiver<BTreeMap<Kind, String>>,
     leadership: Leadership,
     stopped: watch::Receiver<bool>,
+    served: watch::Receiver<bool>,
 }
 
 impl View {
@@ -219,7 +241,8 @@ impl Source for View {
             return Some("it ends".to_owned());
         }
         if self.translated.borrow().is_some() {
-            return None;
+            let waits = !*self.served.borrow();
+            return waits.then(|| "the certificate authority is not there yet, so the feed is not served".to_owned());
         }
         let troubles: Vec<String> = self.troubles().into_iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
         Some(if troubles.is_empty() {

@@ -26,7 +26,8 @@ pub fn select(objects: &Objects, revision: Option<&str>) -> Objects {
     others.iter().fold(objects.clone(), |objects, other| objects.remove(other))
 }
 
-/// Gateways that are for others, and the ListenerSets that belong to them: what is said about them is theirs to say.
+/// Classes and Gateways that are for others, and the ListenerSets that belong to them: what is said about them is theirs
+/// to say.
 #[must_use]
 pub fn others(objects: &Objects, revision: Option<&str>) -> BTreeSet<ObjectRef> {
     let gateways = objects.gateways().filter(|(_, gateway)| !is_ours(&gateway.metadata, revision));
@@ -41,6 +42,8 @@ pub fn others(objects: &Objects, revision: Option<&str>) -> BTreeSet<ObjectRef> 
     });
     let sets: Vec<ObjectRef> = sets.map(|(key, _)| ObjectRef { kind: Kind::ListenerSet, key: key.clone() }).collect();
     others.extend(sets);
+    let classes = objects.gateway_classes().filter(|(_, class)| !is_ours(&class.metadata, revision));
+    others.extend(classes.map(|(key, _)| ObjectRef { kind: Kind::GatewayClass, key: key.clone() }));
     others
 }
 

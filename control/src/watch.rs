@@ -17,7 +17,7 @@ pub(crate) use raw::Raw;
 
 use crate::observe::Metrics;
 use kube::Client;
-use lychgate_api::{Kind, ObjectRef};
+use lychgate_api::{GATEWAY_X_GROUP, Kind, ObjectRef};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, watch};
@@ -52,9 +52,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch every kind.
+    /// Begins to watch every kind; those of the experimental API only if they are asked for, and without them as if nobody
+    /// served them.
     #[must_use]
-    pub fn start(client: &Client, metrics: &Arc<Metrics>) -> Self {
+    pub fn start(client: &Client, metrics: &Arc<Metrics>, experimental: bool) -> Self {
         let (tell, changes) = mpsc::channel(BACKLOG);
         let (found, discovered) = watch::channel(Arc::new(Discovered::default()));
         let (complain, troubles) = watch::channel(BTreeMap::new());
@@ -62,6 +63,10 @@ impl Watch {
         let mut tasks = JoinSet::new();
         tasks.spawn(discovery::keep_up(client.clone(), found, doubt.clone(), metrics.clone()));
         for kind in Kind::ALL {
+            if kind.group() == GATEWAY_X_GROUP && !experimental {
+                tasks.spawn(ignore(*kind, tell.clone()));
+                continue;
+            }
             let follower = follow::Follower {
                 kind: *kind,
                 client: client.clone(),
@@ -75,4 +80,10 @@ impl Watch {
         }
         Self { changes, discovered, troubles, tasks }
     }
+}
+
+/// Says that there is nothing of a kind, and that is all.
+async fn ignore(kind: Kind, tell: mpsc::Sender<Change>) {
+    // Nobody listens where the process ends.
+    let _ = tell.send(Change::Absent(kind)).await;
 }

@@ -193,7 +193,7 @@ impl Desk {
     fn job(&self, object: &ObjectRef, time: Time) -> Option<Job> {
         let wanted = self.wanted.as_ref()?;
         let observed = self.observed.get(object)?;
-        if wanted.held.contains(object) {
+        if wanted.held.contains(object) || wanted.others.contains(object) {
             return None;
         }
         let target = wanted.statuses.get(object);

@@ -35,6 +35,8 @@ struct Group<V> {
     /// The newest version that everybody had at some time.
     reached: Option<V>,
     answers: Vec<Answer<V>>,
+    /// The version that was published last.
+    newest: Option<V>,
     /// What was published and not reached, and when the changes arrived that it holds.
     waited_for: VecDeque<(V, Vec<Instant>)>,
 }
@@ -92,6 +94,7 @@ impl<V: Ord + Copy> Progress<V> {
             listeners: BTreeMap::new(),
             reached: None,
             answers: Vec::new(),
+            newest: None,
             waited_for: VecDeque::new(),
         });
         let mut old = std::mem::take(&mut group.listeners);
@@ -105,7 +108,9 @@ impl<V: Ord + Copy> Progress<V> {
             };
             group.listeners.insert(id.clone(), since);
         }
-        if group.reached.is_none_or(|reached| reached < version) && !arrivals.is_empty() {
+        // Changes that are nothing to this group are not waited for, nor is anything while nobody is there to have it.
+        let is_news = group.newest.replace(version) != Some(version);
+        if is_news && !group.answers.is_empty() && !arrivals.is_empty() {
             let is_full = group.waited_for.len() >= WAITED_FOR;
             match group.waited_for.back_mut() {
                 Some((last, all)) if *last == version || is_full => {

@@ -117,7 +117,11 @@ fn a_status_is_held_for_a_moment_and_no_longer() {
 #[test]
 fn propagation_is_until_the_last_has_it() {
     let (mut bench, one, two) = (Bench::new(), translated(&[80]), translated(&[81]));
+    bench.publish(0, &one);
+    assert!(bench.progress.heard(&group(), vec![has(0), new()]).is_empty(), "nobody was there to have it");
     bench.publish(1, &one);
+    bench.publish(2, &two);
+    // A change of others, in the middle.
     bench.publish(2, &two);
     assert!(bench.progress.heard(&group(), vec![has(1), new()]).is_empty());
     assert_eq!(bench.progress.heard(&group(), vec![has(1), has(2)]).len(), 1);
