@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=${1:-target/sbom}
 
+hack/third-party.sh
 hack/cargo-tool.sh cyclonedx 0.5.9
 mkdir -p "$out"
 for package in control gateway; do
