@@ -30,7 +30,7 @@ mod watch;
 
 pub use addresses::addresses;
 pub use desired::{Context, desired};
-pub use group::{Group, Groups, groups};
+pub use group::{Group, Groups, Wish, groups};
 pub use live::{Live, LiveKey, LiveKind};
 pub use marks::{GROUP, REVISION, SHARE};
 pub use names::group as group_of;

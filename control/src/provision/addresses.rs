@@ -1,10 +1,10 @@
 //! Where Gateways can be reached, as their Services say.
 
-use super::group::{self, Groups};
+use super::group::{self, Groups, Wish};
 use super::live::{Live, LiveKey, LiveKind};
 use super::names;
 use lychgate_api::ObjectKey;
-use lychgate_api::gateway::{AddressType, GatewayStatusAddress};
+use lychgate_api::gateway::{AddressType, GatewayAddressRoutability, GatewayStatusAddress};
 use lychgate_ir::{GatewayId, ObjectName};
 use lychgate_translate::{Assigned, MissingAddress};
 use serde_json::Value;
@@ -27,25 +27,29 @@ pub fn addresses(groups: &Groups, live: &BTreeMap<LiveKey, Live>) -> BTreeMap<Ga
     found
 }
 
-fn one(group: &ObjectKey, asked: &BTreeSet<Option<IpAddr>>, live: &BTreeMap<LiveKey, Live>) -> Assigned {
+fn one(group: &ObjectKey, asked: &BTreeSet<Wish>, live: &BTreeMap<LiveKey, Live>) -> Assigned {
     let mut all = BTreeSet::new();
     let (mut unusable, mut waiting) = (Vec::new(), None);
-    for address in asked {
-        let name = names::service(&group.name, *address);
+    for wish in asked {
+        let name = names::service(&group.name, *wish);
         let key = LiveKey { kind: LiveKind::Service, key: ObjectKey::new(group.namespace.as_str(), name.as_str()) };
-        let has = live.get(&key).map(of_service).unwrap_or_default();
-        match address {
-            Some(ip) if has.contains(&Address::Ip(*ip)) => {
-                all.insert(Address::Ip(*ip));
+        let scope = match wish {
+            Wish::Any | Wish::Static(_) => Scope::Default,
+            Wish::Cluster(_) => Scope::Cluster,
+        };
+        let has: BTreeSet<Address> = live.get(&key).map(of_service).unwrap_or_default().into_iter().collect();
+        match wish {
+            Wish::Static(ip) | Wish::Cluster(Some(ip)) if has.contains(&Address::Ip(*ip)) => {
+                all.insert((scope, Address::Ip(*ip)));
             }
-            Some(ip) => unusable.push(ip.to_string()),
-            None if has.is_empty() => waiting = Some(name),
-            None => all.extend(has),
+            Wish::Static(ip) | Wish::Cluster(Some(ip)) => unusable.push(ip.to_string()),
+            Wish::Any | Wish::Cluster(None) if has.is_empty() => waiting = Some(name),
+            Wish::Any | Wish::Cluster(None) => all.extend(has.into_iter().map(|address| (scope, address))),
         }
     }
     let missing = if !unusable.is_empty() {
         Some(MissingAddress::NotUsable(format!(
-            "no load balancer has given {} to this Gateway; see the events of its Services, and whether the address is free",
+            "{} was not given to this Gateway; see the events of its Services, and whether the address is free",
             unusable.join(", ")
         )))
     } else {
@@ -56,7 +60,7 @@ fn one(group: &ObjectKey, asked: &BTreeSet<Option<IpAddr>>, live: &BTreeMap<Live
             ))
         })
     };
-    Assigned { addresses: all.into_iter().take(MOST).map(Address::into_status).collect(), missing }
+    Assigned { addresses: all.into_iter().take(MOST).map(into_status).collect(), missing }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,14 +69,23 @@ enum Address {
     Hostname(String),
 }
 
-impl Address {
-    fn into_status(self) -> GatewayStatusAddress {
-        let (r#type, value) = match self {
-            Self::Ip(ip) => (AddressType::IpAddress, ip.to_string()),
-            Self::Hostname(name) => (AddressType::Hostname, name),
-        };
-        GatewayStatusAddress { r#type, value, routability: None }
-    }
+/// From where an address is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Scope {
+    Default,
+    Cluster,
+}
+
+fn into_status((scope, address): (Scope, Address)) -> GatewayStatusAddress {
+    let (r#type, value) = match address {
+        Address::Ip(ip) => (AddressType::IpAddress, ip.to_string()),
+        Address::Hostname(name) => (AddressType::Hostname, name),
+    };
+    let routability = match scope {
+        Scope::Default => None,
+        Scope::Cluster => Some(GatewayAddressRoutability::Cluster),
+    };
+    GatewayStatusAddress { r#type, value, routability }
 }
 
 /// What a load balancer has given, or else the addresses inside the cluster.

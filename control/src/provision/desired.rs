@@ -37,7 +37,7 @@ pub fn desired(group: &Group, context: &Context) -> Vec<Value> {
         plain.object(LiveKind::ConfigMap, &group.key.name, json!({ "data": { "ca.crt": context.trust_bundle } })),
         deployment::deployment(&plain),
     ];
-    all.extend(group.addresses.iter().filter_map(|address| service::service(&plain, *address)));
+    all.extend(group.addresses.iter().filter_map(|wish| service::service(&plain, *wish)));
     all.extend(scaling::autoscaler(&plain));
     all.extend(scaling::disruption_budget(&plain));
     all

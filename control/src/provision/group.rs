@@ -1,7 +1,9 @@
 //! Groups: Gateways that one data plane serves.
 
 use super::names;
-use lychgate_api::gateway::{AddressType, Gateway, GatewayInfrastructure};
+use lychgate_api::gateway::{
+    AddressType, Gateway, GatewayAddressRoutability, GatewayInfrastructure, GatewaySpecAddress,
+};
 use lychgate_api::lychgate::GatewayParametersSpec;
 use lychgate_api::meta::{ConditionStatus, StringMap};
 use lychgate_api::{Kind, ObjectKey, ObjectRef, Objects};
@@ -20,14 +22,25 @@ pub struct Group {
     pub gateways: Vec<Arc<Gateway>>,
     /// The ports of all listeners, those of ListenerSets included.
     pub ports: BTreeSet<(Transport, u16)>,
-    /// Addresses that are asked for; `None` is any.
-    pub addresses: BTreeSet<Option<IpAddr>>,
+    /// Addresses that are asked for: a Service each.
+    pub addresses: BTreeSet<Wish>,
     /// How pods and Service shall be: the senior's.
     pub parameters: GatewayParametersSpec,
     /// Labels for everything, from all of them; the senior wins.
     pub labels: StringMap,
     /// Annotations for everything, likewise.
     pub annotations: StringMap,
+}
+
+/// An address that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wish {
+    /// Any that clients reach.
+    Any,
+    /// This one.
+    Static(IpAddr),
+    /// One that is reached inside the cluster alone: any, or this one.
+    Cluster(Option<IpAddr>),
 }
 
 /// Every group there is.
@@ -101,14 +114,24 @@ fn one(objects: &Objects, key: ObjectKey, mut members: Vec<Member<'_>>) -> Group
 }
 
 /// What a Gateway asks for. What is no address is told in its status, and nothing is made for it.
-pub(super) fn addresses(gateway: &Gateway) -> BTreeSet<Option<IpAddr>> {
+pub(super) fn addresses(gateway: &Gateway) -> BTreeSet<Wish> {
     if gateway.spec.addresses.is_empty() {
-        return BTreeSet::from([None]);
+        return BTreeSet::from([Wish::Any]);
     }
-    let addresses = gateway.spec.addresses.iter().filter(|address| address.r#type == AddressType::IpAddress);
-    let asked = addresses.filter_map(|address| match address.value.as_deref().unwrap_or_default() {
-        "" => Some(None),
-        text => text.parse().ok().map(Some),
-    });
-    asked.collect()
+    let wish = |address: &GatewaySpecAddress| {
+        let GatewaySpecAddress { r#type, value, routability } = address;
+        if *r#type != AddressType::IpAddress {
+            return None;
+        }
+        let ip: Option<IpAddr> = match value.as_deref().unwrap_or_default() {
+            "" => None,
+            text => Some(text.parse().ok()?),
+        };
+        match routability {
+            GatewayAddressRoutability::Default => Some(ip.map_or(Wish::Any, Wish::Static)),
+            GatewayAddressRoutability::Cluster => Some(Wish::Cluster(ip)),
+            GatewayAddressRoutability::Other(_) => None,
+        }
+    };
+    gateway.spec.addresses.iter().filter_map(wish).collect()
 }

@@ -1,10 +1,10 @@
 //! Names of what we make. Each is a pure function of what it is made for, and fits the narrowest limit that holds for it.
 
+use super::group::Wish;
 use super::marks::SHARE;
 use aws_lc_rs::digest::{SHA256, digest};
 use lychgate_api::ObjectKey;
 use lychgate_api::gateway::Gateway;
-use std::net::IpAddr;
 
 /// Labels, and names of Services, have at most this many characters.
 const LABEL: usize = 63;
@@ -26,11 +26,13 @@ pub fn group(gateway: &Gateway) -> ObjectKey {
     ObjectKey::new(metadata.namespace.as_str(), name)
 }
 
-/// The Service of a group that has this address, or any.
-pub(super) fn service(group: &str, address: Option<IpAddr>) -> String {
-    match address {
-        None => group.to_owned(),
-        Some(ip) => format!("{group}-{}", hash(&ip.to_string(), ADDRESS_DIGITS)),
+/// The Service of a group for an address.
+pub(super) fn service(group: &str, wish: Wish) -> String {
+    match wish {
+        Wish::Any => group.to_owned(),
+        Wish::Static(ip) => format!("{group}-{}", hash(&ip.to_string(), ADDRESS_DIGITS)),
+        Wish::Cluster(None) => format!("{group}-cluster"),
+        Wish::Cluster(Some(ip)) => format!("{group}-{}", hash(&format!("cluster {ip}"), ADDRESS_DIGITS)),
     }
 }
 
@@ -108,7 +110,7 @@ mod tests {
         fn every_name_fits(name in "[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", share in proptest::option::of(".{0,300}"), last: u16) {
             let group = group(&gateway(&name, share.as_deref()));
             prop_assert!(is_label(&group.name), "{}", group.name);
-            let service = service(&group.name, Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last).into()));
+            let service = service(&group.name, Wish::Static(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last).into()));
             prop_assert!(is_label(&service), "{service}");
             prop_assert!(label(&name).len() <= 63);
         }

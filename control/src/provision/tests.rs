@@ -359,3 +359,24 @@ fn a_static_address_is_usable_once_a_load_balancer_gives_it() {
     balanced(&mut live, six, json!([{"ip": "2001:db8::1"}]));
     assert_eq!(assigned(&world, &live).1, None);
 }
+
+#[test]
+fn an_address_inside_of_the_cluster_is_that_of_a_service() {
+    let asked = EDGE.replace(
+        "listeners:",
+        "addresses: [{routability: Cluster}, {value: 10.96.0.77, routability: Cluster}]\n  listeners:",
+    );
+    let world = world(&[&asked]);
+    assert_eq!(world.translation.statuses.problems().count(), 0);
+    let mut live = world.live();
+    assert_eq!(assigned(&world, &live), (Vec::new(), Some("not usable")));
+    for live in live.values_mut().filter(|live| live.0["kind"] == "Service") {
+        assert_eq!(live.0["spec"]["type"], "ClusterIP");
+        let ip = live.0["spec"]["clusterIP"].as_str().unwrap_or("10.96.0.5").to_owned();
+        live.0["spec"]["clusterIPs"] = json!([ip]);
+    }
+    let (_, assigned) = addresses(&world.groups, &live).pop_first().unwrap();
+    let told: Vec<String> = assigned.addresses.iter().map(|it| format!("{} {:?}", it.value, it.routability)).collect();
+    assert_eq!(told, ["10.96.0.5 Some(Cluster)", "10.96.0.77 Some(Cluster)"]);
+    assert_eq!(assigned.missing, None);
+}

@@ -83,7 +83,7 @@ pub(crate) fn plan<'a>(world: &World<'a>) -> (Vec<GatewayPlan<'a>>, Vec<Unclaime
 }
 
 fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: Option<Problem>) -> GatewayPlan<'a> {
-    let addresses = addresses::read(object);
+    let addresses = addresses::read(object, world.options.standalone);
     let (settings, settings_problem) = match settings::read(object) {
         Ok(settings) => (settings, None),
         Err(problem) => (Settings::default(), Some(problem)),

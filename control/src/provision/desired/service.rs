@@ -1,6 +1,7 @@
-//! Services: how clients reach the pods. One for each static address, and one for any.
+//! Services: how clients reach the pods. One for each address that is asked for, and one for any.
 
 use super::{Parts, put};
+use crate::provision::group::Wish;
 use crate::provision::live::LiveKind;
 use crate::provision::marks::ADDRESS;
 use crate::provision::names;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// The Service for an address, or for any; none where only load balancers can give what is asked for, and there is none.
-pub(super) fn service(parts: &Parts<'_>, address: Option<IpAddr>) -> Option<Value> {
+pub(super) fn service(parts: &Parts<'_>, wish: Wish) -> Option<Value> {
     let ServiceParameters {
         r#type,
         load_balancer_class,
@@ -25,9 +26,12 @@ pub(super) fn service(parts: &Parts<'_>, address: Option<IpAddr>) -> Option<Valu
         annotations,
     } = &parts.group.parameters.service;
     let usual = if is_egress(parts) { ServiceType::ClusterIp } else { ServiceType::LoadBalancer };
-    let r#type = r#type.clone().unwrap_or(usual);
+    let r#type = match wish {
+        Wish::Cluster(_) => ServiceType::ClusterIp,
+        Wish::Any | Wish::Static(_) => r#type.clone().unwrap_or(usual),
+    };
     let balanced = r#type == ServiceType::LoadBalancer;
-    if address.is_some() && !balanced {
+    if matches!(wish, Wish::Static(_)) && !balanced {
         return None;
     }
     let mut spec = json!({
@@ -39,19 +43,31 @@ pub(super) fn service(parts: &Parts<'_>, address: Option<IpAddr>) -> Option<Valu
     put(&mut spec, "externalTrafficPolicy", external_traffic_policy.as_ref().filter(|_| outside));
     put(&mut spec, "loadBalancerClass", load_balancer_class.as_ref().filter(|_| balanced));
     put(&mut spec, "loadBalancerSourceRanges", load_balancer_source_ranges.as_ref().filter(|_| balanced));
-    match address {
-        None => put(&mut spec, "ipFamilyPolicy", ip_family_policy.as_ref()),
-        Some(ip) => {
+    match wish {
+        Wish::Any | Wish::Cluster(None) => put(&mut spec, "ipFamilyPolicy", ip_family_policy.as_ref()),
+        Wish::Static(ip) => {
             // Old, and yet what every load balancer of the field reads.
             put(&mut spec, "loadBalancerIP", Some(ip));
-            put(&mut spec, "ipFamilies", Some([if ip.is_ipv4() { "IPv4" } else { "IPv6" }]));
+            put(&mut spec, "ipFamilies", Some([family(ip)]));
+        }
+        Wish::Cluster(Some(ip)) => {
+            put(&mut spec, "clusterIP", Some(ip));
+            put(&mut spec, "ipFamilies", Some([family(ip)]));
         }
     }
     let mut labels = labels.clone().unwrap_or_default();
-    labels.extend(address.map(|ip| (ADDRESS.to_owned(), label(ip))));
+    let fixed = match wish {
+        Wish::Static(ip) | Wish::Cluster(Some(ip)) => Some(ip),
+        Wish::Any | Wish::Cluster(None) => None,
+    };
+    labels.extend(fixed.map(|ip| (ADDRESS.to_owned(), label(ip))));
     let annotations = annotations.clone().unwrap_or_default();
-    let name = names::service(&parts.group.key.name, address);
+    let name = names::service(&parts.group.key.name, wish);
     Some(parts.object_with(LiveKind::Service, &name, &labels, &annotations, json!({ "spec": spec })))
+}
+
+fn family(ip: IpAddr) -> &'static str {
+    if ip.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
 /// An address as the value of a label.

@@ -1,4 +1,4 @@
-//! `spec.addresses`: where a Gateway is bound.
+//! `spec.addresses`: where a Gateway is bound. In a cluster that is everywhere in its pods: addresses are those of Services.
 
 use crate::status::condition::{Problem, sentences};
 use crate::status::reason;
@@ -19,7 +19,7 @@ pub(crate) struct Addresses {
 }
 
 /// Reads them. One without value leaves the choice to us, and we choose every address.
-pub(super) fn read(gateway: &Gateway) -> Addresses {
+pub(super) fn read(gateway: &Gateway, standalone: bool) -> Addresses {
     let mut bind = Vec::new();
     let mut any = gateway.spec.addresses.is_empty();
     let (mut unsupported, mut unusable) = (Vec::new(), Vec::new());
@@ -29,11 +29,15 @@ pub(super) fn read(gateway: &Gateway) -> Addresses {
             (AddressType::IpAddress, GatewayAddressRoutability::Default) => match value.map(str::parse) {
                 None => any = true,
                 Some(Ok(ip)) => bind.push(ip),
-                Some(Err(_)) => unusable.push(format!(
-                    "spec.addresses[{index}]: `{}` is no IP address; write one such as 192.0.2.1 or 2001:db8::1",
-                    value.unwrap_or_default()
-                )),
+                Some(Err(_)) => unusable.push(no_address(index, value)),
             },
+            // That of a Service: whoever makes it knows whether the one that is asked for can be had.
+            (AddressType::IpAddress, GatewayAddressRoutability::Cluster) if !standalone => {
+                match value.map(str::parse::<IpAddr>) {
+                    None | Some(Ok(_)) => any = true,
+                    Some(Err(_)) => unusable.push(no_address(index, value)),
+                }
+            }
             (AddressType::IpAddress, routability) => {
                 unsupported
                     .push(format!("spec.addresses[{index}]: routability {routability} is not supported; leave it out"));
@@ -46,7 +50,7 @@ pub(super) fn read(gateway: &Gateway) -> Addresses {
     bind.sort_unstable();
     bind.dedup();
     let none_usable = !any && bind.is_empty();
-    if any {
+    if any || !standalone {
         bind.clear();
     }
     let problem = |reason, texts: Vec<String>| (!texts.is_empty()).then(|| Problem::new(reason, sentences(&texts)));
@@ -56,6 +60,13 @@ pub(super) fn read(gateway: &Gateway) -> Addresses {
         unsupported: problem(reason::UNSUPPORTED_ADDRESS, unsupported),
         unusable: problem(reason::ADDRESS_NOT_USABLE, unusable),
     }
+}
+
+fn no_address(index: usize, value: Option<&str>) -> String {
+    format!(
+        "spec.addresses[{index}]: `{}` is no IP address; write one such as 192.0.2.1 or 2001:db8::1",
+        value.unwrap_or_default()
+    )
 }
 
 impl Addresses {
