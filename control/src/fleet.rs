@@ -2,6 +2,9 @@
 //!
 //! The certificate authority comes first: without it there is nobody to speak with, and no pod could be told whom to trust.
 //! It is in a Secret, so it waits for the API server, for as long as it takes.
+//!
+//! The replica that leads serves the feed, and the others refuse connections: only who hears what data planes acknowledge
+//! can say it in statuses. A data plane that meets another replica tries again, through the Service, until it meets that one.
 
 use crate::ca::{Authority, Keeper, Kept, TokenEnroller};
 use crate::provision::{Context, Provisioner, View};
@@ -86,7 +89,7 @@ impl Options {
     }
 }
 
-/// Serves the feed and keeps data planes until `stop`.
+/// Serves the feed while we lead, and keeps data planes, until `stop`. `listener` shows that the port can be had.
 pub(crate) async fn run(
     client: Client,
     options: Options,
@@ -95,6 +98,7 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let Ends { feed, views, leading, addresses, served } = ends;
+    let mut lead = leading.clone();
     let kept = tokio::select! {
         kept = keep(&client, &options) => kept,
         _ = stop.wait_for(|stop| *stop) => return,
@@ -108,13 +112,37 @@ pub(crate) async fn run(
     tasks.spawn(provisioner.run());
     tasks.spawn(hand_on(found, addresses));
     let enroller = Arc::new(TokenEnroller::new(client, authority, options.trust_domain.clone()));
-    let serving = server::Options { trust_domain: options.trust_domain, ..server::Options::default() };
+    let serving = server::Options { trust_domain: options.trust_domain.clone(), ..server::Options::default() };
     served.send_replace(true);
-    let stopped = async {
+    let mut listener = Some(listener).filter(|_| *lead.borrow());
+    loop {
         // An error means that the process is gone.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    server::serve(listener, feed, identity, enroller, serving, stopped).await;
+        tokio::select! {
+            led = lead.wait_for(|leads| *leads) => if led.is_err() { return },
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let bound = match listener.take() {
+            Some(bound) => Ok(bound),
+            None => TcpListener::bind(options.listen).await,
+        };
+        let bound = match bound {
+            Ok(bound) => bound,
+            Err(error) => {
+                tracing::error!(address = %options.listen, %error, "the feed's port cannot be bound; trying again");
+                sleep(RETRY).await;
+                continue;
+            }
+        };
+        tracing::info!("serves the feed");
+        let until = async {
+            tokio::select! {
+                _ = lead.wait_for(|leads| !leads) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        };
+        let enroller = enroller.clone();
+        server::serve(bound, feed.clone(), identity.clone(), enroller, serving.clone(), until).await;
+    }
 }
 
 /// Reads the authority, or makes it; tried until it is there.
