@@ -50,6 +50,10 @@ pub struct Args {
     /// Another name under which the feed is reached, such as from another cluster; may be given several times.
     #[arg(long, value_name = "HOST")]
     pub feed_name: Vec<String>,
+    /// A folder with a kubeconfig for each other cluster that has data planes of ours, named as we know the cluster. They
+    /// are only asked whose a token is.
+    #[arg(long, value_name = "DIR")]
+    pub remote_clusters: Option<PathBuf>,
     /// The trust domain that identities of data planes are in.
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
     pub trust_domain: String,
@@ -98,6 +102,7 @@ impl Args {
             service,
             service_port,
             feed_name,
+            remote_clusters,
             trust_domain,
             gateway_image,
             gateway_pull_policy,
@@ -117,6 +122,7 @@ impl Args {
             image,
             pull_policy: gateway_pull_policy,
             pull_secrets: gateway_pull_secret,
+            remote_clusters,
             revision: revision.clone(),
         });
         let identity = identity.unwrap_or_else(process::identity);

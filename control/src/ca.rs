@@ -18,7 +18,7 @@ mod keep;
 mod root;
 
 pub use authority::{Authority, LEAF_LIFE, NotIssued};
-pub use enroller::TokenEnroller;
+pub use enroller::{Elsewhere, TokenEnroller};
 pub use keep::{Keeper, Kept};
 pub use root::{BadRoot, Root};
 

@@ -6,12 +6,15 @@
 //! The replica that leads serves the feed, and the others refuse connections: only who hears what data planes acknowledge
 //! can say it in statuses. A data plane that meets another replica tries again, through the Service, until it meets that one.
 
-use crate::ca::{Authority, Keeper, Kept, TokenEnroller};
+use crate::ca::{Authority, Elsewhere, Keeper, Kept, TokenEnroller};
+use crate::cluster;
 use crate::provision::{Context, Provisioner, View};
 use crate::translation::Addresses;
 use kube::Client;
 use lychgate_feed::server::{self, Feed};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -45,6 +48,8 @@ pub struct Options {
     pub pull_policy: Option<String>,
     /// Secrets with credentials for its registry.
     pub pull_secrets: Vec<String>,
+    /// Kubeconfigs of other clusters with data planes of ours, each named as its cluster is.
+    pub remote_clusters: Option<PathBuf>,
     /// Which of several control planes we are.
     pub revision: Option<String>,
 }
@@ -109,9 +114,10 @@ pub(crate) async fn run(
     let (tell, context) = watch::channel(options.context(&authority.borrow()));
     tasks.spawn(follow(authority.clone(), options.clone(), tell));
     let (provisioner, found) = Provisioner::new(client.clone(), context, views, leading);
+    let elsewhere = Elsewhere { clusters: clusters(&options).await, groups: Some(provisioner.remote()) };
     tasks.spawn(provisioner.run());
     tasks.spawn(hand_on(found, addresses));
-    let enroller = Arc::new(TokenEnroller::new(client, authority, options.trust_domain.clone()));
+    let enroller = Arc::new(TokenEnroller::new(client, authority, options.trust_domain.clone(), elsewhere));
     let serving = server::Options { trust_domain: options.trust_domain.clone(), ..server::Options::default() };
     served.send_replace(true);
     let mut listener = Some(listener).filter(|_| *lead.borrow());
@@ -143,6 +149,33 @@ pub(crate) async fn run(
         let enroller = enroller.clone();
         server::serve(bound, feed.clone(), identity.clone(), enroller, serving.clone(), until).await;
     }
+}
+
+/// Clients of other clusters. One whose file is of no use is told, and is none.
+async fn clusters(options: &Options) -> BTreeMap<String, Client> {
+    let mut clients = BTreeMap::new();
+    let Some(folder) = &options.remote_clusters else { return clients };
+    let files = match std::fs::read_dir(folder) {
+        Ok(files) => files.filter_map(Result::ok).map(|file| file.path()).collect::<BTreeSet<PathBuf>>(),
+        Err(error) => {
+            tracing::error!(folder = %folder.display(), %error, "other clusters are not known: the folder cannot be read");
+            return clients;
+        }
+    };
+    for file in files {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // What a mounted Secret has beside its keys.
+        if name.starts_with('.') {
+            continue;
+        }
+        match cluster::connect(Some(&file)).await {
+            Ok(client) => {
+                clients.insert(name.to_owned(), client);
+            }
+            Err(error) => tracing::error!(cluster = name, %error, "data planes of this cluster cannot be known"),
+        }
+    }
+    clients
 }
 
 /// Reads the authority, or makes it; tried until it is there.
@@ -189,6 +222,7 @@ mod tests {
             image: "image".to_owned(),
             pull_policy: None,
             pull_secrets: Vec::new(),
+            remote_clusters: None,
             revision: None,
         };
         assert_eq!(options.url(), "https://control.ns.svc:9910");

@@ -30,9 +30,9 @@ mod watch;
 
 pub use addresses::addresses;
 pub use desired::{Context, desired};
-pub use group::{Group, Groups, Wish, groups};
+pub use group::{Group, Groups, Remote, Wish, groups};
 pub use live::{Live, LiveKey, LiveKind};
-pub use marks::{GROUP, REVISION, SHARE};
+pub use marks::{GROUP, REMOTE, REVISION, SHARE};
 pub use names::group as group_of;
 pub use obsolete::obsolete;
 pub use run::{Provisioner, View};

@@ -7,7 +7,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use lychgate_api::{Kind, Object, Objects};
-use lychgate_control::ca::{Keeper, TokenEnroller};
+use lychgate_control::ca::{Elsewhere, Keeper, TokenEnroller};
 use lychgate_control::provision::{Context, Provisioner, View};
 use lychgate_feed::enroll::{EnrollError, Enroller};
 use lychgate_ir::{GatewayId, Redacted};
@@ -266,7 +266,8 @@ async fn replicas_agree_on_one_authority_and_tokens_prove_who_one_is() {
         Redacted::new(made.status.unwrap().token)
     };
     let csr = rcgen::CertificateParams::default().serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap();
-    let enroller = TokenEnroller::new(client.clone(), kept.authority.clone(), "cluster.local".to_owned());
+    let enroller =
+        TokenEnroller::new(client.clone(), kept.authority.clone(), "cluster.local".to_owned(), Elsewhere::default());
 
     let enrolled = enroller.enroll(&token("lychgate").await, csr.der()).await.unwrap();
     let (_, pem) = x509_parser::pem::parse_x509_pem(enrolled.chain_pem.as_bytes()).unwrap();

@@ -2,13 +2,16 @@
 
 use super::AUDIENCE;
 use super::authority::{Authority, NotIssued};
+use crate::provision::REMOTE;
 use async_trait::async_trait;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::PostParams;
 use kube::{Api, Client};
+use lychgate_api::ObjectKey;
 use lychgate_feed::GroupId;
 use lychgate_feed::enroll::{EnrollError, Enrolled, Enroller};
 use lychgate_ir::Redacted;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::watch;
@@ -18,32 +21,80 @@ pub struct TokenEnroller {
     client: Client,
     authority: watch::Receiver<Arc<Authority>>,
     trust_domain: String,
+    elsewhere: Elsewhere,
+}
+
+/// Other clusters, and which groups may be served from which of them. A cluster answers for its own tokens alone: a token
+/// of another one stands for nobody but a group that was given to that cluster.
+#[derive(Default)]
+pub struct Elsewhere {
+    /// The clusters, by name.
+    pub clusters: BTreeMap<String, Client>,
+    /// Where groups are served.
+    pub groups: Option<watch::Receiver<BTreeMap<ObjectKey, String>>>,
+}
+
+impl Elsewhere {
+    fn serves(&self, cluster: &str, group: &GroupId) -> bool {
+        let key = ObjectKey::new(&*group.namespace, &*group.name);
+        self.groups.as_ref().is_some_and(|groups| groups.borrow().get(&key).is_some_and(|known| known == cluster))
+    }
 }
 
 impl TokenEnroller {
-    /// Asks this cluster about tokens.
+    /// Asks this cluster about tokens, and then the others.
     #[must_use]
-    pub fn new(client: Client, authority: watch::Receiver<Arc<Authority>>, trust_domain: String) -> Self {
-        Self { client, authority, trust_domain }
+    pub fn new(
+        client: Client,
+        authority: watch::Receiver<Arc<Authority>>,
+        trust_domain: String,
+        elsewhere: Elsewhere,
+    ) -> Self {
+        Self { client, authority, trust_domain, elsewhere }
     }
+
+    /// Who the token is of.
+    async fn whose(&self, token: &Redacted) -> Result<GroupId, EnrollError> {
+        let here = holder(review(&self.client, token, "this cluster").await?);
+        let mut refused = match here {
+            Ok(group) => return Ok(group),
+            Err(refused) => refused,
+        };
+        for (name, client) in &self.elsewhere.clusters {
+            match review(client, token, name).await.map(holder) {
+                Ok(Ok(group)) if self.elsewhere.serves(name, &group) => return Ok(group),
+                Ok(Ok(group)) => {
+                    return Err(EnrollError::Refused(format!(
+                        "no Gateway of {group} is served from cluster {name}; annotate it with {REMOTE}={name}"
+                    )));
+                }
+                Ok(Err(why)) => refused = format!("{refused}; cluster {name}: {why}"),
+                // Another cluster that is away harms its own data planes only.
+                Err(error) => refused = format!("{refused}; cluster {name}: {error}"),
+            }
+        }
+        Err(EnrollError::Refused(refused))
+    }
+}
+
+/// What a cluster says of a token.
+async fn review(client: &Client, token: &Redacted, cluster: &str) -> Result<TokenReviewStatus, EnrollError> {
+    let review = TokenReview {
+        spec: TokenReviewSpec { token: Some(token.expose().to_owned()), audiences: Some(vec![AUDIENCE.to_owned()]) },
+        ..TokenReview::default()
+    };
+    let api: Api<TokenReview> = Api::all(client.clone());
+    let reviewed = api.create(&PostParams::default(), &review).await.map_err(|error| {
+        tracing::warn!(cluster, %error, "the API server does not say whose a token is");
+        EnrollError::Unavailable("the API server does not say whose the token is".to_owned())
+    })?;
+    Ok(reviewed.status.unwrap_or_default())
 }
 
 #[async_trait]
 impl Enroller for TokenEnroller {
     async fn enroll(&self, token: &Redacted, csr_der: &[u8]) -> Result<Enrolled, EnrollError> {
-        let review = TokenReview {
-            spec: TokenReviewSpec {
-                token: Some(token.expose().to_owned()),
-                audiences: Some(vec![AUDIENCE.to_owned()]),
-            },
-            ..TokenReview::default()
-        };
-        let api: Api<TokenReview> = Api::all(self.client.clone());
-        let reviewed = api.create(&PostParams::default(), &review).await.map_err(|error| {
-            tracing::warn!(%error, "the API server does not say whose a token is");
-            EnrollError::Unavailable("the API server does not say whose the token is".to_owned())
-        })?;
-        let group = holder(reviewed.status.unwrap_or_default()).map_err(EnrollError::Refused)?;
+        let group = self.whose(token).await?;
         let authority = self.authority.borrow().clone();
         let issued = authority.data_plane(csr_der, &group, &self.trust_domain, SystemTime::now());
         let issued = issued.map_err(|error| match error {
@@ -105,5 +156,16 @@ mod tests {
         ] {
             assert!(holder(bad.clone()).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_cluster_answers_for_nobody_but_whom_it_was_given() {
+        let key = ObjectKey::new("shop", "lychgate-edge");
+        let (_keep, groups) = watch::channel(BTreeMap::from([(key, "east".to_owned())]));
+        let elsewhere = Elsewhere { clusters: BTreeMap::new(), groups: Some(groups) };
+        assert!(elsewhere.serves("east", &GroupId::new("shop", "lychgate-edge")));
+        assert!(!elsewhere.serves("west", &GroupId::new("shop", "lychgate-edge")));
+        assert!(!elsewhere.serves("east", &GroupId::new("shop", "lychgate-other")));
+        assert!(!Elsewhere::default().serves("east", &GroupId::new("shop", "lychgate-edge")));
     }
 }

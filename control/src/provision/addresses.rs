@@ -24,6 +24,15 @@ pub fn addresses(groups: &Groups, live: &BTreeMap<LiveKey, Live>) -> BTreeMap<Ga
             found.insert(id, one(&group.key, &group::addresses(gateway), live));
         }
     }
+    // Who serves it elsewhere has its address there; what is asked for is what it is said to have.
+    for gateway in groups.remote.values().flat_map(|remote| &remote.gateways) {
+        let id = GatewayId(ObjectName::new(gateway.metadata.namespace.as_str(), gateway.metadata.name.as_str()));
+        let said = group::addresses(gateway).into_iter().filter_map(|wish| match wish {
+            Wish::Static(ip) => Some(into_status((Scope::Default, Address::Ip(ip)))),
+            Wish::Any | Wish::Cluster(_) => None,
+        });
+        found.insert(id, Assigned { addresses: said.take(MOST).collect(), missing: None });
+    }
     found
 }
 

@@ -1,5 +1,6 @@
 //! Groups: Gateways that one data plane serves.
 
+use super::marks::REMOTE;
 use super::names;
 use lychgate_api::gateway::{
     AddressType, Gateway, GatewayAddressRoutability, GatewayInfrastructure, GatewaySpecAddress,
@@ -50,6 +51,17 @@ pub struct Groups {
     pub wanted: BTreeMap<ObjectKey, Group>,
     /// Those whose Gateways are all refused, or have no listener that could be served: what is there stays as it is.
     pub held: BTreeSet<ObjectKey>,
+    /// Those whose data planes are in other clusters, with the names of these, and the Gateways that they serve.
+    pub remote: BTreeMap<ObjectKey, Remote>,
+}
+
+/// A group that is served from another cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remote {
+    /// The cluster.
+    pub cluster: String,
+    /// The Gateways.
+    pub gateways: Vec<Arc<Gateway>>,
 }
 
 /// Ports of listeners.
@@ -66,9 +78,16 @@ pub fn groups(objects: &Objects, snapshot: &Snapshot, statuses: &Statuses) -> Gr
     }
     let mut members: BTreeMap<ObjectKey, Vec<Member<'_>>> = BTreeMap::new();
     let mut held = BTreeSet::new();
+    let mut remote: BTreeMap<ObjectKey, Remote> = BTreeMap::new();
     for (key, gateway) in objects.gateways() {
         let Some(status) = statuses.get(&ObjectRef { kind: Kind::Gateway, key: key.clone() }) else { continue };
         let group = names::group(gateway);
+        if let Some(cluster) = gateway.metadata.annotations.get(REMOTE) {
+            let remote = remote.entry(group).or_default();
+            remote.cluster.clone_from(cluster);
+            remote.gateways.push(gateway.clone());
+            continue;
+        }
         let ports = ports.remove(&GatewayId(ObjectName::new(key.namespace.as_str(), key.name.as_str())));
         match ports.filter(|_| is_accepted(status)) {
             Some(ports) => members.entry(group).or_default().push((gateway, ports)),
@@ -80,7 +99,9 @@ pub fn groups(objects: &Objects, snapshot: &Snapshot, statuses: &Statuses) -> Gr
     let wanted: BTreeMap<ObjectKey, Group> =
         members.into_iter().map(|(key, members)| (key.clone(), one(objects, key, members))).collect();
     held.retain(|key| !wanted.contains_key(key));
-    Groups { wanted, held }
+    // Where Gateways share and do not agree, what is here stays here.
+    remote.retain(|key, _| !wanted.contains_key(key) && !held.contains(key));
+    Groups { wanted, held, remote }
 }
 
 fn is_accepted(status: &ObjectStatus) -> bool {

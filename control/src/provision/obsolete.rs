@@ -28,7 +28,8 @@ pub fn obsolete<'a>(
             return !desired.contains(key);
         }
         let mut owners = live.owners().peekable();
-        owners.peek().is_some() && owners.all(|(name, uid)| has_left(objects, statuses, &group, name, uid))
+        let is_remote = groups.remote.contains_key(&group);
+        owners.peek().is_some() && owners.all(|(name, uid)| is_remote || has_left(objects, statuses, &group, name, uid))
     };
     live.iter().filter(|(key, live)| wanted_no_more(key, live)).map(|(key, _)| key).collect()
 }

@@ -47,6 +47,7 @@ pub struct Provisioner {
     views: watch::Receiver<Option<Arc<View>>>,
     leading: watch::Receiver<bool>,
     addresses: watch::Sender<Arc<BTreeMap<GatewayId, Assigned>>>,
+    remote: watch::Sender<BTreeMap<ObjectKey, String>>,
     groups: Groups,
     live: BTreeMap<LiveKey, Live>,
     /// Kinds of which all is known. Nothing is done about the others.
@@ -79,6 +80,7 @@ impl Provisioner {
             views,
             leading,
             addresses,
+            remote: watch::Sender::default(),
             groups: Groups::default(),
             live: BTreeMap::new(),
             known: BTreeSet::new(),
@@ -86,6 +88,12 @@ impl Provisioner {
             failures: BTreeMap::new(),
         };
         (provisioner, told)
+    }
+
+    /// Which groups are served from which other cluster.
+    #[must_use]
+    pub fn remote(&self) -> watch::Receiver<BTreeMap<ObjectKey, String>> {
+        self.remote.subscribe()
     }
 
     /// Runs until nobody shows views any more.
@@ -131,6 +139,8 @@ impl Provisioner {
             }
             let Some(view) = self.views.borrow_and_update().clone() else { continue };
             self.groups = groups(&view.objects, &view.snapshot, &view.statuses);
+            let remote = self.groups.remote.iter().map(|(group, remote)| (group.clone(), remote.cluster.clone()));
+            self.remote.send_replace(remote.collect());
             if *self.leading.borrow_and_update() {
                 self.write(&view).await;
             }

@@ -380,3 +380,18 @@ fn an_address_inside_of_the_cluster_is_that_of_a_service() {
     assert_eq!(told, ["10.96.0.5 Some(Cluster)", "10.96.0.77 Some(Cluster)"]);
     assert_eq!(assigned.missing, None);
 }
+
+#[test]
+fn a_gateway_that_is_served_elsewhere_has_no_data_plane_here() {
+    let remote = EDGE
+        .replace("uid: u-edge", "uid: u-edge, annotations: {lychgate.dev/remote: east}")
+        .replace("listeners:", "addresses: [{value: 192.0.2.1}]\n  listeners:");
+    let world = world(&[&remote]);
+    assert!(world.desired().is_empty());
+    let key = ObjectKey::new("shop", "lychgate-edge");
+    assert_eq!(world.groups.remote.get(&key).map(|remote| remote.cluster.as_str()), Some("east"));
+    assert_eq!(assigned(&world, &BTreeMap::new()), (vec!["IPAddress=192.0.2.1".to_owned()], None));
+    // What it had here goes.
+    let before = super::tests::world(&[EDGE]).live();
+    assert_eq!(world.obsolete(&before).len(), before.len());
+}
