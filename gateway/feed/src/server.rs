@@ -6,6 +6,7 @@ mod fleet;
 mod follow;
 mod identity;
 mod listen;
+mod quota;
 
 pub use crate::tls::TlsError;
 pub use feed::Feed;

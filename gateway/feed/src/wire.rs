@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
+use std::fmt;
 
 pub(crate) const FOLLOW: &str = "/lychgate.feed.v1.Feed/Follow";
 pub(crate) const ENROLL: &str = "/lychgate.feed.v1.Enrollment/Enroll";
@@ -150,6 +151,7 @@ pub(crate) struct Name {
 }
 
 #[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
 pub(crate) struct Resource {
     #[prost(string, tag = "1")]
     pub(crate) kind: String,
@@ -175,6 +177,7 @@ pub(crate) struct Need {
 }
 
 #[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
 pub(crate) struct EnrollRequest {
     /// Of the ServiceAccount.
     #[prost(string, tag = "1")]
@@ -195,4 +198,18 @@ pub(crate) struct EnrollReply {
     /// Seconds since 1970.
     #[prost(int64, tag = "3")]
     pub(crate) not_after: i64,
+}
+
+/// Its text may hold a private key.
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}, {} bytes", self.kind, self.name, self.payload.len())
+    }
+}
+
+/// It holds a token.
+impl fmt::Debug for EnrollRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EnrollRequest([redacted])")
+    }
 }

@@ -4,6 +4,7 @@ use crate::admin::{Source, running};
 use lychgate_engine::{Bind, Engine};
 use lychgate_feed::Rejected;
 use lychgate_feed::client::{Config, Link, Origin};
+use lychgate_ir::{RouteId, RuleId, Snapshot};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -48,12 +49,14 @@ impl Source for View {
             Origin::Cache => "cache",
             Origin::Feed(_) => "feed",
         });
+        let objects = config.as_ref().map(|config| routes(&config.snapshot)).unwrap_or_default();
         json!({
             "ready": is_ready,
             "controlPlane": link(&self.links.borrow()),
             "config": { "serial": config.map(|config| config.serial), "origin": origin },
             "listening": bound.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "notListening": unbound.iter().map(|(bind, why)| json!({ "socket": bind.to_string(), "why": why })).collect::<Vec<_>>(),
+            "objects": objects,
             "rejected": rejected.iter().map(|Rejected { rule, what, why }| json!({ "rule": rule, "what": what, "why": why })).collect::<Vec<_>>(),
         })
     }
@@ -61,6 +64,18 @@ impl Source for View {
     fn metrics(&self) -> String {
         self.engine.observe().metrics.render()
     }
+}
+
+/// The routes that are served, and in which generation. Their statuses are the control plane's to say.
+fn routes(snapshot: &Snapshot) -> Vec<Value> {
+    let object = |RouteId { kind, name }: &RouteId, rule: Option<&RuleId>| {
+        let generation = rule.map(|rule| rule.generation);
+        let metadata = json!({ "namespace": name.namespace, "name": name.name, "generation": generation });
+        json!({ "kind": kind, "metadata": metadata })
+    };
+    let routes = snapshot.routes.values().map(|route| object(&route.id, route.rules.first().map(|rule| &rule.id)));
+    let streams = snapshot.stream_routes.values().map(|route| object(&route.id, Some(&route.rule)));
+    routes.chain(streams).collect()
 }
 
 fn link(link: &Link) -> Value {

@@ -4,6 +4,8 @@ use super::Feed;
 use super::enrollment::Enrollment;
 use super::follow::Follow;
 use super::identity::{Identity, Peer};
+use super::quota::Quota;
+use crate::GroupId;
 use crate::enroll::Enroller;
 use crate::wire;
 use http::{Request, Response};
@@ -12,7 +14,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -37,8 +39,12 @@ pub struct Options {
     pub trust_domain: String,
     /// Connections of data planes at the same time.
     pub clients: usize,
+    /// Those of one data plane among them.
+    pub clients_of_group: usize,
     /// Connections at the same time of those that have not shown a certificate yet.
     pub strangers: usize,
+    /// Those from one address among them.
+    pub strangers_of_source: usize,
     /// How long a handshake may take, and a connection without a certificate altogether.
     pub patience: Duration,
     /// How long a client may take to apply an update before it is let go.
@@ -50,7 +56,9 @@ impl Default for Options {
         Self {
             trust_domain: "cluster.local".to_owned(),
             clients: 4096,
+            clients_of_group: 512,
             strangers: 256,
+            strangers_of_source: 32,
             patience: Duration::from_secs(30),
             answer: Duration::from_secs(60),
         }
@@ -65,7 +73,9 @@ pub(super) struct Server {
     /// Turns true when the server ends.
     pub(super) stop: watch::Receiver<bool>,
     clients: Arc<Semaphore>,
+    groups: Quota<GroupId>,
     strangers: Arc<Semaphore>,
+    sources: Quota<IpAddr>,
 }
 
 /// Serves the feed until told to stop. Then clients are told that the server ends, so that they ask another at once.
@@ -80,7 +90,8 @@ pub async fn serve(
     let (ending, ended) = watch::channel(false);
     let (clients, strangers) = (Semaphore::new(options.clients), Semaphore::new(options.strangers));
     let (clients, strangers) = (Arc::new(clients), Arc::new(strangers));
-    let server = Arc::new(Server { feed, enroller, options, stop: ended, clients, strangers });
+    let (groups, sources) = (Quota::new(options.clients_of_group), Quota::new(options.strangers_of_source));
+    let server = Arc::new(Server { feed, enroller, options, stop: ended, clients, groups, strangers, sources });
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -127,6 +138,11 @@ impl Server {
         identity: Identity,
         stranger: Option<OwnedSemaphorePermit>,
     ) {
+        let Some(source) = self.sources.enter(&from.ip()) else {
+            let limit = self.options.strangers_of_source;
+            tracing::warn!(%from, limit, "too many connections from one address have not shown a certificate yet");
+            return;
+        };
         // Small messages go at once.
         let _ = tcp.set_nodelay(true);
         let handshake = TlsAcceptor::from(identity.config).accept(tcp);
@@ -145,18 +161,19 @@ impl Server {
         let served = self.clone().http(tls, peer.clone());
         match peer {
             Peer::Anybody => {
-                let _room = stranger;
+                let _room = (stranger, source);
                 if tokio::time::timeout(self.options.patience, served).await.is_err() {
                     tracing::debug!(%from, "a connection without a certificate was closed: its time was over");
                 }
             }
             Peer::Gateway(group, _) => {
-                drop(stranger);
-                match self.clients.clone().try_acquire_owned() {
-                    Ok(_room) => served.await,
-                    Err(_) => {
-                        let limit = self.options.clients;
-                        tracing::warn!(%from, %group, limit, "too many data planes are connected; this one is not served");
+                drop((stranger, source));
+                let room = (self.clients.clone().try_acquire_owned().ok(), self.groups.enter(&group));
+                match room {
+                    (Some(_room), Some(_place)) => served.await,
+                    (_, _) => {
+                        let Options { clients, clients_of_group, .. } = &self.options;
+                        tracing::warn!(%from, %group, clients, clients_of_group, "too many are connected; not served");
                     }
                 }
             }

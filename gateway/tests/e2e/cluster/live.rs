@@ -32,6 +32,8 @@ async fn what_is_published_is_served_at_once() {
     let status = status(admin).await;
     assert_eq!(status["controlPlane"]["connected"], true);
     assert_eq!(status["config"]["origin"], "feed");
+    let served = json!([{"kind": "HTTPRoute", "metadata": {"namespace": "default", "name": "all", "generation": 0}}]);
+    assert_eq!(status["objects"], served, "`lychgate blame` asks for generations");
     assert_eq!(soon(cluster.stop()).await, 0);
 }
 
