@@ -80,7 +80,7 @@ pub(crate) fn store(folder: &Path, state: &State) -> Result<(), CacheError> {
         keys: state.snapshot.certificates.iter().map(|(id, it)| (id, it.key_pem.expose())).collect(),
         endpoints: &state.endpoints,
         held: state
-            .held
+            .held()
             .iter()
             .map(|(name, hash)| (name.kind.as_str(), &*name.name, kept(state, name, hash)))
             .collect(),

@@ -3,11 +3,14 @@
 mod decode;
 mod encode;
 mod features;
-pub(crate) mod set;
+mod set;
+mod sum;
 
 pub(crate) use decode::{Decoded, Value, decode};
 pub use features::Need;
-pub use set::{Delta, ResourceSet};
+pub(crate) use set::Delta;
+pub use set::ResourceSet;
+pub(crate) use sum::Sum;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;

@@ -4,6 +4,7 @@ mod enrollment;
 mod feed;
 mod fleet;
 mod follow;
+mod group;
 mod identity;
 mod listen;
 mod quota;

@@ -13,7 +13,7 @@ use backoff::Backoff;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -62,13 +62,15 @@ impl Client {
         let (keep, kept) = watch::channel(None);
         let mut tasks = JoinSet::new();
         if let Some(folder) = options.cache.clone() {
-            tasks.spawn(write(folder, kept, options.pace.cache, stopped));
+            tasks.spawn(write(folder, kept));
         }
         let mut run = Run {
             options: Arc::new(options),
-            state: Arc::default(),
+            state: State::default(),
             serial: 0,
             doubts: 0,
+            unkept: false,
+            keep_at: Instant::now(),
             configs,
             outcomes: told,
             link,
@@ -77,9 +79,10 @@ impl Client {
             is_suspect: false,
         };
         if let Some(state) = state {
-            run.adopt(Arc::new(state), Origin::Cache);
+            run.state = state;
+            run.publish(Origin::Cache);
         }
-        tasks.spawn(run.forever());
+        tasks.spawn(run.until(stopped));
         Self { configs: receiver, outcomes, link: link_receiver, stop, tasks }
     }
 
@@ -102,10 +105,7 @@ impl Client {
     pub async fn stop(self) {
         let Self { configs: _, outcomes: _, link: _, stop, mut tasks } = self;
         stop.send_replace(true);
-        // The one that writes ends; the one that follows never does.
-        if tasks.len() > 1 {
-            tasks.join_next().await;
-        }
+        while tasks.join_next().await.is_some() {}
     }
 }
 
@@ -130,41 +130,22 @@ async fn load(folder: PathBuf) -> Option<State> {
     }
 }
 
-/// Writes what was served last, and not too often.
-async fn write(
-    folder: PathBuf,
-    mut kept: watch::Receiver<Option<Arc<State>>>,
-    pause: Duration,
-    mut stopped: watch::Receiver<bool>,
-) {
-    loop {
-        let goes_on = tokio::select! {
-            changed = kept.changed() => changed.is_ok(),
-            _ = stopped.wait_for(|stop| *stop) => false,
-        };
-        let has_news = kept.has_changed().unwrap_or_default() || goes_on;
-        let state = kept.borrow_and_update().clone();
-        if let Some(state) = state.filter(|_| has_news) {
-            let folder = folder.clone();
-            match tokio::task::spawn_blocking(move || cache::store(&folder, &state)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "the config cannot be kept on disk"),
-                Err(error) => tracing::error!(%error, "a bug in Lychgate kept the cache from being written"),
-            }
-        }
-        if !goes_on {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = stopped.wait_for(|stop| *stop) => {}
+/// Writes what is handed over, until nobody does any more.
+async fn write(folder: PathBuf, mut kept: watch::Receiver<Option<Arc<State>>>) {
+    while kept.changed().await.is_ok() {
+        let Some(state) = kept.borrow_and_update().clone() else { continue };
+        let folder = folder.clone();
+        match tokio::task::spawn_blocking(move || cache::store(&folder, &state)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the config cannot be kept on disk"),
+            Err(error) => tracing::error!(%error, "a bug in Lychgate kept the cache from being written"),
         }
     }
 }
 
 struct Run {
     options: Arc<Options>,
-    state: Arc<State>,
+    state: State,
     serial: u64,
     /// How often in a row an update did not lead where it should.
     doubts: u32,
@@ -173,6 +154,9 @@ struct Run {
     link: watch::Sender<Link>,
     /// What the cache shall hold.
     keep: watch::Sender<Option<Arc<State>>>,
+    /// Whether something is served that was not handed over yet, and when it may be.
+    unkept: bool,
+    keep_at: Instant,
     certificate: Option<Certificate>,
     /// The certificate may be why we were refused.
     is_suspect: bool,
@@ -181,13 +165,24 @@ struct Run {
 type Renewal = Pin<Box<dyn Future<Output = Result<(Certificate, Session), DialError>> + Send>>;
 
 impl Run {
-    async fn forever(mut self) {
+    /// Follows until stopped. What was served last is handed over then.
+    async fn until(mut self, mut stopped: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.forever() => {}
+            // An error means that nobody can stop it but by dropping it.
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+        self.hand_over();
+    }
+
+    async fn forever(&mut self) {
         let mut backoff = Backoff::new(self.options.pace);
         loop {
             let error = match self.connect().await {
                 Ok(session) => self.follow(session, &mut backoff).await,
                 Err(error) => error,
             };
+            self.hand_over();
             self.is_suspect = match &error {
                 DialError::Unreachable { .. } | DialError::Silent(..) | DialError::File { .. } => false,
                 DialError::Bundle { .. }
@@ -265,6 +260,10 @@ impl Run {
                     Err(error) => Err(error),
                 },
                 Ok(()) = self.outcomes.changed() => self.acknowledge(&session, current).await,
+                () = tokio::time::sleep_until(self.keep_at), if self.unkept => {
+                    self.hand_over();
+                    Ok(())
+                }
                 () = tokio::time::sleep_until(renew), if renewal.is_none() => {
                     renewal = Some(Box::pin(renewed(self.options.clone(), self.digest())));
                     Ok(())
@@ -304,40 +303,50 @@ impl Run {
     async fn apply(&mut self, changes: Changes) -> Result<(), String> {
         let version = Version(changes.version);
         let bytes: usize = changes.changed.iter().map(|resource| resource.payload.len()).sum();
-        let state = self.state.clone();
+        // In doubt until it is known: it may be that nobody waits for the end of this.
+        self.doubts += 1;
+        let mut state = std::mem::take(&mut self.state);
         // Thousands of routes take a while, and requests are served on this thread.
-        let applied = tokio::task::spawn_blocking(move || State::clone(&state).apply(changes)).await;
-        match applied.map_err(|error| format!("a bug in Lychgate: {error}; please report it")).flatten() {
-            Ok(state) => {
+        let applied = tokio::task::spawn_blocking(move || {
+            let applied = state.apply(changes);
+            (state, applied)
+        });
+        let applied = match applied.await {
+            Ok((state, applied)) => {
+                self.state = state;
+                applied
+            }
+            // The state is lost, and what is served is not.
+            Err(error) => Err(format!("a bug in Lychgate: {error}; please report it")),
+        };
+        match applied {
+            Ok(()) => {
                 self.doubts = 0;
                 self.link.send_modify(|link| {
                     link.version = Some(version);
                     link.updates += 1;
                     link.bytes += bytes as u64;
                 });
-                self.adopt(Arc::new(state), Origin::Feed(version));
+                self.publish(Origin::Feed(version));
                 Ok(())
             }
             Err(why) => {
-                self.doubts += 1;
                 if self.doubts > 1 {
-                    // Names did not help, so all of it has to come anew. It is served meanwhile.
-                    let mut state = State::clone(&self.state);
-                    state.held.values_mut().for_each(|hash| *hash = Hash::NONE);
-                    self.state = Arc::new(state);
+                    // Names did not help, so all of it has to come anew. What was served is served meanwhile.
+                    self.state.doubt();
                 }
                 Err(why)
             }
         }
     }
 
-    /// From now on this is to be served.
-    fn adopt(&mut self, state: Arc<State>, origin: Origin) {
-        let is_same = self.serial > 0
-            && Arc::ptr_eq(&self.state.snapshot, &state.snapshot)
-            && self.state.endpoints == state.endpoints
-            && self.state.rejected == state.rejected;
-        self.state = state;
+    /// From now on the state is to be served.
+    fn publish(&mut self, origin: Origin) {
+        let State { snapshot, endpoints, .. } = &self.state;
+        let rejected = self.state.all_rejected();
+        let is_same = self.configs.borrow().as_ref().is_some_and(|config| {
+            Arc::ptr_eq(&config.snapshot, snapshot) && config.endpoints == *endpoints && *config.rejected == rejected
+        });
         if is_same {
             return;
         }
@@ -345,9 +354,9 @@ impl Run {
         self.configs.send_replace(Some(Arc::new(Config {
             serial: self.serial,
             origin,
-            snapshot: self.state.snapshot.clone(),
-            endpoints: self.state.endpoints.clone(),
-            rejected: Arc::new(self.state.all_rejected()),
+            snapshot: snapshot.clone(),
+            endpoints: endpoints.clone(),
+            rejected: Arc::new(rejected),
         })));
     }
 
@@ -358,17 +367,18 @@ impl Run {
             return Ok(());
         }
         // It has been served, so it is worth keeping.
-        let state = &self.state;
-        self.keep.send_if_modified(|kept| {
-            let is_new = kept.as_ref().is_none_or(|kept| !Arc::ptr_eq(kept, state));
-            if is_new {
-                *kept = Some(state.clone());
-            }
-            is_new
-        });
+        self.unkept = true;
         let Some(version) = current else { return Ok(()) };
         rejected.extend(self.state.all_rejected());
         session.acknowledge(Acknowledgement { version, rejected, unbound, more: 0 }).await
+    }
+
+    /// Hands what is served to who writes it, and not too often: all of it is copied, and written.
+    fn hand_over(&mut self) {
+        if std::mem::take(&mut self.unkept) && self.doubts == 0 && !self.keep.is_closed() {
+            self.keep.send_replace(Some(Arc::new(self.state.clone())));
+            self.keep_at = Instant::now() + self.options.pace.cache;
+        }
     }
 }
 

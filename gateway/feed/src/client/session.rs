@@ -106,7 +106,7 @@ impl Session {
 
     /// Says what we have.
     pub(super) async fn inventory(&self, state: &State) -> Result<(), DialError> {
-        let all: Vec<(&Name, &Hash)> = state.held.iter().collect();
+        let all: Vec<(&Name, &Hash)> = state.held().iter().collect();
         let mut parts = all.chunks(wire::INVENTORY).peekable();
         if parts.peek().is_none() {
             return self.say(Said::Inventory(Inventory { held: Vec::new(), last: true })).await;

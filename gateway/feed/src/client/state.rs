@@ -3,8 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::resource::set::digest;
-use crate::resource::{Decoded, Hash, Kind, Name, Need, Value, decode};
+use crate::resource::{Decoded, Hash, Kind, Name, Need, Sum, Value, decode};
 use crate::{Rejected, Unbound, Version, wire};
 use lychgate_ir::{Endpoints, ListenerId, Route, RouteId, Snapshot, StreamRoute};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +47,8 @@ pub struct Outcome {
 /// All resources, as they were understood.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
-    pub(crate) held: BTreeMap<Name, Hash>,
+    held: BTreeMap<Name, Hash>,
+    sum: Sum,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) endpoints: Endpoints,
     /// What each resource that was not understood in full has that fails closed.
@@ -71,7 +71,18 @@ pub(crate) struct Changes {
 
 impl State {
     pub(crate) fn digest(&self) -> Option<Hash> {
-        (!self.held.is_empty()).then(|| digest(self.held.iter().map(|(name, hash)| (name, *hash))))
+        (!self.held.is_empty()).then(|| self.sum.digest())
+    }
+
+    /// Names and hashes of all that is here.
+    pub(crate) fn held(&self) -> &BTreeMap<Name, Hash> {
+        &self.held
+    }
+
+    /// The hash of nothing is known, so all of it is sent anew.
+    pub(crate) fn doubt(&mut self) {
+        self.held.values_mut().for_each(|hash| *hash = Hash::NONE);
+        self.sum = self.held.iter().map(|(name, hash)| (name, *hash)).collect();
     }
 
     /// From what was kept of another process.
@@ -82,7 +93,8 @@ impl State {
         shut: BTreeSet<ListenerId>,
     ) -> Self {
         let mut snapshot = snapshot;
-        let mut state = Self { held, endpoints, shut, ..Self::default() };
+        let sum = held.iter().map(|(name, hash)| (name, *hash)).collect();
+        let mut state = Self { held, sum, endpoints, shut, ..Self::default() };
         state.detach(&mut snapshot);
         state.snapshot = Arc::new(snapshot);
         state
@@ -105,49 +117,46 @@ impl State {
         self.rejected.values().flatten().cloned().collect()
     }
 
-    /// The state after these changes.
+    /// Becomes what these changes make of it.
     ///
     /// # Errors
-    /// If it is not what the control plane says that it is.
-    pub(crate) fn apply(mut self, changes: Changes) -> Result<Self, String> {
+    /// If it is not what the control plane says that it is. What it is then is to be asked for anew.
+    pub(crate) fn apply(&mut self, changes: Changes) -> Result<(), String> {
         let Changes { changed, removed, version: _, digest } = changes;
-        let mut snapshot = Snapshot::clone(&self.snapshot);
-        let shut = self.shut.clone();
-        let mut touched = false;
+        let is_config = |kind: &str| Kind::from(kind) != Kind::Endpoints;
+        let touched = changed.iter().map(|resource| &resource.kind).chain(removed.iter().map(|name| &name.kind));
+        // Endpoints alone leave the snapshot as it is: the very same value.
+        let mut snapshot = touched.into_iter().any(|kind| is_config(kind)).then(|| Snapshot::clone(&self.snapshot));
+        let mut none = Snapshot::default();
+        let target = snapshot.as_mut().unwrap_or(&mut none);
+        let was_shut = !self.shut.is_empty();
         for wire::Name { kind, name } in removed {
-            let name = Name { kind: Kind::from(&*kind), name: name.into() };
-            touched |= name.kind != Kind::Endpoints;
-            self.forget(&mut snapshot, &name);
+            self.forget(target, &Name { kind: Kind::from(&*kind), name: name.into() });
         }
         for wire::Resource { kind, name, hash, payload, needs } in changed {
             let name = Name { kind: Kind::from(&*kind), name: name.into() };
             let hash = Hash::from_bytes(&hash).ok_or_else(|| format!("{name} has no hash"))?;
-            touched |= name.kind != Kind::Endpoints;
             let need = |wire::Need { feature, rule }| Need { feature: feature.into(), rule };
             let needs: Vec<Need> = needs.into_iter().map(need).collect();
             let Decoded { value, rejected } = decode(&name, &payload, &needs);
-            if self.held.contains_key(&name) {
-                self.forget(&mut snapshot, &name);
-            }
-            self.take(&mut snapshot, value);
+            self.forget(target, &name);
+            self.take(target, value);
             if !rejected.is_empty() {
                 self.rejected.insert(name.clone(), rejected);
             }
+            self.sum.add(&name, hash);
             self.held.insert(name, hash);
         }
-        let wanted = Hash::from_bytes(&digest);
-        // Nothing at all has a digest, too.
-        let is = crate::resource::set::digest(self.held.iter().map(|(name, hash)| (name, *hash)));
-        if wanted != Some(is) {
-            return Err("what is here after the update is not what the control plane has".to_owned());
-        }
-        if touched {
-            if !(shut.is_empty() && self.shut.is_empty()) {
+        if let Some(mut snapshot) = snapshot {
+            if was_shut || !self.shut.is_empty() {
                 self.detach(&mut snapshot);
             }
             self.snapshot = Arc::new(snapshot);
         }
-        Ok(self)
+        if Hash::from_bytes(&digest) != Some(self.sum.digest()) {
+            return Err("what is here after the update is not what the control plane has".to_owned());
+        }
+        Ok(())
     }
 
     fn take(&mut self, snapshot: &mut Snapshot, value: Value) {
@@ -179,7 +188,9 @@ impl State {
     }
 
     fn forget(&mut self, snapshot: &mut Snapshot, name: &Name) {
-        self.held.remove(name);
+        if let Some(before) = self.held.remove(name) {
+            self.sum.take(name, before);
+        }
         self.rejected.remove(name);
         fn without<I: Ord + std::str::FromStr, V>(map: &mut BTreeMap<I, V>, name: &str) -> Option<I> {
             let id = name.parse().ok()?;

@@ -1,118 +1,168 @@
 //! All resources of one publication, and what one has that another has not.
 
+use super::sum::Sum;
 use super::{Hash, Kind, Name, Resource, encode};
 use lychgate_ir::{Endpoints, Snapshot};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
 /// A snapshot and its endpoints as they travel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResourceSet(BTreeMap<Name, Resource>);
-
-/// What is new for somebody.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delta<'a> {
-    /// What is new or another.
-    pub changed: Vec<(&'a Name, &'a Resource)>,
-    /// What is gone.
-    pub removed: Vec<&'a Name>,
+pub struct ResourceSet {
+    resources: BTreeMap<Name, Resource>,
+    sum: Sum,
 }
 
-/// What a set was made from, so that the next one need not read again what is the same.
-pub(crate) struct Before<'a> {
-    pub(crate) snapshot: &'a Arc<Snapshot>,
-    pub(crate) endpoints: &'a Endpoints,
-    pub(crate) set: &'a ResourceSet,
+/// What is new for somebody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delta {
+    /// What is new or another.
+    pub(crate) changed: Vec<(Name, Resource)>,
+    /// What is gone.
+    pub(crate) removed: Vec<Name>,
 }
 
 impl ResourceSet {
     /// Of a snapshot and its endpoints.
     pub fn of(snapshot: &Snapshot, endpoints: &Endpoints) -> Self {
-        Self::next(snapshot, endpoints, None)
+        let mut set = Self::default();
+        set.follow((&Snapshot::default(), &Endpoints::new()), (snapshot, endpoints));
+        set
     }
 
-    /// The same, faster: what is the same value as before is not written again.
-    pub(crate) fn next(snapshot: &Snapshot, endpoints: &Endpoints, before: Option<&Before<'_>>) -> Self {
-        let Snapshot { listeners, routes, stream_routes, backends, certificates } = snapshot;
-        let mut next = Self::default();
-        let old = before.map(|before| &**before.snapshot);
-        let set = before.map(|before| before.set);
-        next.take(&Kind::Listener, listeners, old.map(|old| &old.listeners), set, encode::plain);
-        next.take(&Kind::Route, routes, old.map(|old| &old.routes), set, encode::plain);
-        next.take(&Kind::StreamRoute, stream_routes, old.map(|old| &old.stream_routes), set, encode::plain);
-        next.take(&Kind::Backend, backends, old.map(|old| &old.backends), set, encode::plain);
-        next.take(&Kind::Certificate, certificates, old.map(|old| &old.certificates), set, encode::certificate);
-        next.take(&Kind::Endpoints, endpoints, before.map(|before| before.endpoints), set, encode::plain);
-        next
+    /// From a set of what was before to one of what is now. What is the same value in both costs a look. Gives the names of
+    /// what says something else now.
+    pub(crate) fn follow(&mut self, before: (&Snapshot, &Endpoints), now: (&Snapshot, &Endpoints)) -> Vec<Name> {
+        let Snapshot { listeners, routes, stream_routes, backends, certificates } = now.0;
+        let old = before.0;
+        let mut names = Vec::new();
+        self.kind(&Kind::Listener, &old.listeners, listeners, encode::plain, &mut names);
+        self.kind(&Kind::Route, &old.routes, routes, encode::plain, &mut names);
+        self.kind(&Kind::StreamRoute, &old.stream_routes, stream_routes, encode::plain, &mut names);
+        self.kind(&Kind::Backend, &old.backends, backends, encode::plain, &mut names);
+        self.kind(&Kind::Certificate, &old.certificates, certificates, encode::certificate, &mut names);
+        self.kind(&Kind::Endpoints, before.1, now.1, encode::plain, &mut names);
+        names
     }
 
-    fn take<I: Ord + Display, V: PartialEq>(
+    fn kind<I: Ord + Display, V>(
         &mut self,
         kind: &Kind,
+        before: &BTreeMap<I, Arc<V>>,
         now: &BTreeMap<I, Arc<V>>,
-        before: Option<&BTreeMap<I, Arc<V>>>,
-        set: Option<&Self>,
         encode: impl Fn(&Kind, &I, &V) -> (Name, Resource),
+        names: &mut Vec<Name>,
     ) {
-        for (id, value) in now {
-            let same = before.and_then(|before| before.get(id)).filter(|old| Arc::ptr_eq(old, value));
-            let known = same.and_then(|_| set?.0.get_key_value(&Name::new(kind.clone(), id)));
-            let (name, resource) = match known {
-                Some((name, resource)) => (name.clone(), resource.clone()),
-                None => encode(kind, id, value),
+        let (mut before, mut now) = (before.iter().peekable(), now.iter().peekable());
+        loop {
+            let order = match (before.peek(), now.peek()) {
+                (Some((old, _)), Some((new, _))) => old.cmp(new),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return,
             };
-            self.0.insert(name, resource);
+            let gone = if order.is_le() { before.next() } else { None };
+            let here = if order.is_ge() { now.next() } else { None };
+            match (gone, here) {
+                (Some((_, old)), Some((_, new))) if Arc::ptr_eq(old, new) => {}
+                (_, Some((id, value))) => {
+                    let (name, resource) = encode(kind, id, value);
+                    if self.insert(name.clone(), resource) {
+                        names.push(name);
+                    }
+                }
+                (Some((id, _)), None) => {
+                    let name = Name::new(kind.clone(), id);
+                    self.remove(&name);
+                    names.push(name);
+                }
+                (None, None) => return,
+            }
+        }
+    }
+
+    /// Becomes another set. Gives the names of what says something else now.
+    pub(crate) fn become_set(&mut self, other: Self) -> Vec<Name> {
+        let Delta { changed, removed } = other.since(self.hashes());
+        let names = changed.into_iter().map(|(name, _)| name).chain(removed).collect();
+        *self = other;
+        names
+    }
+
+    /// Whether it says something else than before.
+    fn insert(&mut self, name: Name, resource: Resource) -> bool {
+        let hash = resource.hash;
+        match self.resources.get(&name).map(|before| before.hash) {
+            Some(before) if before == hash => return false,
+            Some(before) => self.sum.take(&name, before),
+            None => {}
+        }
+        self.sum.add(&name, hash);
+        self.resources.insert(name, resource);
+        true
+    }
+
+    fn remove(&mut self, name: &Name) {
+        if let Some(before) = self.resources.remove(name) {
+            self.sum.take(name, before.hash);
         }
     }
 
     /// The same with one more resource, or with another of this name.
     #[must_use]
     pub fn with(mut self, name: Name, resource: Resource) -> Self {
-        self.0.insert(name, resource);
+        self.insert(name, resource);
         self
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.resources.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.resources.is_empty()
     }
 
     /// What it says as a whole.
     pub(crate) fn digest(&self) -> Hash {
-        digest(self.0.iter().map(|(name, resource)| (name, resource.hash)))
+        self.sum.digest()
     }
 
     /// Names and hashes.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = (&Name, Hash)> {
-        self.0.iter().map(|(name, resource)| (name, resource.hash))
+        self.resources.iter().map(|(name, resource)| (name, resource.hash))
+    }
+
+    /// What is said under these names now.
+    pub(crate) fn named<'a>(&self, names: impl Iterator<Item = &'a Name>) -> Delta {
+        let mut delta = Delta::default();
+        for name in names {
+            match self.resources.get_key_value(name) {
+                Some((name, resource)) => delta.changed.push((name.clone(), resource.clone())),
+                None => delta.removed.push(name.clone()),
+            }
+        }
+        delta
     }
 
     /// What is new for somebody who has this, by name in order.
-    pub(crate) fn since<'a>(&'a self, held: impl Iterator<Item = (&'a Name, Hash)>) -> Delta<'a> {
-        let mut delta = Delta { changed: Vec::new(), removed: Vec::new() };
+    pub(crate) fn since<'a>(&self, held: impl Iterator<Item = (&'a Name, Hash)>) -> Delta {
+        let mut delta = Delta::default();
         let mut held = held.peekable();
-        for (name, resource) in &self.0 {
+        for (name, resource) in &self.resources {
             while let Some((gone, _)) = held.next_if(|(held, _)| *held < name) {
-                delta.removed.push(gone);
+                delta.removed.push(gone.clone());
             }
             match held.next_if(|(held, _)| *held == name) {
                 Some((_, hash)) if hash == resource.hash => {}
-                Some(_) | None => delta.changed.push((name, resource)),
+                Some(_) | None => delta.changed.push((name.clone(), resource.clone())),
             }
         }
-        delta.removed.extend(held.map(|(name, _)| name));
+        delta.removed.extend(held.map(|(name, _)| name.clone()));
         delta
     }
-}
-
-/// What many resources, in the order of their names, say as a whole.
-pub(crate) fn digest<'a>(hashes: impl Iterator<Item = (&'a Name, Hash)>) -> Hash {
-    let all: Vec<(&Name, Hash)> = hashes.collect();
-    Hash::of(all.iter().flat_map(|(name, hash)| [name.kind.as_str().as_bytes(), name.name.as_bytes(), hash.as_ref()]))
 }

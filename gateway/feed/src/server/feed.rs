@@ -1,7 +1,8 @@
 //! What was published last, by group.
 
 use super::fleet::{Board, Fleet};
-use crate::resource::{Hash, ResourceSet, set::Before};
+use super::group::{Group, Subscription};
+use crate::resource::ResourceSet;
 use crate::{GroupId, Version};
 use lychgate_ir::{Endpoints, Snapshot};
 use std::collections::BTreeMap;
@@ -16,18 +17,8 @@ pub struct Feed(Arc<Shared>);
 struct Shared {
     /// One publication at a time, and the version of the last.
     publishing: Mutex<Version>,
-    groups: Mutex<BTreeMap<GroupId, watch::Sender<Option<Arc<Published>>>>>,
+    groups: Mutex<BTreeMap<GroupId, Arc<Group>>>,
     board: Board,
-}
-
-/// One publication for one group.
-#[derive(Debug)]
-pub(super) struct Published {
-    pub(super) version: Version,
-    pub(super) digest: Hash,
-    pub(super) set: ResourceSet,
-    /// What it was made from; a set that was given as such was made from nothing.
-    source: Option<(Arc<Snapshot>, Endpoints)>,
 }
 
 impl Feed {
@@ -37,64 +28,26 @@ impl Feed {
     }
 
     /// From now on this is for the data planes of the group. What is the same value as in the publication before costs
-    /// little, and if all of it says the same, the version is the same.
+    /// next to nothing, and if all of it says the same, the version is the same.
     pub fn publish(&self, group: &GroupId, snapshot: &Arc<Snapshot>, endpoints: &Endpoints) -> Version {
         let mut last = lock(&self.0.publishing);
-        let before = self.published(group);
-        if let Some(published) = &before
-            && let Some((old, old_endpoints)) = &published.source
-            && Arc::ptr_eq(old, snapshot)
-            && old_endpoints == endpoints
-        {
-            return published.version;
-        }
-        let known = before.as_ref().and_then(|published| {
-            let (snapshot, endpoints) = published.source.as_ref()?;
-            Some(Before { snapshot, endpoints, set: &published.set })
-        });
-        let set = ResourceSet::next(snapshot, endpoints, known.as_ref());
-        self.set(group, set, Some((snapshot.clone(), endpoints.clone())), before.as_deref(), &mut last)
+        self.group(group).publish(snapshot, endpoints, &mut last)
     }
 
     /// Publishes resources as they are, such as a control plane of another version might.
     pub fn publish_set(&self, group: &GroupId, set: ResourceSet) -> Version {
         let mut last = lock(&self.0.publishing);
-        let before = self.published(group);
-        self.set(group, set, None, before.as_deref(), &mut last)
-    }
-
-    fn set(
-        &self,
-        group: &GroupId,
-        set: ResourceSet,
-        source: Option<(Arc<Snapshot>, Endpoints)>,
-        before: Option<&Published>,
-        last: &mut Version,
-    ) -> Version {
-        let digest = set.digest();
-        let version = match before.filter(|before| before.digest == digest) {
-            Some(before) => before.version,
-            None => {
-                last.0 += 1;
-                *last
-            }
-        };
-        let published = Arc::new(Published { version, digest, set, source });
-        let mut groups = lock(&self.0.groups);
-        groups.entry(group.clone()).or_default().send_replace(Some(published));
-        version
+        self.group(group).publish_set(set, &mut last)
     }
 
     /// The group is no more. Data planes of it that are still there go on with what they have: they are not told to
     /// serve nothing.
     pub fn retire(&self, group: &GroupId) {
         let mut groups = lock(&self.0.groups);
-        if let Some(sender) = groups.get(group) {
-            sender.send_replace(None);
-            if sender.receiver_count() == 0 {
-                groups.remove(group);
-            }
+        if let Some(retired) = groups.get(group) {
+            retired.retire();
         }
+        groups.retain(is_of_use);
     }
 
     /// Who follows, and what each said last.
@@ -111,19 +64,25 @@ impl Feed {
         &self.0.board
     }
 
-    fn published(&self, group: &GroupId) -> Option<Arc<Published>> {
-        lock(&self.0.groups).get(group)?.borrow().clone()
-    }
-
-    pub(super) fn subscribe(&self, group: &GroupId) -> watch::Receiver<Option<Arc<Published>>> {
+    pub(super) fn subscribe(&self, group: &GroupId) -> Subscription {
         let mut groups = lock(&self.0.groups);
         // Places of groups that never were, or are no more, and whose data planes have gone.
-        groups.retain(|_, sender| sender.receiver_count() > 0 || sender.borrow().is_some());
-        groups.entry(group.clone()).or_default().subscribe()
+        groups.retain(is_of_use);
+        Subscription::of(groups.entry(group.clone()).or_default().clone())
+    }
+
+    fn group(&self, group: &GroupId) -> Arc<Group> {
+        lock(&self.0.groups).entry(group.clone()).or_default().clone()
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What a panicking holder leaves is whole: every change is one assignment.
+/// Whether something is published for it, or somebody is about to publish or to wait.
+fn is_of_use(_: &GroupId, group: &mut Arc<Group>) -> bool {
+    Arc::strong_count(group) > 1 || group.is_published()
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What a panicking holder leaves may be between two publications: whoever follows finds that the digest differs, and
+    // asks again.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

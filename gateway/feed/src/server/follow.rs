@@ -7,8 +7,8 @@
 //!
 //! One update is under way at most. What is published meanwhile waits, and only the last of it is looked at.
 
-use super::feed::Published;
 use super::fleet::{ClientId, Present};
+use super::group::{Held, News, Subscription};
 use super::listen::{Server, ending};
 use crate::resource::{Delta, Hash, Kind, Name, Need, Resource};
 use crate::wire::{self, Down, Inquiry, Said, Told, Up, Update};
@@ -20,7 +20,7 @@ use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::server::StreamingService;
 use tonic::{Request, Response, Status, Streaming};
@@ -95,23 +95,6 @@ fn silent(patience: Duration) -> Status {
     Status::deadline_exceeded(format!("the data plane did not answer or read for {patience:?}"))
 }
 
-/// What a client has.
-enum Held {
-    /// As it says.
-    Told(BTreeMap<Name, Hash>),
-    /// What it was sent.
-    Sent(Arc<Published>),
-}
-
-impl Held {
-    fn missing<'a>(&'a self, published: &'a Published) -> Delta<'a> {
-        match self {
-            Self::Told(held) => published.set.since(held.iter().map(|(name, hash)| (name, *hash))),
-            Self::Sent(before) => published.set.since(before.set.hashes()),
-        }
-    }
-}
-
 enum Never {}
 
 async fn follow(server: &Server, group: &GroupId, not_after: SystemTime, line: &mut Line) -> Result<Never, Status> {
@@ -130,7 +113,7 @@ async fn follow(server: &Server, group: &GroupId, not_after: SystemTime, line: &
     tracing::info!(%group, instance, node, product, "a data plane follows");
     let id = ClientId { group: group.clone(), instance: instance.into() };
     let present = server.feed.board().enter(id, &node, &product, not_after);
-    let mut news = server.feed.subscribe(group);
+    let mut subscription = server.feed.subscribe(group);
     let expiry = not_after.duration_since(SystemTime::now()).unwrap_or_default();
     let end = async {
         tokio::select! {
@@ -139,40 +122,52 @@ async fn follow(server: &Server, group: &GroupId, not_after: SystemTime, line: &
         }
     };
     tokio::select! {
-        followed = keep_in_step(&present, &mut news, digest.as_ref(), line) => followed,
+        followed = keep_in_step(&present, &mut subscription, digest.as_ref(), line) => followed,
         status = end => Err(status),
     }
 }
 
 async fn keep_in_step(
     present: &Present<'_>,
-    news: &mut watch::Receiver<Option<Arc<Published>>>,
+    group: &mut Subscription,
     digest: &[u8],
     line: &mut Line,
 ) -> Result<Never, Status> {
-    let first = loop {
-        if let Some(published) = news.borrow_and_update().clone() {
-            break published;
+    let (version, published) = loop {
+        if let Some(first) = group.now() {
+            break first;
         }
         tokio::select! {
-            changed = news.changed() => changed.map_err(|_| Status::unavailable("the feed has ended"))?,
+            () = group.changed() => {}
             said = line.hear() => {
                 said?;
             }
         }
     };
     let mut held = match Hash::from_bytes(digest) {
-        Some(digest) if digest == first.digest => Held::Sent(first.clone()),
-        Some(_) => Held::Told(inventory(line).await?),
+        Some(digest) if digest == published => Held::Sent(version),
+        Some(_) => Held::Told(inventory(present, line).await?),
         None => Held::Told(BTreeMap::new()),
     };
-    let mut next = Some(first);
     let mut under_way: Option<(Version, Instant)> = None;
+    // Even if there is nothing new: the client is told what we call it.
+    let mut has_news = true;
     loop {
-        if let Some(published) = next.take() {
-            update(&held, &published, line).await?;
-            under_way = Some((published.version, Instant::now() + line.patience));
-            held = Held::Sent(published);
+        if std::mem::take(&mut has_news) && group.is_published() {
+            match group.since(&held) {
+                Some(news) => {
+                    let version = news.version;
+                    update(news, line).await?;
+                    under_way = Some((version, Instant::now() + line.patience));
+                    held = Held::Sent(version);
+                }
+                None if group.is_published() => {
+                    held = Held::Told(inventory(present, line).await?);
+                    has_news = true;
+                    continue;
+                }
+                None => {}
+            }
         }
         let late = under_way.map(|(_, late)| late);
         tokio::select! {
@@ -185,13 +180,10 @@ async fn keep_in_step(
                     present.acknowledge(ack);
                 }
                 Said::Hello(_) | Said::Inventory(_) => {
-                    return Err(Status::invalid_argument("hello and inventory are said once"));
+                    return Err(Status::invalid_argument("hello is said once, and an inventory when it is asked for"));
                 }
             },
-            changed = news.changed(), if under_way.is_none() => {
-                changed.map_err(|_| Status::unavailable("the feed has ended"))?;
-                next = news.borrow_and_update().clone();
-            }
+            () = group.changed(), if under_way.is_none() => has_news = true,
             () = sleep_until(late) => return Err(silent(line.patience)),
         }
     }
@@ -205,12 +197,18 @@ async fn sleep_until(late: Option<Instant>) {
 }
 
 /// Asks what the client has.
-async fn inventory(line: &mut Line) -> Result<BTreeMap<Name, Hash>, Status> {
+async fn inventory(present: &Present<'_>, line: &mut Line) -> Result<BTreeMap<Name, Hash>, Status> {
     line.tell(Told::Inquiry(Inquiry {})).await?;
     let mut all = BTreeMap::new();
     loop {
-        let Said::Inventory(wire::Inventory { held, last }) = line.hear_soon().await? else {
-            return Err(Status::invalid_argument("an inventory was asked for"));
+        let wire::Inventory { held, last } = match line.hear_soon().await? {
+            Said::Inventory(inventory) => inventory,
+            // Said before the question arrived.
+            Said::Ack(ack) => {
+                present.acknowledge(Acknowledgement::from_wire(ack));
+                continue;
+            }
+            Said::Hello(_) => return Err(Status::invalid_argument("an inventory was asked for")),
         };
         for wire::Held { kind, name, hash } in held {
             let hash = Hash::from_bytes(&hash).ok_or_else(|| Status::invalid_argument("a hash has 16 bytes"))?;
@@ -226,33 +224,30 @@ async fn inventory(line: &mut Line) -> Result<BTreeMap<Name, Hash>, Status> {
 }
 
 /// Sends what is new, in parts.
-async fn update(held: &Held, published: &Published, line: &Line) -> Result<(), Status> {
-    let Delta { changed, removed } = held.missing(published);
+async fn update(news: News, line: &Line) -> Result<(), Status> {
+    let News { version, digest, delta: Delta { changed, removed } } = news;
     let (changes, removals) = (changed.len(), removed.len());
-    let mut bytes = 0;
-    let empty = || Update { version: published.version.0, digest: published.digest.to_bytes(), ..Update::default() };
-    let mut part = empty();
-    let mut size = 0;
-    for name in removed {
-        part.removed.push(wire::Name { kind: name.kind.as_str().to_owned(), name: (*name.name).to_owned() });
-        size += name.name.len();
+    let empty = || Update { version: version.0, digest: digest.to_bytes(), ..Update::default() };
+    let (mut part, mut size, mut bytes) = (empty(), 0, 0);
+    for Name { kind, name } in removed {
+        size += name.len();
+        part.removed.push(wire::Name { kind: kind.as_str().to_owned(), name: (*name).to_owned() });
         if size >= wire::PART {
             line.tell(Told::Update(std::mem::replace(&mut part, empty()))).await?;
             size = 0;
         }
     }
-    for (name, resource) in changed {
-        let Resource { hash, payload, needs } = resource;
-        let need = |Need { feature, rule }: &Need| wire::Need { feature: (**feature).to_owned(), rule: *rule };
-        part.changed.push(wire::Resource {
-            kind: name.kind.as_str().to_owned(),
-            name: (*name.name).to_owned(),
-            hash: hash.to_bytes(),
-            payload: payload.clone(),
-            needs: needs.iter().map(need).collect(),
-        });
-        size += name.name.len() + payload.len();
+    for (Name { kind, name }, Resource { hash, payload, needs }) in changed {
+        size += name.len() + payload.len();
         bytes += payload.len();
+        let need = |Need { feature, rule }: Need| wire::Need { feature: (*feature).to_owned(), rule };
+        part.changed.push(wire::Resource {
+            kind: kind.as_str().to_owned(),
+            name: (*name).to_owned(),
+            hash: hash.to_bytes(),
+            payload,
+            needs: needs.into_iter().map(need).collect(),
+        });
         if size >= wire::PART {
             line.tell(Told::Update(std::mem::replace(&mut part, empty()))).await?;
             size = 0;
@@ -260,6 +255,6 @@ async fn update(held: &Held, published: &Published, line: &Line) -> Result<(), S
     }
     part.last = true;
     line.tell(Told::Update(part)).await?;
-    tracing::debug!(version = %published.version, changes, removals, bytes, "sent an update");
+    tracing::debug!(%version, changes, removals, bytes, "sent an update");
     Ok(())
 }

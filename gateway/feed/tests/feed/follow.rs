@@ -55,3 +55,22 @@ async fn another_control_plane_sends_only_what_is_new() {
     assert!(sent * 2 < bytes, "{sent} bytes for one of three routes, {bytes} for the first two");
     plane.stop().await;
 }
+
+#[tokio::test]
+async fn a_group_that_comes_again_goes_on_where_it_was() {
+    let control = Control::start().await;
+    control.feed.publish(&group(), &snapshot(&["a", "b"]), &endpoints(&[("a", 1)]));
+    let plane = Plane::start(control.options("one")).await;
+    let before = plane.config(|_| true).await;
+    control.acknowledged("one", |_| true).await;
+    let bytes = plane.client.link().borrow().bytes;
+    control.feed.retire(&group());
+    // On the same stream, which is asked what it has.
+    let version = control.feed.publish(&group(), &snapshot(&["a", "b"]), &endpoints(&[("a", 2)]));
+    control.acknowledged("one", |ack| ack.version == version).await;
+    let after = plane.config(|_| true).await;
+    assert!(Arc::ptr_eq(&before.snapshot, &after.snapshot), "it was not told to serve nothing");
+    assert_eq!(after.endpoints, endpoints(&[("a", 2)]));
+    let link = plane.client.link().borrow().clone();
+    assert!(link.streams == 1 && (link.bytes - bytes) * 4 < bytes, "{link:?}");
+}

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{Changes, State};
-use crate::resource::{Delta, Hash, Kind, Name, Resource, ResourceSet};
+use crate::resource::{Delta, Hash, Kind, Name, Resource, ResourceSet, Sum};
 use crate::wire;
 use lychgate_ir::{
     Attachment, Certificate, EndpointSet, Endpoints, HostPattern, Listener, Match, PathMatch, Protocol, Redacted,
     Refusal, RefusalReason, Route, Rule, RuleId, Snapshot,
 };
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is published of each name: nothing, one thing, another, something of the future.
@@ -29,6 +30,15 @@ fn published() -> impl Strategy<Value = Published> {
 
 impl Published {
     fn set(&self) -> ResourceSet {
+        let (snapshot, endpoints, future) = self.parts();
+        let set = ResourceSet::of(&snapshot, &endpoints);
+        future.into_iter().fold(set, |set, (name, value)| {
+            set.with(name, Resource::new(serde_json::to_vec(&value).unwrap(), Vec::new()))
+        })
+    }
+
+    /// What this version of us can say, and what only a later one can.
+    fn parts(&self) -> (Snapshot, Endpoints, Vec<(Name, serde_json::Value)>) {
         let mut snapshot = Snapshot::default();
         let mut future = Vec::new();
         for (name, variant) in self.listeners.iter().enumerate().filter(|(_, variant)| **variant > 0) {
@@ -85,24 +95,21 @@ impl Published {
         for (name, _) in self.endpoints.iter().enumerate().filter(|(_, variant)| **variant > 0) {
             endpoints.insert(format!("Service/a/s{name}:80").parse().unwrap(), Arc::new(EndpointSet::default()));
         }
-        let set = ResourceSet::of(&snapshot, &endpoints);
-        future.into_iter().fold(set, |set, (name, value)| {
-            set.with(name, Resource::new(serde_json::to_vec(&value).unwrap(), Vec::new()))
-        })
+        (snapshot, endpoints, future)
     }
 }
 
 /// As it comes over the wire.
 fn changes(set: &ResourceSet, held: &State) -> Changes {
     let Delta { changed, removed } = set.since(held.held.iter().map(|(name, hash)| (name, *hash)));
-    let resource = |(name, resource): (&Name, &Resource)| wire::Resource {
+    let resource = |(name, resource): (Name, Resource)| wire::Resource {
         kind: name.kind.as_str().to_owned(),
         name: (*name.name).to_owned(),
         hash: resource.hash.to_bytes(),
-        payload: resource.payload.clone(),
+        payload: resource.payload,
         needs: Vec::new(),
     };
-    let gone = |name: &Name| wire::Name { kind: name.kind.as_str().to_owned(), name: (*name.name).to_owned() };
+    let gone = |name: Name| wire::Name { kind: name.kind.as_str().to_owned(), name: (*name.name).to_owned() };
     Changes {
         changed: changed.into_iter().map(resource).collect(),
         removed: removed.into_iter().map(gone).collect(),
@@ -116,6 +123,8 @@ fn same(a: &State, b: &State) {
     assert_eq!(a.endpoints, b.endpoints);
     assert_eq!(a.held, b.held);
     assert_eq!(a.rejected, b.rejected);
+    assert_eq!(a.sum, b.sum);
+    assert_eq!(a.sum, a.held.iter().map(|(name, hash)| (name, *hash)).collect::<Sum>());
 }
 
 proptest! {
@@ -133,19 +142,60 @@ proptest! {
         for published in &way {
             let set = published.set();
             let delta = changes(&set, &state);
-            state = state.apply(delta).unwrap();
-            let fresh = State::default();
+            state.apply(delta).unwrap();
+            let mut fresh = State::default();
             let all = changes(&set, &fresh);
-            same(&state, &fresh.apply(all).unwrap());
+            fresh.apply(all).unwrap();
+            same(&state, &fresh);
             let nothing = changes(&set, &state);
             prop_assert!(nothing.changed.is_empty() && nothing.removed.is_empty());
             // From disk it is the same, and what was not understood is asked for again.
             crate::cache::store(folder.path(), &state).unwrap();
-            let loaded = crate::cache::load(folder.path()).unwrap().unwrap();
+            let mut loaded = crate::cache::load(folder.path()).unwrap().unwrap();
             assert_eq!((&loaded.snapshot, &loaded.endpoints), (&state.snapshot, &state.endpoints));
             let again = changes(&set, &loaded);
             prop_assert_eq!(again.changed.len(), state.rejected.len());
-            same(&loaded.apply(again).unwrap(), &state);
+            loaded.apply(again).unwrap();
+            same(&loaded, &state);
+        }
+    }
+}
+
+/// What is equal becomes the same value, as translation has it.
+fn share<I: Ord, V: PartialEq>(now: &mut BTreeMap<I, Arc<V>>, before: &BTreeMap<I, Arc<V>>) {
+    for (id, value) in now {
+        if let Some(before) = before.get(id).filter(|before| *before == value) {
+            *value = before.clone();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(2),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_set_that_follows_is_what_a_new_one_would_be(way in prop::collection::vec(published(), 1..6)) {
+        let mut set = ResourceSet::default();
+        let mut before = (Snapshot::default(), Endpoints::new());
+        for published in &way {
+            let (mut snapshot, mut endpoints, _) = published.parts();
+            share(&mut snapshot.listeners, &before.0.listeners);
+            share(&mut snapshot.routes, &before.0.routes);
+            share(&mut snapshot.certificates, &before.0.certificates);
+            share(&mut endpoints, &before.1);
+            let old = set.clone();
+            let names = set.follow((&before.0, &before.1), (&snapshot, &endpoints));
+            prop_assert_eq!(&set, &ResourceSet::of(&snapshot, &endpoints));
+            let mut named = set.named(names.iter());
+            named.changed.sort_by(|a, b| a.0.cmp(&b.0));
+            named.removed.sort();
+            prop_assert_eq!(named, set.since(old.hashes()), "neither more nor less has changed");
+            before = (snapshot, endpoints);
         }
     }
 }
