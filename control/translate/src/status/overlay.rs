@@ -4,11 +4,14 @@
 //! Gateway API v1.7.0, `ListenerReasonPortUnavailable`: a listener whose port is in use is not Accepted. It stays
 //! Accepted where some of its sockets are open, and is not Programmed in either case.
 
+mod addresses;
 mod pending;
+
+pub use addresses::{Assigned, MissingAddress};
 
 use super::condition::{self, Problem, Writer, sentences};
 use super::{ObjectStatus, Statuses, reason};
-use lychgate_api::gateway::{GatewayStatus, GatewayStatusAddress, ListenerSetStatus, ListenerStatus, RouteStatus};
+use lychgate_api::gateway::{GatewayStatus, ListenerSetStatus, ListenerStatus, RouteStatus};
 use lychgate_api::meta::{Condition, ConditionStatus};
 use lychgate_api::{Kind, ObjectKey, ObjectRef};
 use lychgate_ir::{
@@ -30,36 +33,6 @@ pub struct Overlay {
     pub pending: BTreeMap<ListenerId, String>,
     /// Where Gateways can be reached, if that is for others to say: in a cluster, Services have the addresses.
     pub addresses: BTreeMap<GatewayId, Assigned>,
-}
-
-/// The addresses of a Gateway.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assigned {
-    /// Those that it has.
-    pub addresses: Vec<GatewayStatusAddress>,
-    /// What it does not have, though it should.
-    pub missing: Option<MissingAddress>,
-}
-
-/// Why a Gateway does not have an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MissingAddress {
-    /// None was assigned yet.
-    NotAssigned(String),
-    /// One that it asks for cannot be had.
-    NotUsable(String),
-}
-
-impl Assigned {
-    /// Adds a reason to what is missing.
-    pub fn explain(&mut self, why: &str) {
-        match &mut self.missing {
-            Some(MissingAddress::NotAssigned(message) | MissingAddress::NotUsable(message)) => {
-                *message = format!("{why} | {message}");
-            }
-            None => {}
-        }
-    }
 }
 
 /// Why a listener does not have all of its sockets.
@@ -114,7 +87,7 @@ impl Statuses {
         for (gateway, assigned) in addresses {
             edit(reference(Kind::Gateway, &gateway.0), &|status| {
                 if let ObjectStatus::Gateway(status) = status {
-                    assign(status, assigned);
+                    addresses::assign(status, assigned);
                 }
             });
         }
@@ -222,22 +195,6 @@ fn listener_status(listener: &mut ListenerStatus, trouble: &SocketTrouble) {
         set(accepted, false, &problem);
     }
     if let Some(programmed) = find(&mut listener.conditions, condition::PROGRAMMED) {
-        set(programmed, false, &problem);
-    }
-}
-
-/// A Gateway that cannot be reached is not programmed, whatever its listeners are.
-fn assign(status: &mut GatewayStatus, assigned: &Assigned) {
-    let Assigned { addresses, missing } = assigned;
-    status.addresses.clone_from(addresses);
-    let problem = match missing {
-        None => return,
-        Some(MissingAddress::NotAssigned(message)) => Problem::new(reason::ADDRESS_NOT_ASSIGNED, message.clone()),
-        Some(MissingAddress::NotUsable(message)) => Problem::new(reason::ADDRESS_NOT_USABLE, message.clone()),
-    };
-    if let Some(programmed) = find(&mut status.conditions, condition::PROGRAMMED)
-        && programmed.status == ConditionStatus::True
-    {
         set(programmed, false, &problem);
     }
 }
@@ -390,7 +347,7 @@ spec:
 
     #[test]
     fn a_gateway_without_its_address_is_not_programmed() {
-        let address = GatewayStatusAddress {
+        let address = lychgate_api::gateway::GatewayStatusAddress {
             r#type: lychgate_api::gateway::AddressType::IpAddress,
             value: "192.0.2.1".to_owned(),
             routability: None,
