@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use http::uri::Scheme;
 use http::{HeaderMap, Request, Version, header};
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +94,8 @@ impl EchoReport {
             headers,
             http_port: connection.local.port().to_string(),
             identity: identity.clone(),
-            tls: connection.tls.clone(),
+            // As Go's servers do, whose handlers hear nothing of TLS from who does not say `https`.
+            tls: connection.tls.clone().filter(|_| !over_h2 || uri.scheme() == Some(&Scheme::HTTPS)),
             client: connection.peer,
             proxy_protocol: connection.introduction.clone(),
             connection: connection.number,

@@ -176,7 +176,7 @@ impl Engine {
     }
 
     fn streams<'a>(&'a self, listener: &'a ListenerState, ends: Ends) -> Streams<'a> {
-        let sealed = listener.spec.protocol == Protocol::Tls && listener.tls.is_none();
+        let sealed = listener.passes_through();
         Streams { limits: &self.limits, identity: listener.spec.upstream_identity.as_ref(), ends, sealed }
     }
 
@@ -190,12 +190,15 @@ impl Engine {
             record.taken(listener);
         }
         if let Some(listener) = &listener
-            && listener.spec.protocol == Protocol::Tls
-            && listener.tls.is_none()
+            && listener.passes_through()
         {
             let route = listener.streams.find(name.as_deref()).cloned();
             start.io.rewind();
             return Ok(Opened::Passed(listener.clone(), route, start.io));
+        }
+        // Who only passes TLS through speaks none of its own, alerts neither.
+        if listener.is_none() && port.listeners.iter().all(|(_, listener)| listener.passes_through()) {
+            return Err(Closed { reason: Reason::ServerName, error: io::Error::other("no listener has the name") });
         }
         start.io.forget();
         let tls =

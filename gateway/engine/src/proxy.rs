@@ -11,6 +11,7 @@ mod head;
 mod mirror;
 mod observe;
 pub(crate) mod request_id;
+mod scheme;
 mod session;
 mod trace;
 mod trailers;
@@ -138,6 +139,9 @@ impl ProxyHttp for Gateway {
         trailers::announce(session.req_header(), request);
         ctx.edit_upstream_request(&mut PingoraRequest(request)).map_err(|fault| ctx.fail(fault))?;
         ctx.observation.trace.asked(request);
+        if request.version == Version::HTTP_2 && ctx.attempts.is_tls {
+            scheme::say_https(request);
+        }
         Ok(())
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Attempts {
     /// The end of the running attempt.
     pub(super) deadline: Option<Instant>,
     current: Option<Picked>,
+    /// Whether the running attempt goes over TLS.
+    pub(super) is_tls: bool,
     tried: Vec<Arc<EndpointState>>,
     response_begun: bool,
 }
@@ -121,6 +123,7 @@ impl Gateway {
             return Err(ctx.fail(Fault::refused(refusal)));
         }
         let is_tls = matches!(reach, Reach::Tls(_));
+        ctx.attempts.is_tls = is_tls;
         ctx.observation.trace.attempt(&backend.id, endpoint.address, is_tls, session.req_header());
         let left = [ctx.deadline, ctx.attempts.deadline].into_iter().flatten().min().map(remaining);
         let connect = left.map_or(self.limits.connect, |left| left.min(self.limits.connect));

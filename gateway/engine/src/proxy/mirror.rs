@@ -12,11 +12,12 @@ use super::observe::Running;
 use crate::connection::Connection;
 use crate::limits::Limits;
 use crate::runtime::MirrorState;
-use crate::upstream::{Offer, peer};
+use crate::upstream::{Offer, Reach, peer};
 use backlog::{Backlog, Next, Pieces, Room};
 use bytes::Bytes;
 use http::Version;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING};
+use http::uri::Scheme;
 use lychgate_filters::sampled;
 use lychgate_ir::CertificateId;
 use lychgate_telemetry::{ConnectFailure, Direction};
@@ -164,7 +165,8 @@ impl Copy {
         let (peer, mut upstream, reused) =
             connecting.await.inspect_err(|error| target.metrics.not_connected(connect_failure(error)))?;
         target.metrics.connected(reused);
-        let head = frame(self.head, &upstream, pieces.is_some())?;
+        let scheme = if matches!(reach, Reach::Tls(_)) { Scheme::HTTPS } else { Scheme::HTTP };
+        let head = frame(self.head, &upstream, scheme, pieces.is_some())?;
         upstream.write_request_header(Box::new(head)).await?;
         if let Some(pieces) = pieces {
             body(&mut upstream, pieces, &mut running).await?;
@@ -206,7 +208,7 @@ fn too_fast() -> Box<Error> {
 }
 
 /// Makes the head of a request that of its copy: hop-by-hop headers belong to the client's connection.
-fn frame(mut head: RequestHeader, upstream: &HttpSession, has_body: bool) -> Result<RequestHeader> {
+fn frame(mut head: RequestHeader, upstream: &HttpSession, scheme: Scheme, has_body: bool) -> Result<RequestHeader> {
     const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
     leave_connection(&mut head);
     for name in [&TRANSFER_ENCODING, &TE, &TRAILER, &EXPECT, &PROXY_AUTHORIZATION, &HTTP2_SETTINGS] {
@@ -217,7 +219,7 @@ fn frame(mut head: RequestHeader, upstream: &HttpSession, has_body: bool) -> Res
         HttpSession::H2(_) => {
             head.remove_header(&HOST);
             let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-            let uri = http::Uri::builder().scheme("http").authority(authority).path_and_query(target).build();
+            let uri = http::Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
             let bad = |error| Error::because(ErrorType::InvalidHTTPHeader, "the copy's target", error);
             let uri = uri.map_err(bad)?;
             head.set_uri(uri);

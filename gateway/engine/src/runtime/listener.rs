@@ -28,6 +28,13 @@ pub(crate) struct ListenerTlsState {
     pub(crate) certificates: Vec<Arc<Certificate>>,
 }
 
+impl ListenerState {
+    /// Whether TLS is passed through unread.
+    pub(crate) fn passes_through(&self) -> bool {
+        self.spec.protocol == Protocol::Tls && self.tls.is_none()
+    }
+}
+
 /// All listeners on one socket; they speak what can be told apart there.
 pub(crate) struct Port {
     pub(crate) speaks: Speaks,

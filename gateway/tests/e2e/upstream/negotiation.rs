@@ -29,7 +29,10 @@ async fn a_backend_that_offers_other_versions_than_before_is_followed() {
         server.kill().await;
         server = tls_echo_at(address, "b", offering(&leaf, offered)).await.0;
         for _ in 0..3 {
-            assert_eq!(bed.seen("b").await.proto, proto, "{offered:?}");
+            let seen = bed.seen("b").await;
+            assert_eq!(seen.proto, proto, "{offered:?}");
+            // The scheme over HTTP/2 says so, too.
+            assert_eq!(seen.tls.map(|tls| tls.server_name).as_deref(), Some("b.example"), "{offered:?}");
         }
     }
     bed.stop().await;
