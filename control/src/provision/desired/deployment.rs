@@ -44,7 +44,7 @@ pub(super) fn deployment(parts: &Parts<'_>) -> Value {
         // Not those of listeners: they come and go, and pods shall not.
         "ports": [{"name": "admin", "containerPort": admin, "protocol": "TCP"}],
         "resources": resources.as_ref().map_or_else(
-            || json!({"requests": {"cpu": "100m", "memory": "64Mi"}}),
+            || json!({"requests": {"cpu": "10m", "memory": "32Mi"}}),
             |ResourceRequirements { requests, limits }| json!({"requests": amounts(requests), "limits": amounts(limits)}),
         ),
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}, "periodSeconds": 2, "failureThreshold": 1},
