@@ -7,7 +7,7 @@ use crate::observe::{Admin, Metrics, Source};
 use crate::provision;
 use crate::status::writer::{Shared, Writer};
 use crate::store::{self, Store};
-use crate::translation::{Translated, Translator};
+use crate::translation::{Addresses, Translated, Translator};
 use crate::watch::Watch;
 use kube::Client;
 use lychgate_api::Kind;
@@ -117,7 +117,8 @@ impl Control {
         running.spawn(store::take_in(changes, store.clone(), shared.clone(), metrics.clone()));
         running.spawn(events::tell(client.clone(), seat.identity.clone(), view.translated.clone(), leadership.clone()));
         let mut ending = JoinSet::new();
-        let (tell_addresses, addresses) = watch::channel(None);
+        // Where nobody looks for addresses, there are none.
+        let (tell_addresses, addresses) = watch::channel(listening.is_none().then(Addresses::default));
         if let Some((fleet, listener)) = listening {
             let ends = Ends {
                 feed: feed.clone(),

@@ -21,7 +21,7 @@ use lychgate_api::meta::ConditionStatus;
 use lychgate_api::{Kind, ObjectKey, ObjectRef, Objects};
 use lychgate_feed::GroupId;
 use lychgate_feed::server::Feed;
-use lychgate_ir::{GatewayId, ListenerId, ListenerOwner, ObjectName};
+use lychgate_ir::{GatewayId, ListenerId, ListenerOwner, ObjectName, Snapshot};
 use lychgate_translate::{Assigned, Options, Statuses, Translation, translate};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ pub struct Translator {
     pub statuses: Arc<Shared>,
     /// Which of several control planes we are.
     pub revision: Option<String>,
-    /// Where Gateways can be reached; None as long as nobody knows, or nobody looks.
+    /// Where Gateways can be reached; None as long as nobody knows.
     pub addresses: watch::Receiver<Option<Addresses>>,
     /// Tells everybody else.
     pub tell: watch::Sender<Option<Arc<Translated>>>,
@@ -155,12 +155,26 @@ impl Translator {
         let translated = self.tell.borrow().clone()?;
         let translation = &translated.translation;
         let mut facts = progress.facts(&translation.snapshot, Instant::now(), |object| self.says_programmed(object));
-        if let Some(addresses) = &*self.addresses.borrow_and_update() {
-            facts.overlay.addresses = BTreeMap::clone(addresses);
+        let addresses = self.addresses.borrow_and_update().clone();
+        match addresses {
+            Some(addresses) => facts.overlay.addresses = Arc::unwrap_or_clone(addresses),
+            // What has addresses keeps them until somebody knows better: a new leader takes none away.
+            None => facts.held.extend(self.with_addresses(&translation.snapshot)),
         }
         let statuses = translation.statuses.overlaid(&translation.snapshot, &facts.overlay);
         self.statuses.want(&statuses, facts.held, translated.others.clone());
         facts.again
+    }
+
+    /// Gateways with listeners that have addresses at the API server.
+    fn with_addresses(&self, snapshot: &Snapshot) -> BTreeSet<ObjectRef> {
+        let gateways: BTreeSet<&GatewayId> = snapshot.listeners.keys().map(|id| &id.gateway).collect();
+        let objects = gateways.into_iter().map(|GatewayId(name)| ObjectRef {
+            kind: Kind::Gateway,
+            key: ObjectKey::new(&*name.namespace, &*name.name),
+        });
+        let has_some = |status: &Value| status["addresses"].as_array().is_some_and(|all| !all.is_empty());
+        objects.filter(|object| self.statuses.observed(object, has_some).unwrap_or_default()).collect()
     }
 
     /// Whether the API server has an object as programmed, in whichever generation.
