@@ -41,7 +41,8 @@ func cniPlugins() (string, error) {
 // check names all that is missing at once.
 func check(state string) error {
 	var missing []error
-	if os.Geteuid() != 0 {
+	root := os.Geteuid() == 0
+	if !root {
 		missing = append(missing, errors.New("it needs root: namespaces, mounts and a network interface"))
 	}
 	var packages []string
@@ -59,12 +60,12 @@ func check(state string) error {
 		slices.Sort(packages)
 		missing = append(missing, fmt.Errorf("on Debian and Ubuntu: apt-get install %s", strings.Join(slices.Compact(packages), " ")))
 	}
-	if roots, err := controlGroups(); err != nil {
+	if groups, err := controlGroups(); err != nil {
 		missing = append(missing, err)
 	} else {
-		for _, root := range roots {
-			if syscall.Access(root, 2) != nil {
-				missing = append(missing, fmt.Errorf("%s is read-only: in a container, the cluster needs one that is privileged", root))
+		for _, group := range groups {
+			if root && syscall.Access(group, 2) != nil {
+				missing = append(missing, fmt.Errorf("%s is read-only: in a container, the cluster needs one that is privileged", group))
 			}
 		}
 	}

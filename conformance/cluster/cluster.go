@@ -97,9 +97,27 @@ func process(pid int) (started string, zombie bool, err error) {
 	return fields[19], fields[0] == "Z", nil
 }
 
+// marker says that a directory is a cluster's: only then is what lies in it ours to remove.
+const marker = ".lychgate-cluster"
+
+// own makes the state directory, or makes sure that the one that is there is a cluster's.
+func (c cluster) own() error {
+	if err := os.MkdirAll(c.state, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(c.state)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 && !exists(c.path(marker)) {
+		return fmt.Errorf("%s holds something else than a cluster: LYCHGATE_CLUSTER names an empty directory, or one that is not there yet", c.state)
+	}
+	return os.WriteFile(c.path(marker), nil, 0o600)
+}
+
 // lock keeps a second command that changes the cluster waiting. It is the directory's own, so no file stays behind.
 func (c cluster) lock() (unlock func(), err error) {
-	if err := os.MkdirAll(c.state, 0o700); err != nil {
+	if err := c.own(); err != nil {
 		return nil, err
 	}
 	directory, err := os.Open(c.state)

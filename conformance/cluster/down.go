@@ -58,6 +58,9 @@ func (c cluster) clean() error {
 		return err
 	}
 	for _, entry := range entries {
+		if entry.Name() == marker {
+			continue
+		}
 		if err := os.RemoveAll(c.path(entry.Name())); err != nil {
 			return err
 		}

@@ -138,7 +138,8 @@ func links(n network) error {
 		{"ip", "address", "add", fmt.Sprintf("%s/%d", n.Node, n.Link), "dev", "eth0"},
 		{"ip", "link", "set", "eth0", "up"},
 		{"ip", "route", "add", "default", "via", n.Host.String()},
-		// What nobody takes would go round in circles between the two ends.
+		// What nobody takes would go round in circles between the two ends. It is refused, as by a machine.
+		{"iptables", "-w", "-A", "FORWARD", "-i", "eth0", "-o", "eth0", "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"},
 		{"iptables", "-w", "-A", "FORWARD", "-i", "eth0", "-o", "eth0", "-j", "REJECT"},
 		// The bridge, before the first pod makes it: the kernel knows its settings only once there is one.
 		{"ip", "link", "add", "pods", "type", "bridge"},

@@ -48,6 +48,9 @@ func (c cluster) up(node string, images []string) error {
 			return errors.Join(err, c.tell(), c.end())
 		}
 	}
+	if err := c.join(r); err != nil {
+		return err
+	}
 	return c.settle(r, images)
 }
 
@@ -119,20 +122,20 @@ func (c cluster) start(node, digest string) (record, error) {
 	if err := c.write(r); err != nil {
 		return r, errors.Join(err, first.Process.Kill())
 	}
-	if err := c.join(r); err != nil {
+	// A link between the machine's network and the cluster's. It goes when either end does.
+	if err := command("ip", "link", "add", c.name, "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(r.PID)); err != nil {
 		return r, err
 	}
 	return r, begin.Close()
 }
 
-// join lays a link between the machine's network and the cluster's. It goes when either end does.
+// join makes this machine's end of the link lead to the cluster, whatever an earlier up got to.
 func (c cluster) join(r record) error {
 	n := r.Network
 	for _, arguments := range [][]string{
-		{"link", "add", c.name, "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(r.PID)},
-		{"address", "add", fmt.Sprintf("%s/%d", n.Host, n.Link), "dev", c.name},
+		{"address", "replace", fmt.Sprintf("%s/%d", n.Host, n.Link), "dev", c.name},
 		{"link", "set", c.name, "up"},
-		{"route", "add", n.All.String(), "via", n.Node.String(), "dev", c.name},
+		{"route", "replace", n.All.String(), "via", n.Node.String(), "dev", c.name},
 	} {
 		if err := command("ip", arguments...); err != nil {
 			return err
