@@ -1,9 +1,11 @@
 //! `lychgate check DIR`
 
+use crate::cluster::ClusterArgs;
 use crate::terminal::{complain, paint, print};
 use clap::{Args, ValueEnum};
 use lychgate_admission::{Admitted, AdmittedObject, Diagnostic, Position, Severity, read_dir};
 use lychgate_api::{ObjectRef, Objects, ObjectsBuilder};
+use lychgate_control::read::Cluster;
 use lychgate_gateway::status::{Paint, as_objects, as_text};
 use lychgate_translate::{Options, Translation, translate};
 use std::collections::BTreeMap;
@@ -18,7 +20,9 @@ Examples:
   The status of one route, as Kubernetes would show it:
     lychgate check DIR -o json | jq '.items[] | select(.kind == \"HTTPRoute\") | .status'
   What the data plane would be told:
-    lychgate check DIR --snapshot";
+    lychgate check DIR --snapshot
+  The objects of a cluster, as Lychgate would serve them:
+    lychgate check --cluster";
 
 /// Check directories: what would be served, and what is wrong.
 ///
@@ -29,7 +33,7 @@ Examples:
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
     /// The directory; its folders are read, too. Several are checked each by itself.
-    #[arg(value_name = "DIR", required = true)]
+    #[arg(value_name = "DIR", required_unless_present_any = ["cluster", "kubeconfig"], conflicts_with_all = ["cluster", "kubeconfig"])]
     dirs: Vec<PathBuf>,
     /// How to print the statuses.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
@@ -37,6 +41,8 @@ pub(crate) struct CheckArgs {
     /// Print what the data plane would be told instead of the statuses.
     #[arg(long)]
     snapshot: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,13 +55,15 @@ enum Output {
     Yaml,
 }
 
-/// A directory, read and translated.
+/// A directory or a cluster, read and translated.
 pub(crate) struct Read {
     pub(crate) objects: Objects,
     pub(crate) translation: Translation,
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Where each object is written, and the generation that is written there; 0 if none is.
     pub(crate) positions: BTreeMap<ObjectRef, (Position, i64)>,
+    /// Objects of a cluster that cannot be read, and why.
+    pub(crate) broken: BTreeMap<ObjectRef, String>,
 }
 
 impl Read {
@@ -73,7 +81,15 @@ impl Read {
         let objects = builder.build();
         let options = Options { standalone: true, ..Options::default() };
         let translation = translate(&objects, &options, None);
-        Ok(Self { objects, translation, diagnostics, positions })
+        Ok(Self { objects, translation, diagnostics, positions, broken: BTreeMap::new() })
+    }
+
+    /// What Lychgate would make of a cluster's objects.
+    pub(crate) fn cluster(args: &ClusterArgs) -> anyhow::Result<Self> {
+        let Cluster { objects, broken, statuses: _ } = args.read()?;
+        let translation = translate(&objects, &Options::default(), None);
+        let broken = (*broken).clone();
+        Ok(Self { objects, translation, diagnostics: Vec::new(), positions: BTreeMap::new(), broken })
     }
 
     /// Writes what is wrong with files to standard error. Tells whether something is.
@@ -86,12 +102,19 @@ impl Read {
             };
             complain(&format!("{severity}: {diagnostic}\n"));
         }
-        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        for (object, why) in &self.broken {
+            complain(&format!("{}: {object}: {why}\n", paint.bad("error")));
+        }
+        !self.broken.is_empty() || self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 }
 
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let CheckArgs { dirs, output, snapshot } = args;
+    let CheckArgs { dirs, output, snapshot, cluster } = args;
+    if cluster.is_asked() {
+        let well = one(&Read::cluster(cluster)?, *output, *snapshot)?;
+        return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let mut all_well = true;
     for (index, dir) in dirs.iter().enumerate() {
         if let (Output::Text, false, true) = (output, snapshot, dirs.len() > 1) {

@@ -5,11 +5,13 @@ mod resources;
 
 use crate::admin::AdminUrl;
 use crate::check::Read;
+use crate::cluster::ClusterArgs;
 use crate::terminal::{Output, paint, print};
 use anyhow::Context;
 use change::{Change, compare};
 use clap::Args;
 use lychgate_gateway::status::Paint;
+use lychgate_translate::{Options, translate};
 use resources::{Name, Resources};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -22,13 +24,16 @@ Examples:
   What would change if a running gateway served this directory instead of what it serves?
     lychgate diff DIR
   Fail a pipeline unless a directory is what is served:
-    lychgate diff DIR --admin http://127.0.0.1:9900 --exit-code";
+    lychgate diff DIR --admin http://127.0.0.1:9900 --exit-code
+  What would change in a cluster if the directory were applied to it?
+    lychgate diff DIR --cluster";
 
-/// Show what would change at a running gateway if it served a directory.
+/// Show what would change at a running gateway if it served a directory, or in a cluster if it were applied.
 ///
 /// Translates the directory as `run` would, asks the gateway's admin port what it serves now, and shows the listeners,
 /// routes, backends, certificates and endpoints that would come, go or change, with each place and both values. Nothing
-/// is changed. Generations are not compared, nor endpoints that have to be looked up by name.
+/// is changed. Generations are not compared, nor endpoints that have to be looked up by name. For a cluster, both sides are
+/// translated: its objects as they are, and with those of the directory in the place of those of the same name.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct DiffArgs {
@@ -36,11 +41,13 @@ pub(crate) struct DiffArgs {
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// The admin port of the running gateway.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9900")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9900", conflicts_with_all = ["cluster", "kubeconfig"])]
     admin: AdminUrl,
     /// Exit with 1 if something would change.
     #[arg(long)]
     exit_code: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// How to print the answer.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -59,10 +66,18 @@ enum Fate {
 }
 
 pub(crate) fn diff(args: &DiffArgs) -> anyhow::Result<ExitCode> {
-    let DiffArgs { dir, admin, exit_code, output } = args;
+    let DiffArgs { dir, admin, exit_code, cluster, output } = args;
     let read = Read::dir(dir)?;
     read.complain(paint());
-    let differences = differences(running(admin)?, Resources::of_translation(&read.translation)?);
+    let (now, then) = if cluster.is_asked() {
+        let now = Read::cluster(cluster)?;
+        let applied = read.objects.iter().fold(now.objects, |objects, object| objects.insert(object));
+        let then = translate(&applied, &Options::default(), None);
+        (Resources::of_translation(&now.translation)?, Resources::of_translation(&then)?)
+    } else {
+        (running(admin)?, Resources::of_translation(&read.translation)?)
+    };
+    let differences = differences(now, then);
     let text = match output {
         Output::Text => as_text(&differences, paint()),
         Output::Json => format!("{:#}\n", as_json(&differences)),

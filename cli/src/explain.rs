@@ -1,6 +1,7 @@
 //! `lychgate explain DIR --url URL`
 
 use crate::check::Read;
+use crate::cluster::{ClusterArgs, GatewayName, of_gateway};
 use crate::terminal::{Output, paint, print};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -14,7 +15,9 @@ Examples:
   Why does this go to green?
     lychgate explain examples/quickstart --url http://localhost:8080/ --header 'x-preview: true'
   What would a POST meet at an HTTPS listener, asked for by another name than the handshake's?
-    lychgate explain DIR --url https://shop.example:8443/cart --method POST --sni www.example";
+    lychgate explain DIR --url https://shop.example:8443/cart --method POST --sni www.example
+  Which rule of a cluster answers at one of its Gateways?
+    lychgate explain --cluster --gateway shop/edge --url https://shop.example/cart";
 
 /// Explain which rule answers a request, and why the others do not.
 ///
@@ -24,8 +27,8 @@ Examples:
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
     /// The directory; its folders are read, too.
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    #[arg(value_name = "DIR", required_unless_present_any = ["cluster", "kubeconfig"], conflicts_with_all = ["cluster", "kubeconfig"])]
+    dir: Option<PathBuf>,
     /// The URL that a client asks for, with the port of the listener (80 or 443 if it names none).
     #[arg(long, value_name = "URL")]
     url: Uri,
@@ -38,6 +41,11 @@ pub(crate) struct ExplainArgs {
     /// The server name of the TLS handshake, if it is not the URL's host.
     #[arg(long, value_name = "NAME")]
     sni: Option<String>,
+    /// The Gateway that is asked. In a cluster each has its own addresses, so it has to be named if there are several.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    gateway: Option<GatewayName>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// How to print the answer.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -52,9 +60,16 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 
 pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let question = question(args)?;
-    let read = Read::dir(&args.dir)?;
+    let read = match &args.dir {
+        Some(dir) => Read::dir(dir)?,
+        None => Read::cluster(&args.cluster)?,
+    };
     read.complain(paint());
-    let answer = Explainer::new(&read.translation.snapshot)?.ask(&question);
+    let snapshot = match (&args.gateway, &args.dir) {
+        (None, Some(_)) => read.translation.snapshot,
+        (named, _) => of_gateway(&read.translation, named.as_ref())?,
+    };
+    let answer = Explainer::new(&snapshot)?.ask(&question);
     match args.output {
         Output::Text => print(&answer.to_string())?,
         Output::Json => print(&format!("{:#}\n", serde_json::to_value(&answer)?))?,
@@ -63,7 +78,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn question(args: &ExplainArgs) -> anyhow::Result<Question> {
-    let ExplainArgs { dir: _, url, method, headers: given, sni, output: _ } = args;
+    let ExplainArgs { dir: _, url, method, headers: given, sni, gateway: _, cluster: _, output: _ } = args;
     let (tls, well_known) = match url.scheme_str() {
         Some("http") => (false, 80),
         Some("https") => (true, 443),

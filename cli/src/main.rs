@@ -4,12 +4,14 @@ mod admin;
 mod blame;
 mod certs;
 mod check;
+mod cluster;
 mod diff;
 mod explain;
 mod quickstart;
 mod reference;
 mod run;
 mod shell;
+mod status;
 mod terminal;
 mod top;
 
@@ -33,6 +35,7 @@ Exit codes: 0 all is well; 1 something is wrong, and was said; 2 the arguments m
 ///   lychgate run --config DIR        serve it; changes in the directory are live as they are written
 ///   lychgate explain DIR --url URL   which rule answers a request, and why the others do not
 ///   lychgate diff DIR                what would change at a running gateway if it served the directory
+///   lychgate status                  what is said of the objects that a gateway serves, or a cluster has
 ///   lychgate top                     what goes on at a running gateway
 ///   lychgate blame LINE              which object decided a request, and who is to blame for how it ended
 #[derive(Debug, Parser)]
@@ -50,6 +53,7 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
+    Status(status::StatusArgs),
     Blame(blame::BlameArgs),
     Top(top::TopArgs),
     Echo(EchoArgs),
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Diff(args) => diff::diff(&args),
+        Command::Status(args) => status::status(&args),
         Command::Blame(args) => blame::blame(&args),
         Command::Top(args) => top::top(args),
         Command::Echo(args) => run::echo(args),

@@ -15,6 +15,8 @@ mod explain;
 mod run;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/status.rs"]
+mod status;
 #[path = "cli/top.rs"]
 mod top;
 #[path = "cli/tracing.rs"]

@@ -24,11 +24,13 @@ pub enum NoCluster {
 }
 
 /// A client with the credentials of the pod, or of a kubeconfig: the file named, else what `KUBECONFIG` names. Nothing is
-/// asked of the server yet.
+/// asked of the server yet. TLS is by aws-lc-rs in the whole process from here on, unless it has chosen before.
 ///
 /// # Errors
 /// Where nothing says which server to ask, and how.
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, NoCluster> {
+    // Two providers may be linked; ours is this one everywhere.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = match kubeconfig {
         Some(path) => {
             let named = |error| NoCluster::BadConfig { path: path.display().to_string(), error };

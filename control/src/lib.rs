@@ -22,6 +22,7 @@ pub mod lease;
 pub mod observe;
 pub mod process;
 pub mod provision;
+pub mod read;
 pub mod revision;
 pub mod status;
 pub mod store;

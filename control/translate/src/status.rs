@@ -10,11 +10,11 @@ mod transition;
 
 pub use overlay::{Assigned, MissingAddress, Overlay, SocketTrouble};
 
-use lychgate_api::ObjectRef;
 use lychgate_api::gateway::{
     BackendStatus, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ParentReference, PolicyStatus, RouteStatus,
 };
 use lychgate_api::meta::{Condition, ConditionStatus};
+use lychgate_api::{Kind, ObjectRef};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -132,7 +132,36 @@ impl Statuses {
     }
 }
 
+impl FromIterator<(ObjectRef, ObjectStatus)> for Statuses {
+    fn from_iter<I: IntoIterator<Item = (ObjectRef, ObjectStatus)>>(statuses: I) -> Self {
+        Self::new(statuses.into_iter().map(|(object, status)| (object, Arc::new(status))).collect())
+    }
+}
+
 impl ObjectStatus {
+    /// Reads the status of an object of this kind, whoever wrote it; `None` for kinds of which nothing is said here.
+    #[must_use]
+    pub fn decode(kind: Kind, status: serde_json::Value) -> Option<Result<Self, serde_json::Error>> {
+        Some(match kind {
+            Kind::GatewayClass => serde_json::from_value(status).map(Self::GatewayClass),
+            Kind::Gateway => serde_json::from_value(status).map(Self::Gateway),
+            Kind::ListenerSet => serde_json::from_value(status).map(Self::ListenerSet),
+            Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => {
+                serde_json::from_value(status).map(Self::Route)
+            }
+            Kind::BackendTlsPolicy => serde_json::from_value(status).map(Self::Policy),
+            Kind::XBackend => serde_json::from_value(status).map(Self::XBackend),
+            Kind::ReferenceGrant
+            | Kind::GatewayParameters
+            | Kind::Service
+            | Kind::EndpointSlice
+            | Kind::Secret
+            | Kind::ConfigMap
+            | Kind::ClusterTrustBundle
+            | Kind::Namespace => return None,
+        })
+    }
+
     /// Every condition, with where it stands.
     #[must_use]
     pub fn conditions(&self) -> Vec<(Place<'_>, &Condition)> {

@@ -42,7 +42,8 @@ async fn tls_is_told_too() {
     let server = EchoServer::bind(config).await.unwrap();
     let dial = Dial::tls(addr(&server, Port::Https), &ClientTls::trusting(&ca));
     let mut connection = dial.connect("grpc.example").await.unwrap();
-    let reply = call(&mut connection, &format!("{CONFORMANCE}/Echo"), &[], b"").await.unwrap();
+    let method = format!("{CONFORMANCE}/Echo").replace("http:", "https:");
+    let reply = call(&mut connection, &method, &[], b"").await.unwrap();
     let told = EchoResponse::decode(reply.messages[0].clone()).unwrap().assertions.unwrap();
     let tls = told.tls_assertions.unwrap();
     assert_eq!((tls.server_name.as_str(), tls.negotiated_protocol.as_str()), ("grpc.example", "h2"));
