@@ -12,7 +12,7 @@
 //!                         Statuses <── addresses <──┘
 //! ```
 //!
-//! Everything but [`apply`] and [`watch`] is pure.
+//! Everything but `apply` and `watch` is pure.
 
 mod addresses;
 mod apply;
