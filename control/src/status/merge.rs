@@ -2,8 +2,7 @@
 
 use crate::watch::Observed;
 use lychgate_api::gateway::{
-    BackendStatus, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ParentReference, PolicyAncestorStatus,
-    PolicyStatus, RouteParentStatus, RouteStatus,
+    BackendStatus, ParentReference, PolicyAncestorStatus, PolicyStatus, RouteParentStatus, RouteStatus,
 };
 use lychgate_api::meta::Condition;
 use lychgate_api::{Kind, Time};
@@ -196,32 +195,10 @@ fn by_us(entry: &Value) -> bool {
 
 /// What we said before, as far as it can be read.
 fn decode(kind: Kind, status: &Value) -> Option<ObjectStatus> {
-    let status = &readable(status);
-    match kind {
-        Kind::GatewayClass => parse::<GatewayClassStatus>(status).map(ObjectStatus::GatewayClass),
-        Kind::Gateway => parse::<GatewayStatus>(status).map(ObjectStatus::Gateway),
-        Kind::ListenerSet => parse::<ListenerSetStatus>(status).map(ObjectStatus::ListenerSet),
-        Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => {
-            let parents = our_entries::<RouteParentStatus>(status, "parents");
-            Some(ObjectStatus::Route(RouteStatus { parents }))
-        }
-        Kind::BackendTlsPolicy => {
-            let ancestors = our_entries::<PolicyAncestorStatus>(status, "ancestors");
-            Some(ObjectStatus::Policy(PolicyStatus { ancestors }))
-        }
-        Kind::XBackend => {
-            let ancestors = our_entries::<PolicyAncestorStatus>(status, "ancestors");
-            Some(ObjectStatus::XBackend(BackendStatus { ancestors }))
-        }
-        Kind::ReferenceGrant
-        | Kind::GatewayParameters
-        | Kind::Service
-        | Kind::EndpointSlice
-        | Kind::Secret
-        | Kind::ConfigMap
-        | Kind::ClusterTrustBundle
-        | Kind::Namespace => None,
-    }
+    let mut status = readable(status);
+    keep_ours::<RouteParentStatus>(&mut status, "parents");
+    keep_ours::<PolicyAncestorStatus>(&mut status, "ancestors");
+    ObjectStatus::decode(kind, status)?.ok()
 }
 
 /// Without conditions that cannot be read: somebody else's shall not cost ours their times.
@@ -237,8 +214,11 @@ fn readable(status: &Value) -> Value {
     status
 }
 
-fn our_entries<T: DeserializeOwned>(status: &Value, list: &str) -> Vec<T> {
-    entries(status, list).iter().filter(|entry| by_us(entry)).filter_map(parse).collect()
+/// Leaves the entries of a list that are ours, as far as each can be read.
+fn keep_ours<T: DeserializeOwned>(status: &mut Value, list: &str) {
+    if let Some(entries) = status.get_mut(list).and_then(Value::as_array_mut) {
+        entries.retain(|entry| by_us(entry) && parse::<T>(entry).is_some());
+    }
 }
 
 fn parse<T: DeserializeOwned>(value: &Value) -> Option<T> {

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use lychgate_api::gateway::GatewayStatus;
 use lychgate_api::meta::ConditionStatus;
 
 /// With no other control plane of ours beside us.
