@@ -24,12 +24,17 @@
 //!
 //! **Latest wins.** A client has one update under way at most, and the next one holds all that came meanwhile; a slow one
 //! delays nobody but itself.
+//!
+//! **Every replica serves, one hears all.** The control plane has several replicas, and statuses are the business of one. The
+//! others tell it who follows them and what was acknowledged ([`relay`]), in words that mean the same to all: hashes of content.
 
 mod ack;
 mod cache;
+mod channel;
 pub mod client;
 pub mod enroll;
 mod group;
+pub mod relay;
 pub mod resource;
 pub mod server;
 mod tls;

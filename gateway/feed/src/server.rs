@@ -1,5 +1,6 @@
 //! The side of the control plane: publishes, and serves what was published to whom it is for.
 
+mod board;
 mod enrollment;
 mod feed;
 mod fleet;
@@ -7,10 +8,13 @@ mod follow;
 mod group;
 mod identity;
 mod listen;
+mod options;
 mod quota;
+mod relay;
 
 pub use crate::tls::TlsError;
 pub use feed::Feed;
-pub use fleet::{Client, ClientId, Fleet};
+pub use fleet::{Client, ClientId, Fleet, Known, Relayed};
 pub use identity::Identity;
-pub use listen::{Options, serve};
+pub use listen::serve;
+pub use options::Options;

@@ -1,9 +1,9 @@
 //! TLS of the feed: 1.3 alone, HTTP/2 alone.
 
-use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
 /// What both sides offer and ask for.
@@ -56,4 +56,20 @@ pub(crate) fn roots(pem: &str, what: &'static str) -> Result<RootCertStore, TlsE
         roots.add(certificate)?;
     }
     Ok(roots)
+}
+
+/// What who connects offers: whom it believes, and what it presents, if it has something.
+pub(crate) fn client(
+    roots: RootCertStore,
+    own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<ClientConfig, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots);
+    let mut config = match own {
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(config)
 }

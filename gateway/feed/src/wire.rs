@@ -1,7 +1,10 @@
-//! The messages, as protobuf has them. gRPC carries them: `/lychgate.feed.v1.Feed/Follow`, a stream both ways, and
-//! `/lychgate.feed.v1.Enrollment/Enroll`.
+//! The messages, as protobuf has them. gRPC carries them: `/lychgate.feed.v1.Feed/Follow`, a stream both ways,
+//! `/lychgate.feed.v1.Enrollment/Enroll`, and between replicas of the control plane `/lychgate.feed.v1.Relay/Report`, another
+//! stream both ways.
 //!
 //! Numbers of fields are for ever: what is not used any more is left out and its number not given again.
+
+pub(crate) mod relay;
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
@@ -9,6 +12,7 @@ use std::fmt;
 
 pub(crate) const FOLLOW: &str = "/lychgate.feed.v1.Feed/Follow";
 pub(crate) const ENROLL: &str = "/lychgate.feed.v1.Enrollment/Enroll";
+pub(crate) const REPORT: &str = "/lychgate.feed.v1.Relay/Report";
 
 /// The longest message of a client.
 pub(crate) const LONGEST_UP: usize = 8 << 20;
@@ -51,6 +55,9 @@ pub(crate) struct Hello {
     /// Of all that it has; empty if it has nothing.
     #[prost(bytes = "bytes", tag = "5")]
     pub(crate) digest: Bytes,
+    /// Grows with each stream of the instance, whichever replica it goes to; 0 from programs that do not count.
+    #[prost(uint64, tag = "6")]
+    pub(crate) session: u64,
 }
 
 /// What it has, by name and hash: the answer to an inquiry, in parts.

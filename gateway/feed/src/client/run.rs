@@ -68,6 +68,7 @@ impl Client {
             options: Arc::new(options),
             state: State::default(),
             serial: 0,
+            session: 0,
             doubts: 0,
             unkept: false,
             keep_at: Instant::now(),
@@ -147,6 +148,8 @@ struct Run {
     options: Arc<Options>,
     state: State,
     serial: u64,
+    /// The number of the last stream that was opened or tried.
+    session: u64,
     /// How often in a row an update did not lead where it should.
     doubts: u32,
     configs: watch::Sender<Option<Arc<Config>>>,
@@ -214,8 +217,9 @@ impl Run {
                 Err(error) => return Err(error),
             }
         }
+        let number = self.number();
         match &self.certificate {
-            Some(certificate) => Session::open(&self.options, certificate, self.digest()).await,
+            Some(certificate) => Session::open(&self.options, certificate, self.digest(), number).await,
             None => Err(DialError::Nonsense("no certificate".to_owned())),
         }
     }
@@ -227,6 +231,14 @@ impl Run {
         });
         self.certificate = Some(certificate);
         self.is_suspect = false;
+    }
+
+    /// What the next stream is called: by the clock, so that those of a process that starts again are greater, and one more
+    /// than the last whatever the clock says.
+    fn number(&mut self) -> u64 {
+        let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.session = u64::try_from(clock.as_millis()).unwrap_or_default().max(self.session + 1);
+        self.session
     }
 
     /// What we say that we have.
@@ -265,7 +277,8 @@ impl Run {
                     Ok(())
                 }
                 () = tokio::time::sleep_until(renew), if renewal.is_none() => {
-                    renewal = Some(Box::pin(renewed(self.options.clone(), self.digest())));
+                    let number = self.number();
+                    renewal = Some(Box::pin(renewed(self.options.clone(), self.digest(), number)));
                     Ok(())
                 }
                 renewed = wait(&mut renewal), if renewal.is_some() => {
@@ -383,9 +396,13 @@ impl Run {
 }
 
 /// A new certificate, and a stream that was opened with it.
-async fn renewed(options: Arc<Options>, digest: Option<Hash>) -> Result<(Certificate, Session), DialError> {
+async fn renewed(
+    options: Arc<Options>,
+    digest: Option<Hash>,
+    number: u64,
+) -> Result<(Certificate, Session), DialError> {
     let certificate = enroll(&options).await?;
-    let session = Session::open(&options, &certificate, digest).await?;
+    let session = Session::open(&options, &certificate, digest, number).await?;
     Ok((certificate, session))
 }
 

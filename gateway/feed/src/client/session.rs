@@ -4,6 +4,7 @@ use super::dial::{DialError, dial};
 use super::identity::{Certificate, origin};
 use super::options::Options;
 use super::state::{Changes, State};
+use crate::channel::Channel;
 use crate::resource::{Hash, Name};
 use crate::wire::{self, Down, Hello, Inquiry, Inventory, Said, Told, Up, Update};
 use crate::{Acknowledgement, PRODUCT, PROTOCOL};
@@ -25,7 +26,7 @@ pub(super) struct Session {
     parts: Changes,
     size: usize,
     /// The connection; it ends with this.
-    _grpc: Grpc<super::dial::Channel>,
+    _grpc: Grpc<Channel>,
 }
 
 /// What a control plane wants.
@@ -37,11 +38,12 @@ pub(super) enum Wanted {
 }
 
 impl Session {
-    /// Opens a stream, and says what we have.
+    /// Opens a stream, and says what we have. Of the streams of an instance, later ones have greater numbers.
     pub(super) async fn open(
         options: &Options,
         certificate: &Certificate,
         digest: Option<Hash>,
+        number: u64,
     ) -> Result<Self, DialError> {
         let Options { control, instance, node, pace, .. } = options;
         let channel = dial(options, Some(certificate)).await?;
@@ -53,6 +55,7 @@ impl Session {
             protocol: PROTOCOL,
             product: PRODUCT.to_owned(),
             digest: digest.map(Hash::to_bytes).unwrap_or_default(),
+            session: number,
         };
         // There is room: it is the first.
         let _ = out.try_send(up(Said::Hello(hello)));

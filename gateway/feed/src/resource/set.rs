@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub struct ResourceSet {
     resources: BTreeMap<Name, Resource>,
     sum: Sum,
+    /// Of the listeners alone.
+    listeners: Sum,
 }
 
 /// What is new for somebody.
@@ -96,18 +98,24 @@ impl ResourceSet {
         let hash = resource.hash;
         match self.resources.get(&name).map(|before| before.hash) {
             Some(before) if before == hash => return false,
-            Some(before) => self.sum.take(&name, before),
+            Some(before) => self.sums(&name).for_each(|sum| sum.take(&name, before)),
             None => {}
         }
-        self.sum.add(&name, hash);
+        self.sums(&name).for_each(|sum| sum.add(&name, hash));
         self.resources.insert(name, resource);
         true
     }
 
     fn remove(&mut self, name: &Name) {
         if let Some(before) = self.resources.remove(name) {
-            self.sum.take(name, before.hash);
+            self.sums(name).for_each(|sum| sum.take(name, before.hash));
         }
+    }
+
+    /// The sums that a resource counts in.
+    fn sums(&mut self, name: &Name) -> impl Iterator<Item = &mut Sum> {
+        let listeners = (name.kind == Kind::Listener).then_some(&mut self.listeners);
+        [&mut self.sum].into_iter().chain(listeners)
     }
 
     /// The same with one more resource, or with another of this name.
@@ -130,6 +138,11 @@ impl ResourceSet {
     /// What it says as a whole.
     pub(crate) fn digest(&self) -> Hash {
         self.sum.digest()
+    }
+
+    /// What its listeners say.
+    pub(crate) fn listeners(&self) -> Hash {
+        self.listeners.digest()
     }
 
     /// Names and hashes.

@@ -1,8 +1,9 @@
 //! What was published last, by group.
 
-use super::fleet::{Board, Fleet};
+use super::board::Board;
+use super::fleet::Fleet;
 use super::group::{Group, Subscription};
-use crate::resource::ResourceSet;
+use crate::resource::{Hash, ResourceSet};
 use crate::{GroupId, Version};
 use lychgate_ir::{Endpoints, Snapshot};
 use std::collections::BTreeMap;
@@ -48,6 +49,12 @@ impl Feed {
             retired.retire();
         }
         groups.retain(is_of_use);
+    }
+
+    /// What the listeners of the last publication say, in short: the same text has the same hash on every replica.
+    pub fn listeners(&self, group: &GroupId) -> Option<Hash> {
+        let group = lock(&self.0.groups).get(group).filter(|group| group.is_published()).cloned();
+        group.map(|group| group.listeners())
     }
 
     /// Who follows, and what each said last.

@@ -7,11 +7,14 @@
 //!
 //! One update is under way at most. What is published meanwhile waits, and only the last of it is looked at.
 
-use super::fleet::{ClientId, Present};
-use super::group::{Held, News, Subscription};
+mod update;
+
+use super::board::Present;
+use super::fleet::ClientId;
+use super::group::{Held, Subscription};
 use super::listen::{Server, ending};
-use crate::resource::{Delta, Hash, Kind, Name, Need, Resource};
-use crate::wire::{self, Down, Inquiry, Said, Told, Up, Update};
+use crate::resource::{Hash, Kind, Name};
+use crate::wire::{self, Down, Inquiry, Said, Told, Up};
 use crate::{Acknowledgement, GroupId, PRODUCT, PROTOCOL, Version};
 use futures::Stream;
 use futures::stream::poll_fn;
@@ -24,9 +27,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::server::StreamingService;
 use tonic::{Request, Response, Status, Streaming};
+use update::update;
 
 /// The longest name of a pod or node (RFC 1123 subdomain).
-const LONGEST_NAME: usize = 253;
+pub(super) const LONGEST_NAME: usize = 253;
 
 /// As many resources may a client say that it has.
 const LARGEST_INVENTORY: usize = 2_000_000;
@@ -98,7 +102,8 @@ fn silent(patience: Duration) -> Status {
 enum Never {}
 
 async fn follow(server: &Server, group: &GroupId, not_after: SystemTime, line: &mut Line) -> Result<Never, Status> {
-    let Said::Hello(wire::Hello { instance, node, protocol, product, digest }) = line.hear_soon().await? else {
+    let Said::Hello(wire::Hello { instance, node, protocol, product, digest, session }) = line.hear_soon().await?
+    else {
         return Err(Status::invalid_argument("a data plane begins with a hello"));
     };
     if protocol != PROTOCOL {
@@ -112,7 +117,7 @@ async fn follow(server: &Server, group: &GroupId, not_after: SystemTime, line: &
     }
     tracing::info!(%group, instance, node, product, "a data plane follows");
     let id = ClientId { group: group.clone(), instance: instance.into() };
-    let present = server.feed.board().enter(id, &node, &product, not_after);
+    let present = server.feed.board().enter(id, &node, &product, not_after, session);
     let mut subscription = server.feed.subscribe(group);
     let expiry = not_after.duration_since(SystemTime::now()).unwrap_or_default();
     let end = async {
@@ -122,13 +127,32 @@ async fn follow(server: &Server, group: &GroupId, not_after: SystemTime, line: &
         }
     };
     tokio::select! {
-        followed = keep_in_step(&present, &mut subscription, digest.as_ref(), line) => followed,
+        followed = keep_in_step(Ledger::of(present), &mut subscription, digest.as_ref(), line) => followed,
         status = end => Err(status),
     }
 }
 
+/// What a client was sent and has not gone beyond, and what it says of that.
+struct Ledger<'a> {
+    present: Present<'a>,
+    /// What the listeners of each version say.
+    sent: BTreeMap<Version, Hash>,
+}
+
+impl<'a> Ledger<'a> {
+    fn of(present: Present<'a>) -> Self {
+        Self { present, sent: BTreeMap::new() }
+    }
+
+    fn acknowledge(&mut self, ack: Acknowledgement) {
+        self.sent.retain(|version, _| *version >= ack.version);
+        let listeners = self.sent.get(&ack.version).copied();
+        self.present.acknowledge(ack, listeners);
+    }
+}
+
 async fn keep_in_step(
-    present: &Present<'_>,
+    mut ledger: Ledger<'_>,
     group: &mut Subscription,
     digest: &[u8],
     line: &mut Line,
@@ -146,7 +170,7 @@ async fn keep_in_step(
     };
     let mut held = match Hash::from_bytes(digest) {
         Some(digest) if digest == published => Held::Sent(version),
-        Some(_) => Held::Told(inventory(present, line).await?),
+        Some(_) => Held::Told(inventory(&mut ledger, line).await?),
         None => Held::Told(BTreeMap::new()),
     };
     let mut under_way: Option<(Version, Instant)> = None;
@@ -157,12 +181,13 @@ async fn keep_in_step(
             match group.since(&held) {
                 Some(news) => {
                     let version = news.version;
+                    ledger.sent.insert(version, news.listeners);
                     update(news, line).await?;
                     under_way = Some((version, Instant::now() + line.patience));
                     held = Held::Sent(version);
                 }
                 None if group.is_published() => {
-                    held = Held::Told(inventory(present, line).await?);
+                    held = Held::Told(inventory(&mut ledger, line).await?);
                     has_news = true;
                     continue;
                 }
@@ -177,7 +202,7 @@ async fn keep_in_step(
                     if under_way.is_some_and(|(version, _)| version == ack.version) {
                         under_way = None;
                     }
-                    present.acknowledge(ack);
+                    ledger.acknowledge(ack);
                 }
                 Said::Hello(_) | Said::Inventory(_) => {
                     return Err(Status::invalid_argument("hello is said once, and an inventory when it is asked for"));
@@ -197,7 +222,7 @@ async fn sleep_until(late: Option<Instant>) {
 }
 
 /// Asks what the client has.
-async fn inventory(present: &Present<'_>, line: &mut Line) -> Result<BTreeMap<Name, Hash>, Status> {
+async fn inventory(ledger: &mut Ledger<'_>, line: &mut Line) -> Result<BTreeMap<Name, Hash>, Status> {
     line.tell(Told::Inquiry(Inquiry {})).await?;
     let mut all = BTreeMap::new();
     loop {
@@ -205,7 +230,7 @@ async fn inventory(present: &Present<'_>, line: &mut Line) -> Result<BTreeMap<Na
             Said::Inventory(inventory) => inventory,
             // Said before the question arrived.
             Said::Ack(ack) => {
-                present.acknowledge(Acknowledgement::from_wire(ack));
+                ledger.acknowledge(Acknowledgement::from_wire(ack));
                 continue;
             }
             Said::Hello(_) => return Err(Status::invalid_argument("an inventory was asked for")),
@@ -221,40 +246,4 @@ async fn inventory(present: &Present<'_>, line: &mut Line) -> Result<BTreeMap<Na
             return Ok(all);
         }
     }
-}
-
-/// Sends what is new, in parts.
-async fn update(news: News, line: &Line) -> Result<(), Status> {
-    let News { version, digest, delta: Delta { changed, removed } } = news;
-    let (changes, removals) = (changed.len(), removed.len());
-    let empty = || Update { version: version.0, digest: digest.to_bytes(), ..Update::default() };
-    let (mut part, mut size, mut bytes) = (empty(), 0, 0);
-    for Name { kind, name } in removed {
-        size += name.len();
-        part.removed.push(wire::Name { kind: kind.as_str().to_owned(), name: (*name).to_owned() });
-        if size >= wire::PART {
-            line.tell(Told::Update(std::mem::replace(&mut part, empty()))).await?;
-            size = 0;
-        }
-    }
-    for (Name { kind, name }, Resource { hash, payload, needs }) in changed {
-        size += name.len() + payload.len();
-        bytes += payload.len();
-        let need = |Need { feature, rule }: Need| wire::Need { feature: (*feature).to_owned(), rule };
-        part.changed.push(wire::Resource {
-            kind: kind.as_str().to_owned(),
-            name: (*name).to_owned(),
-            hash: hash.to_bytes(),
-            payload,
-            needs: needs.into_iter().map(need).collect(),
-        });
-        if size >= wire::PART {
-            line.tell(Told::Update(std::mem::replace(&mut part, empty()))).await?;
-            size = 0;
-        }
-    }
-    part.last = true;
-    line.tell(Told::Update(part)).await?;
-    tracing::debug!(%version, changes, removals, bytes, "sent an update");
-    Ok(())
 }

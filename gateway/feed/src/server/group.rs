@@ -45,6 +45,8 @@ pub(super) enum Held {
 pub(super) struct News {
     pub(super) version: Version,
     pub(super) digest: Hash,
+    /// What its listeners say, which means the same on every replica.
+    pub(super) listeners: Hash,
     pub(super) delta: Delta,
 }
 
@@ -91,6 +93,10 @@ impl Group {
         self.version.borrow().is_some()
     }
 
+    pub(super) fn listeners(&self) -> Hash {
+        lock(&self.published).set.listeners()
+    }
+
     /// What is new; `None` if nobody knows what has changed since, or if nothing is published any more.
     fn since(&self, held: &Held) -> Option<News> {
         let published = lock(&self.published);
@@ -105,7 +111,7 @@ impl Group {
                 set.named(names.into_iter())
             }
         };
-        Some(News { version: *version, digest: set.digest(), delta })
+        Some(News { version: *version, digest: set.digest(), listeners: set.listeners(), delta })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the server presents, whom it believes, and who a client is.
 
 use crate::tls::{self, ALPN, TlsError};
-use crate::{GroupId, NotAnIdentity};
+use crate::{GroupId, NotAnIdentity, relay};
 use lychgate_ir::Redacted;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
@@ -56,7 +56,9 @@ pub(super) enum Peer {
     Anybody,
     /// A data plane, until then.
     Gateway(GroupId, SystemTime),
-    /// A certificate of ours that is no data plane's.
+    /// A replica of the control plane, until then.
+    Replica(SystemTime),
+    /// A certificate of ours that is neither's.
     Stranger(String),
 }
 
@@ -64,14 +66,11 @@ impl Peer {
     /// From the certificate that the handshake has verified.
     pub(super) fn of(chain: Option<&[CertificateDer<'_>]>, trust_domain: &str) -> Self {
         let Some(leaf) = chain.and_then(<[_]>::first) else { return Self::Anybody };
-        match read(leaf, trust_domain) {
-            Ok((group, not_after)) => Self::Gateway(group, not_after),
-            Err(why) => Self::Stranger(why),
-        }
+        read(leaf, trust_domain).unwrap_or_else(Self::Stranger)
     }
 }
 
-fn read(leaf: &CertificateDer<'_>, trust_domain: &str) -> Result<(GroupId, SystemTime), String> {
+fn read(leaf: &CertificateDer<'_>, trust_domain: &str) -> Result<Peer, String> {
     let (_, certificate) = X509Certificate::from_der(leaf).map_err(|error| error.to_string())?;
     let names = certificate.subject_alternative_name().map_err(|error| error.to_string())?;
     let uris: Vec<&str> = names
@@ -81,7 +80,11 @@ fn read(leaf: &CertificateDer<'_>, trust_domain: &str) -> Result<(GroupId, Syste
         .collect();
     // One identity a certificate (X.509-SVID, section 2).
     let [uri] = uris.as_slice() else { return Err(format!("a certificate has one URI, this one has {}", uris.len())) };
-    let group = GroupId::from_spiffe(uri, trust_domain).map_err(|error: NotAnIdentity| error.to_string())?;
     let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
-    Ok((group, SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))
+    let not_after = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    if *uri == relay::spiffe(trust_domain) {
+        return Ok(Peer::Replica(not_after));
+    }
+    let group = GroupId::from_spiffe(uri, trust_domain).map_err(|error: NotAnIdentity| error.to_string())?;
+    Ok(Peer::Gateway(group, not_after))
 }

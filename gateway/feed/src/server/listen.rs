@@ -4,7 +4,9 @@ use super::Feed;
 use super::enrollment::Enrollment;
 use super::follow::Follow;
 use super::identity::{Identity, Peer};
+use super::options::Options;
 use super::quota::Quota;
+use super::relay::Relay;
 use crate::GroupId;
 use crate::enroll::Enroller;
 use crate::wire;
@@ -32,39 +34,6 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The pause after an accept that failed because the process is out of descriptors or memory.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// How a feed is served.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The trust domain that identities of data planes are in.
-    pub trust_domain: String,
-    /// Connections of data planes at the same time.
-    pub clients: usize,
-    /// Those of one data plane among them.
-    pub clients_of_group: usize,
-    /// Connections at the same time of those that have not shown a certificate yet.
-    pub strangers: usize,
-    /// Those from one address among them.
-    pub strangers_of_source: usize,
-    /// How long a handshake may take, and a connection without a certificate altogether.
-    pub patience: Duration,
-    /// How long a client may take to apply an update before it is let go.
-    pub answer: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            trust_domain: "cluster.local".to_owned(),
-            clients: 4096,
-            clients_of_group: 512,
-            strangers: 256,
-            strangers_of_source: 32,
-            patience: Duration::from_secs(30),
-            answer: Duration::from_secs(60),
-        }
-    }
-}
-
 /// What all connections share.
 pub(super) struct Server {
     pub(super) feed: Feed,
@@ -74,6 +43,7 @@ pub(super) struct Server {
     pub(super) stop: watch::Receiver<bool>,
     clients: Arc<Semaphore>,
     groups: Quota<GroupId>,
+    replicas: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     sources: Quota<IpAddr>,
 }
@@ -88,10 +58,18 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let (ending, ended) = watch::channel(false);
-    let (clients, strangers) = (Semaphore::new(options.clients), Semaphore::new(options.strangers));
-    let (clients, strangers) = (Arc::new(clients), Arc::new(strangers));
-    let (groups, sources) = (Quota::new(options.clients_of_group), Quota::new(options.strangers_of_source));
-    let server = Arc::new(Server { feed, enroller, options, stop: ended, clients, groups, strangers, sources });
+    let places = |most| Arc::new(Semaphore::new(most));
+    let server = Arc::new(Server {
+        feed,
+        enroller,
+        stop: ended,
+        clients: places(options.clients),
+        groups: Quota::new(options.clients_of_group),
+        replicas: places(options.replicas),
+        strangers: places(options.strangers),
+        sources: Quota::new(options.strangers_of_source),
+        options,
+    });
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -177,8 +155,18 @@ impl Server {
                     }
                 }
             }
+            Peer::Replica(_) => {
+                drop((stranger, source));
+                match self.replicas.clone().try_acquire_owned() {
+                    Ok(_room) => served.await,
+                    Err(_) => {
+                        tracing::warn!(%from, most = self.options.replicas, "too many replicas report; not served")
+                    }
+                }
+            }
             Peer::Stranger(why) => {
-                tracing::warn!(%from, why, "a certificate of our authority that is no data plane's; not served");
+                tracing::warn!(%from, why, "a certificate of our authority that is neither a data plane's nor ours; not \
+                    served");
             }
         }
     }
@@ -214,8 +202,15 @@ impl Server {
                     .max_encoding_message_size(wire::LONGEST_DOWN);
                 grpc.streaming(Follow { server: self, group, not_after }, request).await
             }
-            (wire::FOLLOW, Peer::Anybody | Peer::Stranger(_)) => {
+            (wire::FOLLOW, Peer::Anybody | Peer::Replica(_) | Peer::Stranger(_)) => {
                 Status::unauthenticated("the feed is for data planes with a certificate; enrol first").into_http()
+            }
+            (wire::REPORT, Peer::Replica(not_after)) => {
+                let mut grpc = Grpc::new(ProstCodec::default()).max_decoding_message_size(wire::LONGEST_UP);
+                grpc.streaming(Relay { server: self, not_after }, request).await
+            }
+            (wire::REPORT, Peer::Anybody | Peer::Gateway(..) | Peer::Stranger(_)) => {
+                Status::permission_denied("reports are for replicas of the control plane").into_http()
             }
             (wire::ENROLL, _) => {
                 let mut grpc = Grpc::new(ProstCodec::default()).max_decoding_message_size(64 << 10);

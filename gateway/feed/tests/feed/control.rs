@@ -61,9 +61,10 @@ pub(crate) struct Control {
     pub(crate) feed: Feed,
     pub(crate) registry: Arc<Registry>,
     pub(crate) address: SocketAddr,
+    pub(crate) limits: server::Options,
     serving: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     /// What data planes are mounted.
-    pub(crate) home: TempDir,
+    pub(crate) home: Arc<TempDir>,
 }
 
 impl Control {
@@ -92,8 +93,17 @@ impl Control {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("ca.crt"), registry.authority.pem()).unwrap();
         std::fs::write(home.path().join("token"), TOKEN).unwrap();
+        Self::replica(Arc::new(registry), Arc::new(home), server::Options::default()).await
+    }
+
+    /// Another replica of it, which has published nothing yet.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::replica(self.registry.clone(), self.home.clone(), self.limits.clone()).await
+    }
+
+    async fn replica(registry: Arc<Registry>, home: Arc<TempDir>, limits: server::Options) -> Self {
         let address = ([127, 0, 0, 1], 0).into();
-        let mut control = Self { feed: Feed::new(), registry: Arc::new(registry), address, serving: None, home };
+        let mut control = Self { feed: Feed::new(), registry, address, limits, serving: None, home };
         control.serve().await;
         control
     }
@@ -108,10 +118,10 @@ impl Control {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let (feed, registry) = (self.feed.clone(), self.registry.clone());
+        let (feed, registry, limits) = (self.feed.clone(), self.registry.clone(), self.limits.clone());
         let serving = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            server::serve(listener, feed, identity, registry, server::Options::default(), stopped).await;
+            server::serve(listener, feed, identity, registry, limits, stopped).await;
         });
         self.serving = Some((stop, serving));
     }

@@ -7,5 +7,6 @@ mod support;
 mod cache;
 mod follow;
 mod identity;
+mod replicas;
 mod skew;
 mod slow;
