@@ -7,7 +7,7 @@ use crate::lease::{Seat, Terms};
 use crate::process::{self, Options};
 use clap::{Parser, ValueEnum};
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
@@ -50,6 +50,10 @@ pub struct Args {
     /// Another name under which the feed is reached, such as from another cluster; may be given several times.
     #[arg(long, value_name = "HOST")]
     pub feed_name: Vec<String>,
+    /// The IP address under which other replicas reach our feed: the pod's. They report to the replica that leads; where it
+    /// has none, it serves data planes alone. By default the address of --feed, if that is one of this host alone.
+    #[arg(long, value_name = "IP", env = "LYCHGATE_POD_IP")]
+    pub advertise: Option<IpAddr>,
     /// A folder with a kubeconfig for each other cluster that has data planes of ours, named as we know the cluster. They
     /// are only asked whose a token is.
     #[arg(long, value_name = "DIR")]
@@ -102,6 +106,7 @@ impl Args {
             service,
             service_port,
             feed_name,
+            advertise,
             remote_clusters,
             trust_domain,
             gateway_image,
@@ -126,7 +131,9 @@ impl Args {
             revision: revision.clone(),
         });
         let identity = identity.unwrap_or_else(process::identity);
-        let seat = Seat { namespace, name: lease, identity };
+        let advertise = advertise.or_else(|| Some(feed.ip()).filter(|ip| !ip.is_unspecified()));
+        let relay = advertise.filter(|_| fleet.is_some()).map(|ip| SocketAddr::new(ip, feed.port()));
+        let seat = Seat { namespace, name: lease, identity, relay };
         Options { admin, seat, terms: Terms::default(), revision, experimental, fleet }
     }
 

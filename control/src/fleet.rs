@@ -3,15 +3,22 @@
 //! The certificate authority comes first: without it there is nobody to speak with, and no pod could be told whom to trust.
 //! It is in a Secret, so it waits for the API server, for as long as it takes.
 //!
-//! The replica that leads serves the feed, and the others refuse connections: only who hears what data planes acknowledge
-//! can say it in statuses. A data plane that meets another replica tries again, through the Service, until it meets that one.
+//! Every replica serves the feed once it has translated all that there is. What data planes say to one that does not lead, it
+//! reports to the one that does, which writes statuses; so one that knows of no leader that takes reports serves nobody.
+
+mod relay;
+mod serve;
 
 use crate::ca::{Authority, Elsewhere, Keeper, Kept, TokenEnroller};
 use crate::cluster;
+use crate::lease::Standing;
+use crate::observe::Metrics;
 use crate::provision::{Context, Provisioner, View};
 use crate::translation::Addresses;
 use kube::Client;
 use lychgate_feed::server::{self, Feed};
+use relay::Relay;
+use serve::Serve;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,10 +68,16 @@ pub(crate) struct Ends {
     pub(crate) views: watch::Receiver<Option<Arc<View>>>,
     /// Whether we lead.
     pub(crate) leading: watch::Receiver<bool>,
+    /// How we stand to who leads.
+    pub(crate) standing: watch::Receiver<Standing>,
+    /// What we call ourselves.
+    pub(crate) identity: String,
     /// Where Gateways can be reached.
     pub(crate) addresses: watch::Sender<Option<Addresses>>,
-    /// Whether the feed is served.
-    pub(crate) served: watch::Sender<bool>,
+    /// Whether the authority is there.
+    pub(crate) authorized: watch::Sender<bool>,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Options {
@@ -82,6 +95,11 @@ impl Options {
         of_service.into_iter().chain(names.iter().cloned()).collect()
     }
 
+    /// The name by which one replica knows another.
+    fn replica_name(&self) -> String {
+        format!("{}.{}.svc", self.service, self.namespace)
+    }
+
     fn context(&self, authority: &Authority) -> Arc<Context> {
         Arc::new(Context {
             image: self.image.clone(),
@@ -94,7 +112,8 @@ impl Options {
     }
 }
 
-/// Serves the feed while we lead, and keeps data planes, until `stop`. `listener` shows that the port can be had.
+/// Serves the feed, reports to the replica that leads and keeps data planes, until `stop`. `listener` shows that the port can
+/// be had.
 pub(crate) async fn run(
     client: Client,
     options: Options,
@@ -102,8 +121,7 @@ pub(crate) async fn run(
     ends: Ends,
     mut stop: watch::Receiver<bool>,
 ) {
-    let Ends { feed, views, leading, addresses, served } = ends;
-    let mut lead = leading.clone();
+    let Ends { feed, mut views, leading, standing, identity: replica, addresses, authorized, metrics } = ends;
     let kept = tokio::select! {
         kept = keep(&client, &options) => kept,
         _ = stop.wait_for(|stop| *stop) => return,
@@ -113,42 +131,37 @@ pub(crate) async fn run(
     tasks.spawn(keeper.run());
     let (tell, context) = watch::channel(options.context(&authority.borrow()));
     tasks.spawn(follow(authority.clone(), options.clone(), tell));
-    let (provisioner, found) = Provisioner::new(client.clone(), context, views, leading);
+    let (provisioner, found) = Provisioner::new(client.clone(), context, views.clone(), leading);
     let elsewhere = Elsewhere { clusters: clusters(&options).await, groups: Some(provisioner.remote()) };
     tasks.spawn(provisioner.run());
     tasks.spawn(hand_on(found, addresses));
+    authorized.send_replace(true);
+    let relay = Relay {
+        feed: feed.clone(),
+        replica,
+        authority: authority.clone(),
+        trust_domain: options.trust_domain.clone(),
+        name: options.replica_name(),
+        standing: standing.clone(),
+        metrics,
+    };
     let enroller = Arc::new(TokenEnroller::new(client, authority, options.trust_domain.clone(), elsewhere));
     let serving = server::Options { trust_domain: options.trust_domain.clone(), ..server::Options::default() };
-    served.send_replace(true);
-    let mut listener = Some(listener).filter(|_| *lead.borrow());
-    loop {
-        // An error means that the process is gone.
-        tokio::select! {
-            led = lead.wait_for(|leads| *leads) => if led.is_err() { return },
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let bound = match listener.take() {
-            Some(bound) => Ok(bound),
-            None => TcpListener::bind(options.listen).await,
-        };
-        let bound = match bound {
-            Ok(bound) => bound,
-            Err(error) => {
-                tracing::error!(address = %options.listen, %error, "the feed's port cannot be bound; trying again");
-                sleep(RETRY).await;
-                continue;
-            }
-        };
-        tracing::info!("serves the feed");
-        let until = async {
-            tokio::select! {
-                _ = lead.wait_for(|leads| !leads) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
-            }
-        };
-        let enroller = enroller.clone();
-        server::serve(bound, feed.clone(), identity.clone(), enroller, serving.clone(), until).await;
+    let serve = Serve { address: options.listen, feed, identity, enroller, options: serving, standing };
+    // Before it is known what there is, there is nothing to serve; an error means that the process is gone.
+    tokio::select! {
+        seen = views.wait_for(Option::is_some) => if seen.is_err() { return },
+        _ = stop.wait_for(|stop| *stop) => return,
     }
+    let mut stopped = stop.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = relay.run() => {}
+            // What was reported shall count until its data planes are with another replica, so that they leave is not told.
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+    });
+    serve.run(listener, stop).await;
 }
 
 /// Clients of other clusters. One whose file is of no use is told, and is none.

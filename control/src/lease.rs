@@ -4,16 +4,22 @@
 //! one is after [`Terms::lease`] at the latest, and goes on from what the API server has. A leader that cannot renew stops
 //! before anybody else may begin. Nothing here believes a clock of another machine, or that its own does not jump: how long
 //! a record stands is measured from when it was seen to change.
+//!
+//! The Lease says, too, where the leader takes reports of the others: they see it with the same look.
 
 mod election;
+mod record;
+mod standing;
 
-pub use election::{Election, Move, Record};
+pub use election::{Election, Move};
+pub use record::Record;
+pub use standing::{Leadership, Standing, Tell, Term};
 
 use crate::observe::Metrics;
-use election::{record_of, spec_of};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client, Error};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -46,44 +52,8 @@ pub struct Seat {
     pub name: String,
     /// Our name, different from that of every other replica.
     pub identity: String,
-}
-
-/// Whether this replica leads.
-#[derive(Clone, Debug)]
-pub struct Leadership {
-    until: watch::Receiver<Option<Instant>>,
-}
-
-impl Leadership {
-    /// Whether it leads at this moment.
-    #[must_use]
-    pub fn leads(&self) -> bool {
-        self.until.borrow().is_some_and(|until| Instant::now() < until)
-    }
-
-    /// Ends when something changed, also if it only has to be asked again.
-    pub async fn changed(&mut self) {
-        let until = *self.until.borrow();
-        let expires = async {
-            match until {
-                Some(until) if until > Instant::now() => tokio::time::sleep_until(until).await,
-                Some(_) | None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            changed = self.until.changed() => if changed.is_err() {
-                // Nobody will ever say anything again.
-                std::future::pending().await
-            },
-            () = expires => {}
-        }
-    }
-
-    /// One that leads for as long as the sender says, for tests.
-    #[must_use]
-    pub fn from(until: watch::Receiver<Option<Instant>>) -> Self {
-        Self { until }
-    }
+    /// Where other replicas reach our feed, if they do.
+    pub relay: Option<SocketAddr>,
 }
 
 /// Takes part in elections until `stop`, then gives the Lease back if it has it.
@@ -91,45 +61,57 @@ pub async fn take_part(
     client: Client,
     seat: Seat,
     terms: Terms,
-    tell: watch::Sender<Option<Instant>>,
+    tell: Tell,
     mut stop: watch::Receiver<bool>,
     metrics: Arc<Metrics>,
 ) {
     let api: Api<Lease> = Api::namespaced(client, &seat.namespace);
-    let mut election = Election::new(seat.identity.clone(), terms);
+    let mut election = Election::new(seat.identity.clone(), seat.relay, terms);
     let mut complained = false;
+    let mut seen = None;
     loop {
         let begun = Instant::now();
         let round = timeout(terms.renew / 2, round(&api, &seat, &mut election)).await;
         match round {
-            Ok(Ok(Some(true))) => {
-                let was = tell.send_replace(Some(begun + terms.renew));
-                if was.is_none_or(|until| until < begun) {
-                    tracing::info!(lease = seat.name, identity = seat.identity, "leads: writes statuses");
-                }
+            Ok(Ok(holds)) => {
+                seen = Some(begun);
                 complained = false;
-            }
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(false))) => {
-                if tell.send_replace(None).is_some() {
-                    tracing::warn!(lease = seat.name, holder = election.holder(), "does not lead any more");
+                if let Some(holds) = holds {
+                    take_note(holds, begun + terms.renew, &seat, &election, &tell);
                 }
-                complained = false;
             }
             Ok(Err(error)) => complain(&seat, &error.to_string(), &mut complained),
             Err(_) => complain(&seat, "the API server does not answer in time", &mut complained),
         }
-        metrics.leads(tell.borrow().is_some_and(|until| Instant::now() < until));
+        if seen.is_none_or(|seen| seen + terms.lease <= Instant::now()) {
+            tell.stands(Standing::Unknown);
+        }
+        metrics.leads(tell.term.borrow().is_some_and(|term| Instant::now() < term.until));
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             () = sleep(terms.retry.mul_f64(rand::random_range(0.9..=1.1))) => {}
         }
     }
-    tell.send_replace(None);
+    tell.does_not_lead();
     metrics.leads(false);
     if let Ok(Err(error)) = timeout(terms.retry, give_back(&api, &seat)).await {
         tracing::debug!(%error, "the lease could not be given back; it expires");
     }
+}
+
+/// Tells whether we lead, and who does.
+fn take_note(leads: bool, until: Instant, seat: &Seat, election: &Election, tell: &Tell) {
+    if leads {
+        if tell.leads(until) {
+            tracing::info!(lease = seat.name, identity = seat.identity, "leads: writes statuses");
+        }
+        return;
+    }
+    let (holder, relay) = election.holder();
+    if tell.does_not_lead() {
+        tracing::warn!(lease = seat.name, holder, "does not lead any more");
+    }
+    tell.stands(Standing::Follows { holder: holder.to_owned(), relay });
 }
 
 fn complain(seat: &Seat, why: &str, complained: &mut bool) {
@@ -146,26 +128,23 @@ fn complain(seat: &Seat, why: &str, complained: &mut bool) {
 /// Looks at the Lease and takes or renews it where that is right. Tells whether we hold it; None if that was not seen.
 async fn round(api: &Api<Lease>, seat: &Seat, election: &mut Election) -> Result<Option<bool>, Error> {
     let found = api.get_opt(&seat.name).await?;
-    let record = found.as_ref().map(record_of);
-    let next = election.decide(record.as_ref(), Instant::now());
-    let spec = match &next {
+    let record = found.as_ref().map(Record::of);
+    let record = match election.decide(record.as_ref(), Instant::now()) {
         Move::Wait => return Ok(Some(false)),
-        Move::Hold(record) => Some(spec_of(record)),
+        Move::Hold(record) => record,
     };
     let written = match found {
-        Some(lease) => {
-            // Its version goes along, so that of two who want it one is refused.
-            let lease = Lease { spec, ..lease };
-            api.replace(&seat.name, &PostParams::default(), &lease).await
-        }
+        // Its version goes along, so that of two who want it one is refused.
+        Some(lease) => api.replace(&seat.name, &PostParams::default(), &record.written_to(lease)).await,
         None => {
             let metadata = ObjectMeta { name: Some(seat.name.clone()), ..ObjectMeta::default() };
-            api.create(&PostParams::default(), &Lease { metadata, spec }).await
+            let lease = record.written_to(Lease { metadata, ..Lease::default() });
+            api.create(&PostParams::default(), &lease).await
         }
     };
     match written {
         Ok(lease) => {
-            election.saw(&record_of(&lease), Instant::now());
+            election.saw(&Record::of(&lease), Instant::now());
             Ok(Some(true))
         }
         // It was written meanwhile; by whom, the next round shows.
@@ -176,11 +155,10 @@ async fn round(api: &Api<Lease>, seat: &Seat, election: &mut Election) -> Result
 
 async fn give_back(api: &Api<Lease>, seat: &Seat) -> Result<(), Error> {
     let Some(lease) = api.get_opt(&seat.name).await? else { return Ok(()) };
-    let record = record_of(&lease);
+    let record = Record::of(&lease);
     if record.holder != seat.identity {
         return Ok(());
     }
-    let free = Record { holder: String::new(), ..record };
-    let lease = Lease { spec: Some(spec_of(&free)), ..lease };
-    api.replace(&seat.name, &PostParams::default(), &lease).await.map(drop)
+    let free = Record { holder: String::new(), relay: None, ..record };
+    api.replace(&seat.name, &PostParams::default(), &free.written_to(lease)).await.map(drop)
 }

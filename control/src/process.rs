@@ -1,24 +1,24 @@
 //! The process: everything that runs in it, begun in order and ended in order.
 
+mod view;
+
 use crate::events;
 use crate::fleet::{self, Ends};
-use crate::lease::{self, Leadership, Seat, Terms};
-use crate::observe::{Admin, Metrics, Source};
+use crate::lease::{self, Leadership, Seat, Standing, Tell, Terms};
+use crate::observe::{Admin, Metrics};
 use crate::provision;
 use crate::status::writer::{Shared, Writer};
 use crate::store::{self, Store};
 use crate::translation::{Addresses, Translated, Translator};
 use crate::watch::Watch;
 use kube::Client;
-use lychgate_api::Kind;
 use lychgate_feed::server::Feed;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use view::View;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -83,8 +83,10 @@ impl Control {
         let Options { admin: address, seat, terms, revision, experimental, fleet } = options;
         let metrics = Metrics::new()?;
         let (stop, stopped) = watch::channel(false);
-        let (tell_leader, until) = watch::channel(None);
-        let leadership = Leadership::from(until);
+        let (tell_term, term) = watch::channel(None);
+        let (tell_standing, standing) = watch::channel(Standing::default());
+        let tell_leader = Tell { term: tell_term, standing: tell_standing };
+        let leadership = Leadership::from(term);
         let shared = Arc::new(Shared::default());
         let (tell, translated) = watch::channel(None);
         let (store, feed) = (Arc::new(Store::default()), Feed::new());
@@ -96,7 +98,7 @@ impl Control {
             }
             None => None,
         };
-        let (tell_served, served) = watch::channel(listening.is_none());
+        let (tell_authorized, authorized) = watch::channel(false);
 
         let Watch { changes, discovered, troubles, tasks } = Watch::start(&client, &metrics, experimental);
         let view = Arc::new(View {
@@ -104,10 +106,11 @@ impl Control {
             translated,
             shared: shared.clone(),
             feed: feed.clone(),
+            identity: seat.identity.clone(),
             troubles,
             leadership: leadership.clone(),
             stopped: stopped.clone(),
-            served,
+            serving: listening.is_some().then(|| (authorized, standing.clone())),
         });
         let bound = Admin::bind(address, view.clone()).await;
         let admin = bound.map_err(|error| StartError::Admin { address, error })?;
@@ -124,8 +127,11 @@ impl Control {
                 feed: feed.clone(),
                 views: views(&mut running, view.translated.clone()),
                 leading: leading(&mut running, leadership.clone()),
+                standing,
+                identity: seat.identity.clone(),
                 addresses: tell_addresses,
-                served: tell_served,
+                authorized: tell_authorized,
+                metrics: metrics.clone(),
             };
             ending.spawn(fleet::run(client.clone(), fleet, listener, ends, stopped.clone()));
         }
@@ -135,6 +141,7 @@ impl Control {
             statuses: shared.clone(),
             revision,
             addresses,
+            leadership: leadership.clone(),
             tell,
             metrics: metrics.clone(),
         };
@@ -216,83 +223,6 @@ fn leading(running: &mut JoinSet<()>, mut leadership: Leadership) -> watch::Rece
         }
     });
     leading
-}
-
-/// What the admin port sees.
-struct View {
-    metrics: Arc<Metrics>,
-    translated: watch::Receiver<Option<Arc<Translated>>>,
-    shared: Arc<Shared>,
-    feed: Feed,
-    troubles: watch::Receiver<BTreeMap<Kind, String>>,
-    leadership: Leadership,
-    stopped: watch::Receiver<bool>,
-    served: watch::Receiver<bool>,
-}
-
-impl View {
-    fn troubles(&self) -> BTreeMap<String, String> {
-        self.troubles.borrow().iter().map(|(kind, why)| (kind.to_string(), why.clone())).collect()
-    }
-}
-
-impl Source for View {
-    fn not_ready(&self) -> Option<String> {
-        if *self.stopped.borrow() {
-            return Some("it ends".to_owned());
-        }
-        if self.translated.borrow().is_some() {
-            let waits = !*self.served.borrow();
-            return waits.then(|| "the certificate authority is not there yet, so the feed is not served".to_owned());
-        }
-        let troubles: Vec<String> = self.troubles().into_iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
-        Some(if troubles.is_empty() {
-            "not all kinds are listed yet".to_owned()
-        } else {
-            format!("not all kinds can be listed: {}", troubles.join("; "))
-        })
-    }
-
-    fn config(&self) -> Value {
-        let Some(translated) = self.translated.borrow().clone() else { return Value::Null };
-        let translation = &translated.translation;
-        json!({ "snapshot": &*translation.snapshot, "endpoints": translation.endpoints })
-    }
-
-    fn status(&self) -> Value {
-        let statuses: BTreeMap<String, Value> =
-            self.shared.wanted().into_iter().map(|(object, status)| (object.to_string(), status)).collect();
-        let translated = self.translated.borrow().clone();
-        let broken: BTreeMap<String, String> = translated
-            .iter()
-            .flat_map(|translated| translated.broken.iter())
-            .map(|(object, why)| (object.to_string(), why.clone()))
-            .collect();
-        let fleet = self.feed.clients();
-        let clients: Vec<Value> = fleet.clients.iter().map(|(id, client)| {
-            let said = client.acknowledged.as_ref();
-            json!({
-                "group": id.group.to_string(),
-                "instance": &*id.instance,
-                "node": &*client.node,
-                "product": &*client.product,
-                "acknowledged": said.map(|said| said.version.to_string()),
-                "rejected": said.map(|said| said.rejected.iter().map(|one| json!({"what": one.what, "why": one.why})).collect::<Vec<_>>()),
-                "unbound": said.map(|said| said.unbound.iter().map(|one| json!({"socket": one.socket.to_string(), "why": one.why})).collect::<Vec<_>>()),
-            })
-        }).collect();
-        json!({
-            "leads": self.leadership.leads(),
-            "cannotBeWatched": self.troubles(),
-            "cannotBeRead": broken,
-            "dataPlanes": clients,
-            "statuses": statuses,
-        })
-    }
-
-    fn metrics(&self) -> String {
-        self.metrics.render()
-    }
 }
 
 /// A name for this replica: a container that starts again in its pod is another one, and has to wait its turn.

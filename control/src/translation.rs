@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Store ──Batch──> translate ──> slices ──publish──> Feed
-//!                      │                               │ what data planes acknowledged
+//!                      │                               │ what data planes acknowledged, here and elsewhere
 //!                   statuses ──overlaid <── Progress <─┘
 //!                      └──> Shared (the status writer's desk)
 //! ```
@@ -10,19 +10,23 @@
 //! Translation runs on a thread where it may take its time. One that ends in a panic is a bug of ours: it is told, and
 //! what was published before stays.
 
+mod office;
+mod said;
+
 use crate::feed::Slicer;
+use crate::lease::Leadership;
 use crate::observe::Metrics;
 use crate::provision::group_of;
 use crate::revision;
-use crate::status::progress::{Progress, answers};
+use crate::status::progress::{Progress, Publication, answers};
 use crate::status::writer::Shared;
 use crate::store::{Batch, Broken, Store};
-use lychgate_api::meta::ConditionStatus;
 use lychgate_api::{Kind, ObjectKey, ObjectRef, Objects};
 use lychgate_feed::GroupId;
 use lychgate_feed::server::Feed;
 use lychgate_ir::{GatewayId, ListenerId, ListenerOwner, ObjectName, Snapshot};
 use lychgate_translate::{Assigned, Options, Statuses, Translation, translate};
+use office::Office;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,6 +62,8 @@ pub struct Translator {
     pub revision: Option<String>,
     /// Where Gateways can be reached; None as long as nobody knows.
     pub addresses: watch::Receiver<Option<Addresses>>,
+    /// Whether we lead, and so hear what every data plane says.
+    pub leadership: Leadership,
     /// Tells everybody else.
     pub tell: watch::Sender<Option<Arc<Translated>>>,
     /// What is counted.
@@ -69,6 +75,7 @@ impl Translator {
     pub async fn run(mut self) {
         let mut slicer = Slicer::default();
         let mut progress = Progress::default();
+        let mut office = Office::default();
         let mut served: BTreeSet<GroupId> = BTreeSet::new();
         let mut fleet = self.feed.fleet();
         let mut again = None;
@@ -81,17 +88,25 @@ impl Translator {
                 }
                 Ok(()) = fleet.changed() => {}
                 Ok(()) = self.addresses.changed() => {}
+                // Renewed, most of the time.
+                () = self.leadership.changed() => if office.term == self.leadership.term() { continue },
+                // What the leader before wrote last may come after we have begun.
+                () = self.statuses.listeners_changed(), if office.begun().is_some() => {}
                 () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => {}
             }
-            let mut answers = answers(&fleet.borrow_and_update());
+            let (mut answers, clients, relayed) = {
+                let fleet = fleet.borrow_and_update();
+                let relayed: usize = fleet.relayed.values().map(|relayed| relayed.clients.len()).sum();
+                (answers(&fleet), fleet.clients.len(), relayed)
+            };
             for group in &served {
                 for arrived in progress.heard(group, answers.remove(group).unwrap_or_default()) {
                     self.metrics.propagated(arrived.elapsed());
                 }
             }
             let (groups, rejected) = progress.count();
-            self.metrics.feed(fleet.borrow().clients.len(), groups, rejected);
-            again = self.say(&progress);
+            self.metrics.feed(clients, relayed, groups, rejected);
+            again = self.say(&mut progress, &mut office);
         }
     }
 
@@ -135,8 +150,9 @@ impl Translator {
         let slices = slicer.cut(&translation.snapshot, &translation.endpoints, &groups);
         for (group, slice) in slices {
             let version = self.feed.publish(group, &slice.snapshot, &slice.endpoints);
-            let programmed = |id: &ListenerId| self.has_programmed(objects, id);
-            progress.published(group, version, &slice.snapshot, arrivals, Instant::now(), programmed);
+            let Some(listeners) = self.feed.listeners(group) else { continue };
+            let publication = Publication { version, listeners, snapshot: slice.snapshot.clone() };
+            progress.published(group, publication, arrivals, Instant::now());
         }
         // Their Gateways were seen to be gone, or to be another's: the view is whole.
         served.retain(|group| {
@@ -151,10 +167,17 @@ impl Translator {
     }
 
     /// Puts on the desk what shall be said now. Tells when to do it again though nothing happened.
-    fn say(&mut self, progress: &Progress) -> Option<Instant> {
+    fn say(&mut self, progress: &mut Progress, office: &mut Office) -> Option<Instant> {
         let translated = self.tell.borrow().clone()?;
         let translation = &translated.translation;
-        let mut facts = progress.facts(&translation.snapshot, Instant::now(), |object| self.says_programmed(object));
+        let now = Instant::now();
+        let term = self.leadership.term();
+        office.look(term, now, || self.statuses.observed_where(said::is_of_data_planes));
+        if let Some(as_of) = office.believes(now) {
+            progress.believe(as_of, |id| self.has_programmed(&translated.objects, id));
+        }
+        let mut facts = progress.facts(now, office.begun(), |object| self.says_programmed(object));
+        facts.held.extend(office.held(now).cloned());
         let addresses = self.addresses.borrow_and_update().clone();
         match addresses {
             Some(addresses) => facts.overlay.addresses = Arc::unwrap_or_clone(addresses),
@@ -162,8 +185,8 @@ impl Translator {
             None => facts.held.extend(self.with_addresses(&translation.snapshot)),
         }
         let statuses = translation.statuses.overlaid(&translation.snapshot, &facts.overlay);
-        self.statuses.want(&statuses, facts.held, translated.others.clone());
-        facts.again
+        self.statuses.want(&statuses, facts.held, translated.others.clone(), term);
+        [facts.again, office.again(now)].into_iter().flatten().min()
     }
 
     /// Gateways with listeners that have addresses at the API server.
@@ -173,13 +196,12 @@ impl Translator {
             kind: Kind::Gateway,
             key: ObjectKey::new(&*name.namespace, &*name.name),
         });
-        let has_some = |status: &Value| status["addresses"].as_array().is_some_and(|all| !all.is_empty());
-        objects.filter(|object| self.statuses.observed(object, has_some).unwrap_or_default()).collect()
+        objects.filter(|object| self.statuses.observed(object, said::has_addresses).unwrap_or_default()).collect()
     }
 
     /// Whether the API server has an object as programmed, in whichever generation.
     fn says_programmed(&self, object: &ObjectRef) -> bool {
-        self.statuses.observed(object, |status| is_programmed(status.get("conditions"), None)).unwrap_or_default()
+        self.statuses.observed(object, said::is_programmed).unwrap_or_default()
     }
 
     /// Whether the API server has a listener as programmed in the generation that its object has.
@@ -190,13 +212,8 @@ impl Translator {
         };
         let object = ObjectRef { kind, key: ObjectKey::new(&*name.namespace, &*name.name) };
         let generation = objects.get(kind, &object.key).map(|object| object.metadata().generation);
-        let said = self.statuses.observed(&object, |status| {
-            let listeners = status.get("listeners").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            let own = |listener: &&Value| listener.get("name").and_then(Value::as_str) == Some(&*id.section);
-            let own = listeners.iter().find(own);
-            own.is_some_and(|listener| is_programmed(listener.get("conditions"), generation))
-        });
-        said.unwrap_or_default()
+        let is_so = |status: &Value| said::has_programmed(status, &id.section, generation);
+        self.statuses.observed(&object, is_so).unwrap_or_default()
     }
 }
 
@@ -214,13 +231,5 @@ fn groups(objects: &Objects, statuses: &Statuses) -> BTreeMap<GatewayId, GroupId
     .collect()
 }
 
-fn is_programmed(conditions: Option<&Value>, generation: Option<i64>) -> bool {
-    let conditions = conditions.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().any(|condition| {
-        let is = |name: &str, value: &str| condition.get(name).and_then(Value::as_str) == Some(value);
-        let observed = condition.get("observedGeneration").and_then(Value::as_i64);
-        is("type", "Programmed")
-            && condition.get("status") == Some(&serde_json::json!(ConditionStatus::True))
-            && generation.is_none_or(|generation| observed == Some(generation))
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -170,6 +170,25 @@ fn the_program_takes_the_arguments_of_the_chart() {
 
 #[test]
 #[ignore = "needs Helm: make test-chart"]
+fn replicas_of_a_control_plane_reach_each_other_and_no_other() {
+    let objects = render(&["profile=minimal", "revision=canary"]).unwrap();
+    let name = "lychgate-control-canary";
+    let deployment = find(&objects, "Deployment", name);
+    let (_, container) = pod(deployment);
+    let variables = container["env"].as_array().unwrap();
+    let address = variables.iter().find(|variable| variable["name"] == "LYCHGATE_POD_IP").unwrap();
+    assert_eq!(address["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP");
+    let policy = find(&objects, "NetworkPolicy", name);
+    let feed = policy["spec"]["ingress"].as_array().unwrap().iter().find(|rule| rule["ports"][0]["port"] == "feed");
+    let labels = &deployment["spec"]["selector"]["matchLabels"];
+    let peers = feed.unwrap()["from"].as_array().unwrap();
+    let replicas: Vec<&Value> = peers.iter().filter(|peer| peer["podSelector"]["matchLabels"] == *labels).collect();
+    assert_eq!(replicas.len(), 1, "{peers:?}");
+    assert!(replicas[0].get("namespaceSelector").is_none(), "of this namespace alone");
+}
+
+#[test]
+#[ignore = "needs Helm: make test-chart"]
 fn a_revision_shares_nothing_with_another() {
     let (plain, canary) = (profile("minimal"), render(&["profile=minimal", "revision=canary"]).unwrap());
     let all = |objects: &[Value]| names(objects).lines().map(str::to_owned).collect::<BTreeSet<_>>();

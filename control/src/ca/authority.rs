@@ -4,7 +4,7 @@
 //! meets a certificate whose root it does not know.
 
 use super::root::{BadRoot, ROOT_LIFE, Root, SKEW, end, serial};
-use lychgate_feed::GroupId;
+use lychgate_feed::{GroupId, relay};
 use lychgate_ir::Redacted;
 use rcgen::{
     CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType,
@@ -177,6 +177,22 @@ impl Authority {
         self.sign(&params, &key, Some(Redacted::new(key.serialize_pem())))
     }
 
+    /// The certificate by which a replica of the control plane is known to another, with a key of its own.
+    ///
+    /// # Errors
+    /// If the trust domain is none.
+    pub fn replica(&self, trust_domain: &str, now: SystemTime) -> Result<relay::Credentials, NotIssued> {
+        let broken = |error: rcgen::Error| NotIssued::Broken(error.to_string());
+        let key = KeyPair::generate().map_err(broken)?;
+        let mut params = self.leaf(now)?;
+        let name = Ia5String::try_from(relay::spiffe(trust_domain)).map_err(broken)?;
+        params.subject_alt_names = vec![SanType::URI(name)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let issued = self.sign(&params, &key, None)?;
+        let key_pem = Redacted::new(key.serialize_pem());
+        Ok(relay::Credentials { chain_pem: issued.chain, key_pem, roots_pem: self.bundle() })
+    }
+
     /// No leaf outlives what signed it.
     fn leaf(&self, now: SystemTime) -> Result<CertificateParams, NotIssued> {
         let mut params = CertificateParams::default();
@@ -295,6 +311,19 @@ mod tests {
         let bundle = authority.bundle();
         assert!(client_is_believed(&bundle, &issued.chain, now()));
         assert!(!server_is_believed(&bundle, &issued.chain, "lychgate-control.lychgate-system.svc", now()));
+    }
+
+    #[test]
+    fn a_replica_is_known_by_what_no_token_leads_to() {
+        let authority = Authority::generate(now()).unwrap();
+        let relay::Credentials { chain_pem, key_pem, roots_pem } = authority.replica("cluster.local", now()).unwrap();
+        let der = leaf(&chain_pem);
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).unwrap();
+        let names = format!("{:?}", parsed.subject_alternative_name().unwrap().unwrap().value.general_names);
+        assert_eq!(names, "[URI(\"spiffe://cluster.local/lychgate/control\")]");
+        assert!(client_is_believed(&roots_pem, &chain_pem, now()));
+        assert!(!server_is_believed(&roots_pem, &chain_pem, "lychgate-control.lychgate-system.svc", now()));
+        assert!(format!("{key_pem:?}").contains("redacted"));
     }
 
     #[test]

@@ -1,26 +1,10 @@
 //! The rules: what a replica does with the record that it sees. No clock, no network.
 
-use super::Terms;
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use super::{Record, Terms};
 use k8s_openapi::jiff::Timestamp;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// What a Lease says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    /// Who leads; empty for nobody.
-    pub holder: String,
-    /// When it was renewed last, by the clock of whoever did. Only compared for being another.
-    pub renewed: Option<Timestamp>,
-    /// Since when this holder has it.
-    pub acquired: Option<Timestamp>,
-    /// How long it may say nothing, in seconds.
-    pub seconds: i32,
-    /// How often it changed hands.
-    pub transitions: i32,
-}
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +19,7 @@ pub enum Move {
 #[derive(Debug)]
 pub struct Election {
     identity: String,
+    relay: Option<SocketAddr>,
     terms: Terms,
     /// The record that was seen last, and since when it has been the same.
     seen: Option<(Record, Instant)>,
@@ -43,14 +28,14 @@ pub struct Election {
 impl Election {
     /// Nothing was seen yet.
     #[must_use]
-    pub fn new(identity: String, terms: Terms) -> Self {
-        Self { identity, terms, seen: None }
+    pub fn new(identity: String, relay: Option<SocketAddr>, terms: Terms) -> Self {
+        Self { identity, relay, terms, seen: None }
     }
 
-    /// Who led when it was looked at last.
+    /// Who led when it was looked at last, and where it takes reports.
     #[must_use]
-    pub fn holder(&self) -> &str {
-        self.seen.as_ref().map_or("", |(record, _)| &record.holder)
+    pub fn holder(&self) -> (&str, Option<SocketAddr>) {
+        self.seen.as_ref().map_or(("", None), |(record, _)| (&record.holder, record.relay))
     }
 
     /// Takes note of a record.
@@ -65,8 +50,8 @@ impl Election {
         let stamp = Timestamp::now();
         let seconds = i32::try_from(self.terms.lease.as_secs()).unwrap_or(i32::MAX);
         let ours = |acquired, transitions| {
-            let holder = self.identity.clone();
-            Move::Hold(Record { holder, renewed: Some(stamp), acquired: Some(acquired), seconds, transitions })
+            let (holder, relay) = (self.identity.clone(), self.relay);
+            Move::Hold(Record { holder, relay, renewed: Some(stamp), acquired: Some(acquired), seconds, transitions })
         };
         let Some(record) = record else { return ours(stamp, 0) };
         if record.holder == self.identity {
@@ -84,36 +69,13 @@ impl Election {
     }
 }
 
-pub(super) fn record_of(lease: &Lease) -> Record {
-    let spec = lease.spec.clone().unwrap_or_default();
-    Record {
-        holder: spec.holder_identity.unwrap_or_default(),
-        renewed: spec.renew_time.map(|MicroTime(time)| time),
-        acquired: spec.acquire_time.map(|MicroTime(time)| time),
-        seconds: spec.lease_duration_seconds.unwrap_or_default(),
-        transitions: spec.lease_transitions.unwrap_or_default(),
-    }
-}
-
-pub(super) fn spec_of(record: &Record) -> LeaseSpec {
-    let Record { holder, renewed, acquired, seconds, transitions } = record;
-    LeaseSpec {
-        holder_identity: (!holder.is_empty()).then(|| holder.clone()),
-        renew_time: renewed.map(MicroTime),
-        acquire_time: acquired.map(MicroTime),
-        lease_duration_seconds: Some(*seconds),
-        lease_transitions: Some(*transitions),
-        ..LeaseSpec::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::panic)]
     use super::*;
 
     fn election(name: &str) -> Election {
-        Election::new(name.to_owned(), Terms::default())
+        Election::new(name.to_owned(), None, Terms::default())
     }
 
     fn held(step: Move) -> Record {

@@ -8,7 +8,7 @@ use docs::Kind as Shape;
 use lychgate_api::{Kind, Objects};
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +34,9 @@ pub struct Metrics {
     status_backlog: IntGauge,
     feed_clients: IntGauge,
     feed_groups: IntGauge,
+    relayed_clients: IntGauge,
+    relay_reports: IntCounter,
+    relay_failures: IntCounter,
     rejected_rules: IntGauge,
     leader: IntGauge,
     resident: IntGauge,
@@ -60,6 +63,9 @@ impl Metrics {
             status_backlog: gauge(&registry, "lychgate_control_status_backlog")?,
             feed_clients: gauge(&registry, "lychgate_control_feed_clients")?,
             feed_groups: gauge(&registry, "lychgate_control_feed_groups")?,
+            relayed_clients: gauge(&registry, "lychgate_control_relayed_clients")?,
+            relay_reports: counter(&registry, "lychgate_control_relay_reports_total")?,
+            relay_failures: counter(&registry, "lychgate_control_relay_failures_total")?,
             rejected_rules: gauge(&registry, "lychgate_control_rejected_rules")?,
             leader: gauge(&registry, "lychgate_control_leader")?,
             resident: gauge(&registry, "lychgate_control_resident_memory_bytes")?,
@@ -128,11 +134,23 @@ impl Metrics {
         self.status_backlog.set(number(objects));
     }
 
-    /// Data planes that are connected, groups that are served, and rules that one of them rejects.
-    pub fn feed(&self, clients: usize, groups: usize, rejected: usize) {
+    /// Data planes that are connected, and those that others report; groups that are served, and rules that one of them
+    /// rejects.
+    pub fn feed(&self, clients: usize, relayed: usize, groups: usize, rejected: usize) {
         self.feed_clients.set(number(clients));
+        self.relayed_clients.set(number(relayed));
         self.feed_groups.set(number(groups));
         self.rejected_rules.set(number(rejected));
+    }
+
+    /// So many reports went to the replica that leads.
+    pub fn relayed(&self, reports: usize) {
+        self.relay_reports.inc_by(u64::try_from(reports).unwrap_or(u64::MAX));
+    }
+
+    /// Reporting to the replica that leads ended with an error.
+    pub fn relay_failed(&self) {
+        self.relay_failures.inc();
     }
 
     /// Whether this replica leads.
@@ -164,6 +182,11 @@ fn keep<T: Collector + Clone + 'static>(registry: &Registry, collector: Register
 fn counters(registry: &Registry, name: &'static str) -> Registered<IntCounterVec> {
     let doc = docs::of(name, Shape::Counter);
     keep(registry, IntCounterVec::new(Opts::new(doc.name, doc.help), doc.labels))
+}
+
+fn counter(registry: &Registry, name: &'static str) -> Registered<IntCounter> {
+    let doc = docs::of(name, Shape::Counter);
+    keep(registry, IntCounter::new(doc.name, doc.help))
 }
 
 fn gauges(registry: &Registry, name: &'static str) -> Registered<IntGaugeVec> {

@@ -28,6 +28,8 @@ const LAST_WAIT: Duration = Duration::from_secs(30);
 pub struct Desk {
     /// What shall be said; none before the first translation of a whole view.
     wanted: Option<Wanted>,
+    /// The term of office in which that was judged; none by a replica that did not lead.
+    term: Option<u64>,
     observed: HashMap<ObjectRef, Observed>,
     slots: HashMap<ObjectRef, Slot>,
     /// Objects to look at, the earliest first.
@@ -145,6 +147,17 @@ impl Desk {
         }
     }
 
+    /// What is wanted was judged in this term. Who does not lead hears less, and may want what a leader would not.
+    pub fn judged_in(&mut self, term: Option<u64>) {
+        self.term = term;
+    }
+
+    /// In which term what is wanted was judged.
+    #[must_use]
+    pub fn term(&self) -> Option<u64> {
+        self.term
+    }
+
     /// Looks at everything again: whoever wrote before may have left something undone.
     pub fn look_at_all(&mut self, now: Instant) {
         let wanted = self.wanted.iter().flat_map(|wanted| wanted.statuses.iter().map(|(object, _)| object.clone()));
@@ -164,6 +177,13 @@ impl Desk {
     #[must_use]
     pub fn observed(&self, object: &ObjectRef) -> Option<&Observed> {
         self.observed.get(object)
+    }
+
+    /// The objects of which the API server is known to have a status that is so.
+    #[must_use]
+    pub fn observed_where(&self, is_so: impl Fn(&Value) -> bool) -> BTreeSet<ObjectRef> {
+        let all = self.observed.iter().filter(|(_, observed)| is_so(&observed.status));
+        all.map(|(object, _)| object.clone()).collect()
     }
 
     /// When there will be something to look at.

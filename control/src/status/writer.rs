@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub struct Shared {
     desk: Mutex<Desk>,
     news: Notify,
+    /// News of what has listeners.
+    listeners: Notify,
 }
 
 impl Shared {
@@ -37,10 +39,35 @@ impl Shared {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What shall be said from now on; what is held is left alone for now, and what others speak for always.
-    pub fn want(&self, statuses: &Statuses, held: BTreeSet<ObjectRef>, others: BTreeSet<ObjectRef>) {
-        self.desk().want(statuses, held, others, Instant::now());
+    /// What shall be said from now on, as judged in this term of office; what is held is left alone for now, and what others
+    /// speak for always.
+    pub fn want(&self, statuses: &Statuses, held: BTreeSet<ObjectRef>, others: BTreeSet<ObjectRef>, term: Option<u64>) {
+        let mut desk = self.desk();
+        desk.want(statuses, held, others, Instant::now());
+        desk.judged_in(term);
+        drop(desk);
         self.news.notify_one();
+    }
+
+    /// In which term what shall be said was judged.
+    #[must_use]
+    pub fn term(&self) -> Option<u64> {
+        self.desk().term()
+    }
+
+    /// Ends when something is another than before. One waits at a time.
+    pub async fn changed(&self) {
+        self.news.notified().await;
+    }
+
+    /// Ends when the API server has another status of a Gateway or a ListenerSet. One waits at a time.
+    pub async fn listeners_changed(&self) {
+        self.listeners.notified().await;
+    }
+
+    /// The objects of which the API server is known to have a status that is so.
+    pub fn observed_where(&self, is_so: impl Fn(&Value) -> bool) -> BTreeSet<ObjectRef> {
+        self.desk().observed_where(is_so)
     }
 
     /// Looks at the status that the API server has of an object; None where the object is not known.
@@ -59,6 +86,9 @@ impl Observer for Arc<Shared> {
     fn observe(&self, object: &ObjectRef, observed: Option<Observed>) {
         self.desk().observe(object, observed, Instant::now());
         self.news.notify_one();
+        if matches!(object.kind, Kind::Gateway | Kind::ListenerSet) {
+            self.listeners.notify_one();
+        }
     }
 }
 
@@ -82,7 +112,9 @@ impl Writer {
         let mut running: JoinSet<(ObjectRef, Outcome)> = JoinSet::new();
         let mut led = false;
         loop {
-            let leads = self.leadership.leads();
+            let term = self.leadership.term();
+            // What was judged before this term began is not written in it: who does not lead hears less.
+            let leads = term.is_some() && self.shared.term() == term;
             if leads && !led {
                 self.shared.desk().look_at_all(Instant::now());
             }
@@ -100,7 +132,7 @@ impl Writer {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(done) = running.join_next() => self.finish(done),
-                () = self.shared.news.notified() => {}
+                () = self.shared.changed() => {}
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 () = self.leadership.changed() => {}
             }

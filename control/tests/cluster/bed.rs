@@ -67,8 +67,8 @@ impl Bed {
 
     /// A control plane for this bed alone.
     pub(crate) async fn control(&self, identity: &str, terms: Terms) -> Control {
-        let seat =
-            Seat { namespace: self.name.clone(), name: "lychgate-control".to_owned(), identity: identity.to_owned() };
+        let (namespace, name) = (self.name.clone(), "lychgate-control".to_owned());
+        let seat = Seat { namespace, name, identity: identity.to_owned(), relay: None };
         let admin = ([127, 0, 0, 1], 0).into();
         let revision = Some(self.name.clone());
         let options = Options { admin, seat, terms, revision, experimental: true, fleet: None };

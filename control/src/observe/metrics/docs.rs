@@ -67,7 +67,8 @@ const ALL: &[(&str, Kind, &[&str], &str)] = {
             "lychgate_control_propagation_duration_seconds",
             Histogram,
             &[],
-            "From the arrival of a change here to the acknowledgement of the last data plane that it concerns.",
+            "From the arrival of a change here to the acknowledgement of the last data plane that it concerns, of those that \
+             follow this replica.",
         ),
         (
             "lychgate_control_status_writes_total",
@@ -80,10 +81,28 @@ const ALL: &[(&str, Kind, &[&str], &str)] = {
         ("lychgate_control_feed_clients", Gauge, &[], "Data planes that are connected to this replica."),
         ("lychgate_control_feed_groups", Gauge, &[], "Groups of Gateways that have a config."),
         (
+            "lychgate_control_relayed_clients",
+            Gauge,
+            &[],
+            "Data planes that follow other replicas, as these report to this one. The replica that leads knows all.",
+        ),
+        (
+            "lychgate_control_relay_reports_total",
+            Counter,
+            &[],
+            "Reports of what data planes said here, and of their coming and going, to the replica that leads.",
+        ),
+        (
+            "lychgate_control_relay_failures_total",
+            Counter,
+            &[],
+            "Times that reporting to the replica that leads failed or broke off; each is tried again with all that there is.",
+        ),
+        (
             "lychgate_control_rejected_rules",
             Gauge,
             &[],
-            "Rules that a connected data plane cannot serve as written; they fail closed there.",
+            "Rules that a data plane cannot serve as written, of those that are known here; they fail closed there.",
         ),
         ("lychgate_control_leader", Gauge, &[], "1 where this replica leads: it writes statuses and provisions."),
         (
