@@ -42,7 +42,7 @@ fn metrics() -> String {
          cargo run -p lychgate-cli -- reference metrics > docs/reference/metrics.md -->\n\n\
          Served on the admin port under `/metrics`, in the text format of Prometheus. Series go with what they count. So \
          many listeners, rules and backends (`--metrics-scopes`, 100 of each) have series of their own; the rest of each \
-         kind shares one, labelled `_other`.\n\n\
+         kind shares one, labelled `_other`. A rule takes its place with its first request.\n\n\
          | metric | kind | labels | meaning |\n|---|---|---|---|\n",
     );
     for MetricDoc { name, kind, labels, help } in Metrics::docs() {

@@ -2,7 +2,7 @@
 //!
 //! Each scope (a listener, a rule, a backend) has a handle with everything that is counted there. Handles are shared
 //! between generations of config, and the series go when the last holder of a handle does. There are only so many scopes
-//! of a kind with series of their own; the rest shares one, labelled `_other`.
+//! of a kind with series of their own; the rest shares one, labelled `_other`. Rules get theirs with their first request.
 
 mod docs;
 mod families;
@@ -124,9 +124,10 @@ impl Metrics {
         self.streams.get(&[id.gateway.0.to_string(), id.section.to_string()])
     }
 
-    /// The handle of a rule. Its generation is no label: a change of a route does not start new series.
+    /// The handle of a rule, whose series begin with its first request. Its generation is no label: a change of a route
+    /// does not start new series.
     pub fn rule(&self, id: &RuleId) -> Arc<RuleMetrics> {
-        self.rules.get(&of_rule(id))
+        Arc::new(RuleMetrics::new(of_rule(id), &self.rules))
     }
 
     /// The handle of a rule that carries streams or datagrams.
@@ -290,9 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn rules_that_are_never_asked_have_no_series_and_take_no_place() {
+        let metrics = Metrics::new(MetricsLimits { rules: 1, ..MetricsLimits::default() }).unwrap();
+        let _silent: Vec<_> = ["a", "b", "c"].map(|name| metrics.rule(&rule(name, 1))).into();
+        assert!(!metrics.render().contains("lychgate_rule_"), "{}", metrics.render());
+        metrics.rule(&rule("d", 1)).done(StatusCode::OK, Duration::ZERO);
+        let asked = metrics.rule(&rule("d", 1));
+        asked.done(StatusCode::OK, Duration::ZERO);
+        let text = metrics.render();
+        assert!(text.contains("route=\"HTTPRoute/ns/d\"") && !text.contains("rule=\"_other\""), "{text}");
+    }
+
+    #[test]
     fn a_place_that_is_given_up_is_free_again() {
         let metrics = Metrics::new(MetricsLimits { rules: 1, ..MetricsLimits::default() }).unwrap();
-        drop(metrics.rule(&rule("a", 1)));
+        metrics.rule(&rule("a", 1)).done(StatusCode::OK, Duration::ZERO);
         metrics.rule(&rule("b", 1)).done(StatusCode::OK, Duration::ZERO);
         let _held = metrics.rule(&rule("b", 1));
         assert!(!metrics.render().contains(&format!("\"{OTHER}\"")), "{}", metrics.render());

@@ -4,19 +4,22 @@ mod backend;
 mod feed;
 mod http;
 mod process;
+mod rule;
 mod socket;
 mod stream;
 
 pub use backend::{BackendMetrics, ConnectFailure};
 pub use feed::FeedFacts;
-pub use http::{ListenerMetrics, RuleMetrics};
+pub use http::ListenerMetrics;
+pub use rule::RuleMetrics;
 pub use socket::SocketMetrics;
 pub use stream::{Direction, StreamMetrics};
 
 pub(super) use backend::BackendFamilies;
 pub(super) use feed::FeedFamilies;
-pub(super) use http::{ListenerFamilies, RuleFamilies};
+pub(super) use http::ListenerFamilies;
 pub(super) use process::ProcessFamilies;
+pub(super) use rule::RuleFamilies;
 pub(super) use socket::SocketFamilies;
 pub(super) use stream::{StreamFamilies, StreamNames};
 

@@ -19,6 +19,12 @@ pub(super) trait Families: Clone + Send + Sync + 'static {
 /// All handles of one kind.
 pub(super) struct Scopes<F: Families>(Arc<Shared<F>>);
 
+impl<F: Families> Clone for Scopes<F> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 struct Shared<F: Families> {
     families: F,
     limit: usize,
@@ -47,6 +53,11 @@ impl<F: Families> Scopes<F> {
     pub(super) fn new(families: F, limit: usize) -> Self {
         let taken = Taken { handles: HashMap::new(), other: Weak::new(), next: 0 };
         Self(Arc::new(Shared { families, limit, taken: Mutex::new(taken) }))
+    }
+
+    /// The handle on these labels if somebody holds it.
+    pub(super) fn existing(&self, labels: &[String]) -> Option<Arc<F::Handle>> {
+        self.0.lock().handles.get(labels)?.handle.upgrade()
     }
 
     /// The handle on these labels, or on those that all further ones share.

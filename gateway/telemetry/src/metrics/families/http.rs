@@ -1,4 +1,4 @@
-//! Requests, as listeners and rules see them.
+//! Requests, as listeners see them.
 
 use super::{ByClass, Registered, counters, gauges, histograms, remove_classes};
 use crate::metrics::scopes::{Families, Lease};
@@ -82,93 +82,5 @@ impl ListenerMetrics {
     pub(crate) fn done(&self, status: StatusCode, took: Duration) {
         self.begun();
         self.ended(Some(status), took, 1, 1);
-    }
-}
-
-/// Families of rules.
-#[derive(Clone)]
-pub(in crate::metrics) struct RuleFamilies {
-    requests: IntCounterVec,
-    duration: HistogramVec,
-    in_flight: IntGaugeVec,
-    received: IntCounterVec,
-    sent: IntCounterVec,
-    retries: IntCounterVec,
-}
-
-impl RuleFamilies {
-    pub(in crate::metrics) fn register(registry: &Registry) -> Registered<Self> {
-        Ok(Self {
-            requests: counters(registry, "lychgate_rule_requests_total")?,
-            duration: histograms(registry, "lychgate_rule_request_duration_seconds")?,
-            in_flight: gauges(registry, "lychgate_rule_requests_in_flight")?,
-            received: counters(registry, "lychgate_rule_received_bytes_total")?,
-            sent: counters(registry, "lychgate_rule_sent_bytes_total")?,
-            retries: counters(registry, "lychgate_rule_retries_total")?,
-        })
-    }
-}
-
-impl Families for RuleFamilies {
-    type Handle = RuleMetrics;
-
-    fn handle(&self, labels: &[&str], lease: Lease<Self>) -> RuleMetrics {
-        RuleMetrics {
-            requests: ByClass::new(&self.requests, labels),
-            duration: self.duration.with_label_values(labels),
-            in_flight: self.in_flight.with_label_values(labels),
-            received: self.received.with_label_values(labels),
-            sent: self.sent.with_label_values(labels),
-            retries: self.retries.with_label_values(labels),
-            _lease: lease,
-        }
-    }
-
-    fn remove(&self, labels: &[&str]) {
-        remove_classes(&self.requests, labels);
-        for family in [&self.received, &self.sent, &self.retries] {
-            let _ = family.remove_label_values(labels);
-        }
-        let _ = self.duration.remove_label_values(labels);
-        let _ = self.in_flight.remove_label_values(labels);
-    }
-}
-
-/// What is counted for a rule that answers requests.
-pub struct RuleMetrics {
-    requests: ByClass,
-    duration: Histogram,
-    in_flight: IntGauge,
-    received: IntCounter,
-    sent: IntCounter,
-    retries: IntCounter,
-    _lease: Lease<RuleFamilies>,
-}
-
-impl RuleMetrics {
-    /// The rule was found for a request.
-    pub fn begun(&self) {
-        self.in_flight.inc();
-    }
-
-    /// A request that had begun is over.
-    pub fn ended(&self, status: Option<StatusCode>, took: Duration, received: u64, sent: u64) {
-        self.in_flight.dec();
-        self.requests.count(status);
-        self.duration.observe(took.as_secs_f64());
-        self.received.inc_by(received);
-        self.sent.inc_by(sent);
-    }
-
-    /// A request was answered.
-    #[cfg(test)]
-    pub(crate) fn done(&self, status: StatusCode, took: Duration) {
-        self.begun();
-        self.ended(Some(status), took, 1, 1);
-    }
-
-    /// A request is tried again.
-    pub fn retried(&self) {
-        self.retries.inc();
     }
 }
