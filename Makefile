@@ -80,6 +80,24 @@ attack: prepare ## Attack a gateway of its own on loopback, and print what other
 	cargo build --release --locked -p lychgate-cli -p lychgate-attack
 	$${CARGO_TARGET_DIR:-target}/release/lychgate-attack --lychgate $${CARGO_TARGET_DIR:-target}/release/lychgate
 
+# Quick takes five minutes, full half an hour.
+MODE := full
+TARGET := $${CARGO_TARGET_DIR:-target}
+BENCH := $(TARGET)/release/lychgate-bench
+
+.PHONY: bench
+bench: prepare ## Measure beside nginx, HAProxy, Envoy and bare Pingora: docs/performance.md (30 minutes; MODE=quick for 5)
+	bench/prepare $(TARGET)/bench-tools
+	cargo build --release --locked -p lychgate-cli -p lychgate-bare-pingora -p lychgate-bench
+	$(BENCH) run --mode $(MODE) --lychgate $(TARGET)/release/lychgate --bare-pingora $(TARGET)/release/lychgate-bare-pingora \
+		--tools $(TARGET)/bench-tools/bin --out $(TARGET)/bench
+
+.PHONY: bench-smoke
+bench-smoke: prepare ## Try each workload of the bench once, with Lychgate alone, to see that all works (a minute)
+	bench/prepare $(TARGET)/bench-tools smoke
+	cargo build --workspace --bins --locked
+	$(TARGET)/debug/lychgate-bench run --mode smoke --peers lychgate --lychgate $(TARGET)/debug/lychgate --out $(TARGET)/bench-smoke
+
 .PHONY: audit
 audit: prepare ## Known vulnerabilities in dependencies; fetches the RustSec database, so it needs the network
 	hack/cargo-tool.sh deny $(CARGO_DENY_VERSION)

@@ -9,7 +9,6 @@ mod attack;
 mod clients;
 mod frames;
 mod gate;
-mod handshake;
 mod report;
 
 use anyhow::Context;

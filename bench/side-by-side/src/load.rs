@@ -1,0 +1,70 @@
+//! What is sent through a proxy, by the tools of the field where there is one.
+
+mod h2load;
+mod handshakes;
+mod idle;
+mod steady;
+mod wrk;
+
+pub(crate) use h2load::{Form, H2load};
+pub(crate) use handshakes::Handshakes;
+pub(crate) use idle::{Idle, Kind};
+pub(crate) use steady::{Latency, Steady};
+pub(crate) use wrk::{Spread, Wrk};
+
+use crate::site::Site;
+use crate::tools::Tools;
+use std::time::Duration;
+
+/// As much as goes through, from a fixed number of connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Load {
+    /// HTTP/1.1.
+    Wrk(Wrk),
+    /// HTTP/2.
+    H2load(H2load),
+    /// A TLS connection for each request.
+    Handshakes(Handshakes),
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done {
+    pub(crate) count: u64,
+    pub(crate) failed: u64,
+    pub(crate) took: Duration,
+}
+
+impl Load {
+    pub(crate) async fn run(&self, tools: &Tools, site: &Site, lasting: Duration) -> anyhow::Result<Done> {
+        match self {
+            Self::Wrk(wrk) => wrk.run(tools, site, lasting).await,
+            Self::H2load(h2load) => h2load.run(tools, site, lasting).await,
+            Self::Handshakes(handshakes) => handshakes.run(site, lasting).await,
+        }
+    }
+}
+
+/// Where requests go: by number, so that nothing is resolved and no proxy is chosen by name.
+fn url(site: &Site, tls: bool, path: &str) -> String {
+    if tls { format!("https://{}{path}", site.https) } else { format!("http://{}{path}", site.http) }
+}
+
+/// The number before `word` in a text, as in `12 failed`.
+fn before(text: &str, word: &str) -> Option<u64> {
+    let (ahead, _) = text.split_once(word)?;
+    ahead.split(|character: char| !character.is_ascii_digit()).rfind(|part| !part.is_empty())?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::before;
+
+    #[test]
+    fn numbers_stand_before_their_words() {
+        let text = "requests: 1200 total, 1201 started, 1199 done, 1198 succeeded, 3 failed, 0 errored";
+        assert_eq!(before(text, " succeeded"), Some(1198));
+        assert_eq!(before(text, " failed"), Some(3));
+        assert_eq!(before(text, " lost"), None);
+    }
+}

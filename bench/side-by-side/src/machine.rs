@@ -1,0 +1,47 @@
+//! The machine: who runs on which processor, and what it is called.
+
+use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Proxies run here, one at work at a time; nothing else does.
+pub(crate) const PROXIES: usize = 0;
+
+/// How many files a process may have open, if we may say so.
+const FILES: u64 = 131_072;
+
+/// Keeps this process, and those that it starts, off the processor of the proxies; lets them open as many files as may be.
+pub(crate) fn stay_off_first_processor() -> anyhow::Result<()> {
+    let mut ours = sched_getaffinity(None).context("which processors are ours")?;
+    let both = ours.is_set(PROXIES) && ours.count() > 1;
+    anyhow::ensure!(both, "this needs two processors, the first among them: one for proxies, one for what loads them");
+    ours.unset(PROXIES);
+    sched_setaffinity(None, &ours).context("cannot leave the first processor")?;
+    let limit = |files| setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files });
+    // Only root may have more than the most; HAProxy asks for two files a connection.
+    limit(Some(FILES)).or_else(|_| limit(getrlimit(Resource::Nofile).maximum)).context("cannot open more files")
+}
+
+/// Where something was measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Machine {
+    /// What the processor calls itself.
+    pub(crate) processor: String,
+    pub(crate) processors: usize,
+    pub(crate) kernel: String,
+}
+
+impl Machine {
+    pub(crate) fn this() -> anyhow::Result<Self> {
+        let about = std::fs::read_to_string("/proc/cpuinfo")?;
+        let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let processor = model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned());
+        let processors =
+            (0..CpuSet::MAX_CPU).take_while(|cpu| Path::new(&format!("/sys/devices/system/cpu/cpu{cpu}")).exists());
+        let kernel = rustix::system::uname();
+        let kernel = format!("{} {}", kernel.sysname().to_string_lossy(), kernel.release().to_string_lossy());
+        Ok(Self { processor, processors: processors.count(), kernel })
+    }
+}

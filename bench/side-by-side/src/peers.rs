@@ -1,0 +1,90 @@
+//! Who is measured: how each is told what to do, and started.
+//!
+//! Each runs as its documents have it run on one processor, with what they recommend for a reverse proxy that keeps
+//! connections to its backends, and with nothing tuned for these workloads.
+
+mod bare_pingora;
+mod envoy;
+mod haproxy;
+mod lychgate;
+mod nginx;
+
+use crate::process::{Invocation, Process};
+use crate::site::Site;
+use crate::tools::Tools;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Peer {
+    Lychgate,
+    Nginx,
+    Haproxy,
+    Envoy,
+    BarePingora,
+    /// A second Lychgate: the one of before.
+    #[value(skip)]
+    Other,
+}
+
+impl Peer {
+    /// All but the one that is only there if asked for.
+    pub(crate) const ALL: [Self; 5] = [Self::Lychgate, Self::Nginx, Self::Haproxy, Self::Envoy, Self::BarePingora];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Lychgate => "Lychgate",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "HAProxy",
+            Self::Envoy => "Envoy",
+            Self::BarePingora => "bare Pingora",
+            Self::Other => "Lychgate (other)",
+        }
+    }
+
+    pub(crate) async fn version(self, tools: &Tools) -> anyhow::Result<String> {
+        match self {
+            Self::Lychgate => lychgate::version(&tools.lychgate).await,
+            Self::Other => lychgate::version(other(tools)?).await,
+            Self::Nginx => nginx::version(tools).await,
+            Self::Haproxy => haproxy::version(tools).await,
+            Self::Envoy => envoy::version(tools).await,
+            Self::BarePingora => Ok(bare_pingora::VERSION.to_owned()),
+        }
+    }
+
+    /// How to start it at a site, whose files are then written; nothing if it cannot do what the scene asks for.
+    fn invocation(self, tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
+        match self {
+            Self::Lychgate => lychgate::invocation(&tools.lychgate, site).map(Some),
+            Self::Other => lychgate::invocation(other(tools)?, site).map(Some),
+            Self::Nginx => nginx::invocation(tools, site),
+            Self::Haproxy => haproxy::invocation(tools, site),
+            Self::Envoy => envoy::invocation(tools, site),
+            Self::BarePingora => bare_pingora::invocation(tools, site),
+        }
+    }
+
+    /// Starts it, and waits until it serves.
+    pub(crate) async fn start(self, tools: &Tools, site: &Site) -> anyhow::Result<Option<Process>> {
+        let Some(invocation) = self.invocation(tools, site)? else { return Ok(None) };
+        let mut process = Process::start(&invocation, true, &site.log())?;
+        process.accepts(site.http, &site.log()).await?;
+        Ok(Some(process))
+    }
+}
+
+fn other(tools: &Tools) -> anyhow::Result<&std::path::Path> {
+    tools.other.as_deref().ok_or_else(|| anyhow::anyhow!("there is no other: say --other"))
+}
+
+/// The first word of a text with a digit and a dot in it.
+fn number(text: &str) -> String {
+    let words = text.split([' ', '/', '\n', ',']);
+    let number = words
+        .map(|word| word.trim_start_matches('v'))
+        .find(|word| word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.'));
+    number.unwrap_or("unknown").to_owned()
+}

@@ -1,0 +1,93 @@
+//! The objects of the Gateway API that a site needs.
+
+use crate::scene::Scene;
+use crate::site::Site;
+use std::net::SocketAddr;
+
+/// A Service.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Backend {
+    /// HTTP/1.1, or gRPC where that is the scene.
+    Clear,
+    Tls,
+}
+
+impl Backend {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// A Gateway with its listeners, and all backends.
+pub(super) fn gateway(site: &Site) -> String {
+    let (http, https) = (site.http.port(), site.https.port());
+    let listeners = match site.scene {
+        Scene::Plain | Scene::Logged | Scene::Routes(_) | Scene::Grpc | Scene::Filtered(_) => format!(
+            "    - {{name: http, protocol: HTTP, port: {http}}}
+    - {{name: https, protocol: HTTPS, port: {https}, tls: {{certificateRefs: [{{name: certificate}}]}}}}
+"
+        ),
+        Scene::Passed => format!(
+            "    - {{name: http, protocol: TCP, port: {http}}}
+    - {{name: https, protocol: TLS, port: {https}, tls: {{mode: Passthrough}}}}
+"
+        ),
+    };
+    let (clear, protocol) = match site.scene {
+        Scene::Plain | Scene::Logged | Scene::Routes(_) | Scene::Passed | Scene::Filtered(_) => (site.backend, ""),
+        Scene::Grpc => (site.grpc, ", appProtocol: kubernetes.io/h2c"),
+    };
+    let head = format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: gw, namespace: default}}
+spec:
+  gatewayClassName: lychgate
+  addresses: [{{type: IPAddress, value: {}}}]
+  listeners:
+{listeners}",
+        site.http.ip()
+    );
+    [head, service(Backend::Clear, clear, protocol), service(Backend::Tls, site.tls_backend, "")].join("---\n")
+}
+
+/// A Service with one endpoint.
+fn service(backend: Backend, at: SocketAddr, protocol: &str) -> String {
+    let (name, ip, port) = (backend.name(), at.ip(), at.port());
+    format!(
+        "apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: default}}
+spec: {{ports: [{{name: it, port: 80{protocol}}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {name}-1, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}
+addressType: IPv4
+endpoints: [{{addresses: [{ip}]}}]
+ports: [{{name: it, port: {port}}}]
+"
+    )
+}
+
+/// A route of any kind: `hosts` are lines of its spec, `rule` is what its one rule has beside the backend.
+pub(super) fn route(kind: &str, name: &str, hosts: &str, rule: &str, backend: Backend) -> String {
+    let section = match kind {
+        "TCPRoute" => ", sectionName: http",
+        "TLSRoute" => ", sectionName: https",
+        _ => "",
+    };
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: {kind}
+metadata: {{name: {name}, namespace: default}}
+spec:
+  parentRefs: [{{name: gw{section}}}]
+{hosts}  rules: [{{{rule}backendRefs: [{{name: {}, port: 80}}]}}]
+",
+        backend.name()
+    )
+}

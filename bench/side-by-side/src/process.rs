@@ -1,0 +1,134 @@
+//! A process, and what it takes: the processor and memory, its own and that of those that it started.
+
+use crate::machine::PROXIES;
+use anyhow::Context;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+/// The longest that anything may take to be there: 50,000 routes have to be read first.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is to be started.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    program: std::path::PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Invocation {
+    pub(crate) fn new(program: &Path) -> Self {
+        Self { program: program.to_owned(), arguments: Vec::new() }
+    }
+
+    pub(crate) fn with<I: IntoIterator<Item = impl Into<String>>>(mut self, arguments: I) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    pub(crate) fn with_path(self, path: &Path) -> Self {
+        self.with([path.to_string_lossy()])
+    }
+
+    /// On the processor of the proxies, if it is one; otherwise on ours.
+    fn command(&self, proxy: bool) -> Command {
+        let Self { program, arguments } = self;
+        let mut command = if proxy {
+            let mut command = Command::new("taskset");
+            command.args(["--cpu-list", &PROXIES.to_string()]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs it to its end beside us.
+    pub(crate) async fn output(&self) -> anyhow::Result<String> {
+        let output = self.command(false).output().await.with_context(|| self.program.display().to_string())?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "{} {:?}: {text}{said}", self.program.display(), self.arguments);
+        // Some tell their version there.
+        Ok(if text.is_empty() { said.into_owned() } else { text })
+    }
+}
+
+/// A process that serves; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pid: u32,
+}
+
+impl Process {
+    pub(crate) fn start(invocation: &Invocation, proxy: bool, log: &Path) -> anyhow::Result<Self> {
+        let out = std::fs::File::create(log).with_context(|| log.display().to_string())?;
+        let mut command = invocation.command(proxy);
+        command.stderr(out.try_clone()?).stdout(out);
+        let child = command.spawn().with_context(|| invocation.program.display().to_string())?;
+        let pid = child.id().context("it ended at once")?;
+        Ok(Self { child, pid })
+    }
+
+    /// Waits until it accepts at `at`; `log` is where it tells why it does not.
+    pub(crate) async fn accepts(&mut self, at: SocketAddr, log: &Path) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while TcpStream::connect(at).await.is_err() {
+            let ended = self.child.try_wait()?;
+            if ended.is_some() || begun.elapsed() > PATIENCE {
+                anyhow::bail!("nobody listens on {at}: {}", std::fs::read_to_string(log)?);
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// The time that it spent on a processor so far, with its children.
+    pub(crate) fn processor(&self) -> anyhow::Result<Duration> {
+        self.all()?.into_iter().map(processor_of).sum()
+    }
+
+    /// Its memory in bytes, with its children; what is shared counts in parts.
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+        self.all()?.into_iter().map(memory_of).sum()
+    }
+
+    /// It, and all that it started.
+    fn all(&self) -> anyhow::Result<Vec<u32>> {
+        let mut all = vec![self.pid];
+        let mut at = 0;
+        while let Some(pid) = all.get(at).copied() {
+            for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("a proxy has ended")? {
+                let children = std::fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+                all.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+            }
+            at += 1;
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.child.kill().await?;
+        Ok(())
+    }
+}
+
+fn processor_of(pid: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("a proxy has ended")?;
+    // User and system time in clock ticks, counted from behind the name, which may have spaces.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap_or_default()).sum::<u64>();
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+fn memory_of(pid: u32) -> anyhow::Result<u64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("a proxy has ended")?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? << 10)
+}

@@ -1,0 +1,159 @@
+//! Rounds: each peer in turn, again and again, so that what changes with time changes for all.
+
+use crate::arguments::Mode;
+use crate::backend::MESSAGES;
+use crate::load::{Done, Idle, Latency, Load, Steady};
+use crate::peers::Peer;
+use crate::process::Process;
+use crate::report::{Measured, median};
+use crate::site::Site;
+use crate::tools::Tools;
+use crate::workloads::{Unit, Work, Workload};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// A peer at work.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) peer: Peer,
+    pub(crate) site: Site,
+    pub(crate) process: Process,
+    /// From its start until it accepted.
+    pub(crate) started: Duration,
+}
+
+/// How often and how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    rounds: u32,
+    lasting: Duration,
+    /// Not measured: connections to backends open, caches fill.
+    warm_up: Duration,
+    /// At a fixed rate.
+    steady: Option<Duration>,
+}
+
+/// Memory of connections that went is given back a moment later, and of those that came is there.
+const SETTLED: Duration = Duration::from_millis(1500);
+
+impl Pace {
+    pub(crate) fn of(mode: Mode, workload: &Workload) -> Self {
+        let routes = workload.key.starts_with("routes");
+        let (rounds, lasting, steady) = match mode {
+            Mode::Full if routes => (3, 2, None),
+            Mode::Full => (5, 3, Some(5)),
+            Mode::Quick => (3, 1, Some(2)),
+            Mode::Smoke => (1, 1, None),
+        };
+        let warm_up = Duration::from_secs(if mode == Mode::Smoke { 0 } else { 1 });
+        Self { rounds, lasting: Duration::from_secs(lasting), warm_up, steady: steady.map(Duration::from_secs) }
+    }
+}
+
+/// One workload by all peers.
+pub(crate) async fn measure(
+    workload: &Workload,
+    running: &[Running],
+    tools: &Tools,
+    pace: Pace,
+) -> anyhow::Result<Vec<Measured>> {
+    let mut all: Vec<Measured> = running.iter().map(|one| empty(workload, one)).collect();
+    match workload.work {
+        Work::Idle(idle) => {
+            for (one, measured) in running.iter().zip(&mut all) {
+                measured.figures.push(each_takes(&idle, one).await?);
+            }
+        }
+        Work::Load(load, steady) => {
+            if pace.warm_up > Duration::ZERO {
+                for one in running {
+                    load.run(tools, &one.site, pace.warm_up).await?;
+                }
+            }
+            for _ in 0..pace.rounds {
+                for (one, measured) in running.iter().zip(&mut all) {
+                    round(workload.unit, &load, one, tools, pace.lasting, measured).await?;
+                }
+            }
+            if let (Some(steady), Some(lasting)) = (steady, pace.steady) {
+                latencies(steady, running, tools, lasting, &mut all).await?;
+            }
+        }
+    }
+    for (one, measured) in running.iter().zip(&mut all) {
+        measured.memory = one.process.memory()? as f64 / f64::from(1 << 20);
+    }
+    Ok(all)
+}
+
+fn empty(workload: &Workload, one: &Running) -> Measured {
+    let figure = match workload.work {
+        Work::Load(..) => "µs of processor",
+        Work::Idle(_) => "KiB of memory",
+    };
+    Measured {
+        workload: workload.key.clone(),
+        title: workload.title.clone(),
+        figure: format!("{figure} a {}", workload.unit.name()),
+        peer: one.peer,
+        figures: Vec::new(),
+        rates: Vec::new(),
+        failed: 0,
+        latency: None,
+        memory: 0.0,
+        started: one.started.as_secs_f64() * 1e3,
+    }
+}
+
+async fn round(
+    unit: Unit,
+    load: &Load,
+    one: &Running,
+    tools: &Tools,
+    lasting: Duration,
+    measured: &mut Measured,
+) -> anyhow::Result<()> {
+    let before = one.process.processor()?;
+    let Done { count, failed, took } = load.run(tools, &one.site, lasting).await?;
+    let spent = one.process.processor()?.saturating_sub(before);
+    measured.failed += failed;
+    if count > 0 {
+        let each = match unit {
+            Unit::Message => MESSAGES as f64,
+            Unit::Request | Unit::Connection | Unit::Handshake | Unit::Call | Unit::Mebibyte => 1.0,
+        };
+        let count = count as f64 * each;
+        measured.figures.push(spent.as_secs_f64() * 1e6 / count);
+        measured.rates.push(count / took.as_secs_f64());
+    }
+    Ok(())
+}
+
+/// Half of what the slowest can do is what all have to do well.
+async fn latencies(
+    steady: Steady,
+    running: &[Running],
+    tools: &Tools,
+    lasting: Duration,
+    all: &mut [Measured],
+) -> anyhow::Result<()> {
+    let slowest = all.iter().map(|one| median(&one.rates)).fold(f64::INFINITY, f64::min);
+    let rate = if slowest.is_finite() { (slowest / 2.0) as u64 } else { return Ok(()) };
+    for (one, measured) in running.iter().zip(all) {
+        let latency: Latency = steady.run(tools, &one.site, rate.max(1), lasting).await?;
+        measured.failed += latency.failed;
+        measured.latency = Some(latency);
+    }
+    Ok(())
+}
+
+/// KiB of memory for each idle connection.
+async fn each_takes(idle: &Idle, one: &Running) -> anyhow::Result<f64> {
+    let before = one.process.memory()?;
+    let open = idle.open(&one.site).await?;
+    sleep(SETTLED).await;
+    let with = one.process.memory()?;
+    drop(open);
+    sleep(SETTLED).await;
+    Ok(with.saturating_sub(before) as f64 / 1024.0 / f64::from(idle.count))
+}

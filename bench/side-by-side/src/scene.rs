@@ -1,0 +1,56 @@
+//! What a proxy is asked to do. How it is told to is its own matter: [`crate::peers`].
+
+/// What a proxy is asked to do, at one port in the clear and at one with TLS (HTTP/1.1 and HTTP/2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scene {
+    /// Every request goes to one backend.
+    Plain,
+    /// The same, and each request leaves a line in a log.
+    Logged,
+    /// Many routes to one backend; no other request is answered.
+    Routes(Routes),
+    /// gRPC to one backend, HTTP/2 in the clear both ways.
+    Grpc,
+    /// Connections to one backend, unread: at the port in the clear all of them, at the one with TLS those that ask for the
+    /// name of our certificate, which the backend shows.
+    Passed,
+    /// As plain, and something is done to each request.
+    Filtered(Filtered),
+}
+
+/// What is done to each request. These are for what they cost Lychgate; others have their own words for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Filtered {
+    /// Two headers are set, one is added and one removed, both ways.
+    Headers,
+    /// The host and the beginning of the path become others.
+    Rewrite,
+    /// Answers tell scripts of other origins what they may.
+    Cors,
+    /// A client goes to the endpoint where it was before.
+    Session,
+    /// The whole takes a second at most, and what fails is tried again; nothing fails.
+    Retry,
+    /// A copy goes to the same backend.
+    Mirror,
+}
+
+/// So many routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Routes {
+    pub(crate) by: By,
+    pub(crate) count: u32,
+}
+
+/// What tells routes apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum By {
+    /// Route 7 has all below `/r7`.
+    Path,
+    /// Route 7 is the host `h7.example.com`.
+    Host,
+    /// Route 7 wants `x-route: r7`.
+    Header,
+    /// Route 7 wants a path like `/r7/[0-9]+`.
+    Regex,
+}

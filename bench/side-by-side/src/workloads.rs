@@ -1,0 +1,80 @@
+//! What is measured, by family.
+
+mod bodies;
+mod connections;
+mod filters;
+mod grpc;
+mod idle;
+mod passed;
+mod requests;
+mod routes;
+
+use crate::arguments::Mode;
+use crate::load::{Idle, Load, Steady};
+use crate::scene::Scene;
+
+/// One row of the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    /// What it is called by programs: `h1-tls`.
+    pub(crate) key: String,
+    /// What it is called by people.
+    pub(crate) title: String,
+    pub(crate) unit: Unit,
+    pub(crate) scene: Scene,
+    pub(crate) work: Work,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    /// Processor time for each of what is done, and how long answers take at a fixed rate.
+    Load(Load, Option<Steady>),
+    /// Memory for each connection.
+    Idle(Idle),
+}
+
+/// What one of what is done is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Request,
+    Connection,
+    Handshake,
+    Call,
+    Mebibyte,
+    Message,
+}
+
+impl Unit {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Connection => "connection",
+            Self::Handshake => "handshake",
+            Self::Call => "call",
+            Self::Mebibyte => "MiB",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// All of them, those of one scene together: its proxies are started once.
+pub(crate) fn all(mode: Mode) -> Vec<Workload> {
+    let families = [
+        requests::all(),
+        bodies::all(),
+        connections::all(),
+        idle::all(mode),
+        requests::logged(),
+        grpc::all(),
+        passed::all(),
+        filters::all(),
+        routes::all(mode),
+    ];
+    families.concat()
+}
+
+/// A workload of the scene that most have.
+fn plain(key: &str, title: &str, unit: Unit, load: Load, steady: Option<Steady>) -> Workload {
+    let work = Work::Load(load, steady);
+    Workload { key: key.to_owned(), title: title.to_owned(), unit, scene: Scene::Plain, work }
+}
