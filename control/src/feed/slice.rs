@@ -4,7 +4,7 @@
 //! A slice whose parts are all the same values as before is the same value again, so that a change costs only those whom
 //! it concerns.
 
-use lychgate_ir::filter::Mirror;
+use lychgate_ir::filter::{ExternalAuth, ListenerFilter, Mirror};
 use lychgate_ir::{
     Attachment, Backend, BackendId, BackendTls, CertificateId, ClientIdentity, Endpoints, Filter, Forward, GatewayId,
     Listener, Route, RouteId, Snapshot, StreamBackend, StreamRoute, Target, WeightedBackend,
@@ -65,6 +65,11 @@ impl<G: Ord + Clone> Slicer<G> {
             }
         }
         let mut used: BTreeMap<G, BTreeSet<BackendId>> = BTreeMap::new();
+        for (group, slice) in &cut {
+            let asked = slice.listeners.values().flat_map(|listener| &listener.filters);
+            let services = asked.filter_map(|ListenerFilter::ExternalAuth(auth)| target(&auth.target));
+            used.entry(group.clone()).or_default().extend(services);
+        }
         self.routes = attach(&snapshot.routes, &self.routes, groups, &mut used, |group, id, route| {
             let old = self.slices.get(group).and_then(|slice| slice.snapshot.routes.get(id));
             if let Some(slice) = cut.get_mut(group) {
@@ -150,6 +155,7 @@ fn certificates(slice: &Snapshot) -> BTreeSet<CertificateId> {
             upstream_identity,
             trusted_hops: _,
             proxy_protocol_from: _,
+            filters: _,
         } = &**listener;
         all.extend(tls.iter().flat_map(|tls| tls.certificates.iter().cloned()));
         all.extend(upstream_identity.clone());
@@ -182,11 +188,11 @@ impl Attached for Route {
     fn backends(&self) -> BTreeSet<BackendId> {
         let mut all = BTreeSet::new();
         for rule in &self.rules {
-            mirrored(&rule.filters, &mut all);
+            of_filters(&rule.filters, &mut all);
             let Ok(Forward { backends, timeouts: _, retry: _, persistence: _ }) = &rule.forward else { continue };
             for WeightedBackend { weight: _, target: to, filters } in backends {
                 all.extend(target(to));
-                mirrored(filters, &mut all);
+                of_filters(filters, &mut all);
             }
         }
         all
@@ -215,10 +221,11 @@ fn target(to: &Target) -> Option<BackendId> {
     }
 }
 
-fn mirrored(filters: &[Filter], all: &mut BTreeSet<BackendId>) {
+fn of_filters(filters: &[Filter], all: &mut BTreeSet<BackendId>) {
     for filter in filters {
         match filter {
             Filter::Mirror(Mirror { target: to, share: _ }) => all.extend(target(to)),
+            Filter::ExternalAuth(ExternalAuth { target: to, protocol: _, body: _ }) => all.extend(target(to)),
             Filter::RequestHeaders(_)
             | Filter::ResponseHeaders(_)
             | Filter::Redirect(_)

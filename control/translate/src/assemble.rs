@@ -7,7 +7,7 @@ use crate::listener::{conflict, merge, overlap};
 use crate::memo::Memo;
 use crate::policy::backend_tls::TlsPolicies;
 use crate::route::parents::Parents;
-use crate::route::usage::Usage;
+use crate::route::usage::{Asked, Usage};
 use crate::route::{self, Routes, Unchanged};
 use crate::status::{ObjectStatus, Statuses};
 use crate::world::World;
@@ -47,18 +47,20 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     let before = previous.map(|previous| &*previous.memo);
     let old = previous.map(|previous| &*previous.snapshot);
     let world = World::new(objects, options, before);
-    let (mut plans, unclaimed) = gateway::plan(&world);
+    let policies = TlsPolicies::new(&world);
+    let (mut plans, unclaimed) = gateway::plan(&world, &policies);
     conflict::mark(&mut plans, options.standalone);
     overlap::mark(&mut plans, options.standalone);
 
     let parents = Parents::new(&plans, before.map(|before| &*before.parents));
-    let policies = TlsPolicies::new(&world);
     let unchanged = unchanged(objects, &parents, before);
     let old_routes = before.map(|before| &*before.routes);
     let Routes { memory: routes, same_usage } = route::all(&world, &policies, &parents, unchanged, old_routes);
+    let asked = Asked::of(&plans);
+    let same_usage = same_usage && before.is_some_and(|before| before.usage.asked == asked);
     let usage = match before.filter(|_| same_usage) {
         Some(before) => before.usage.clone(),
-        None => Arc::new(Usage::of(&routes)),
+        None => Arc::new(Usage::of(&routes, asked)),
     };
     let backends = match before.zip(old).filter(|(before, _)| same_usage && same_backends(&before.objects, objects)) {
         Some((_, old)) => old.backends.clone(),

@@ -1,7 +1,9 @@
 //! Filters of routes: one file a filter, and what holds for all of them together.
 
 mod cors;
+mod external_auth;
 mod header_modifier;
+pub(crate) mod listener;
 mod mirror;
 mod redirect;
 mod rewrite;
@@ -77,11 +79,12 @@ pub(crate) fn answers(filters: &[Filter]) -> bool {
         | Filter::ResponseHeaders(_)
         | Filter::Rewrite(_)
         | Filter::Mirror(_)
-        | Filter::Cors(_) => false,
+        | Filter::Cors(_)
+        | Filter::ExternalAuth(_) => false,
     })
 }
 
-/// Mirrors may be repeated, all else may not; a redirect leaves nothing to rewrite.
+/// Mirrors and questions to services may be repeated, all else may not; a redirect leaves nothing to rewrite.
 fn combination(earlier: &[HttpRouteFilter], filter: &HttpRouteFilter) -> Option<Bad> {
     use HttpRouteFilterType::{
         Cors, ExtensionRef, ExternalAuth, Other, RequestHeaderModifier, RequestMirror, RequestRedirect,
@@ -138,7 +141,14 @@ fn one(
             rewrite::read(around, url_rewrite.as_ref().ok_or_else(absent)?).map(Filter::Rewrite)
         }
         HttpRouteFilterType::Cors => cors::read(cors.as_ref().ok_or_else(absent)?).map(Filter::Cors),
-        HttpRouteFilterType::ExternalAuth => Err(unsupported::external_auth(external_auth.as_ref())),
+        HttpRouteFilterType::ExternalAuth => {
+            let auth = external_auth.as_ref().ok_or_else(absent)?;
+            if around.of_backend {
+                return Err(Bad::value("ExternalAuth is for rules and listeners; move it to the rule"));
+            }
+            external_auth::read(around.resolver, auth, &format!("{path}.externalAuth"), findings)
+                .map(Filter::ExternalAuth)
+        }
         HttpRouteFilterType::ExtensionRef => Err(unsupported::extension(extension_ref.as_ref())),
         HttpRouteFilterType::Other(kind) => Err(unsupported::unknown(kind)),
     }

@@ -11,6 +11,7 @@ use crate::gateway_class::{self, Claim};
 use crate::listener::merge::SetPlan;
 use crate::listener::{ListenerPlan, merge};
 use crate::names::{name_of, seniority};
+use crate::policy::backend_tls::TlsPolicies;
 use crate::status::condition::Problem;
 use crate::status::reason;
 use crate::world::World;
@@ -58,16 +59,16 @@ pub(crate) enum Host<'a> {
 pub(crate) type Unclaimed<'a> = (&'a ObjectKey, &'a Gateway, Problem);
 
 /// All Gateways that are ours, the senior first; and what is said to those that nobody claims.
-pub(crate) fn plan<'a>(world: &World<'a>) -> (Vec<GatewayPlan<'a>>, Vec<Unclaimed<'a>>) {
+pub(crate) fn plan<'a>(world: &World<'a>, policies: &TlsPolicies<'a>) -> (Vec<GatewayPlan<'a>>, Vec<Unclaimed<'a>>) {
     let mut plans = Vec::new();
     let mut unclaimed = Vec::new();
     for (key, object) in world.objects.gateways() {
         let class = &object.spec.gateway_class_name;
         match gateway_class::claim(world.objects, world.options, class) {
-            Claim::Ours => plans.push(one(world, key, object, None)),
+            Claim::Ours => plans.push(one(world, policies, key, object, None)),
             Claim::Broken(Problem { reason: _, message }) => {
                 let message = format!("GatewayClass {class} is not accepted: {message}");
-                plans.push(one(world, key, object, Some(Problem::new(reason::INVALID_PARAMETERS, message))));
+                plans.push(one(world, policies, key, object, Some(Problem::new(reason::INVALID_PARAMETERS, message))));
             }
             // Another controller may own a class that we do not see, unless there is no cluster at all.
             Claim::Unknown if world.options.standalone => {
@@ -78,11 +79,17 @@ pub(crate) fn plan<'a>(world: &World<'a>) -> (Vec<GatewayPlan<'a>>, Vec<Unclaime
         }
     }
     plans.sort_by(|a, b| seniority(&a.object.metadata).cmp(&seniority(&b.object.metadata)));
-    merge::adopt(world, &mut plans);
+    merge::adopt(world, policies, &mut plans);
     (plans, unclaimed)
 }
 
-fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: Option<Problem>) -> GatewayPlan<'a> {
+fn one<'a>(
+    world: &World<'a>,
+    policies: &TlsPolicies<'a>,
+    key: &'a ObjectKey,
+    object: &'a Gateway,
+    broken: Option<Problem>,
+) -> GatewayPlan<'a> {
     let addresses = addresses::read(object, world.options.standalone);
     let (settings, settings_problem) = match settings::read(object) {
         Ok(settings) => (settings, None),
@@ -104,7 +111,7 @@ fn one<'a>(world: &World<'a>, key: &'a ObjectKey, object: &'a Gateway, broken: O
         listeners: Vec::new(),
         sets: Vec::new(),
     };
-    plan.listeners = merge::own(world, &plan);
+    plan.listeners = merge::own(world, policies, &plan);
     plan
 }
 

@@ -12,15 +12,22 @@ pub(crate) mod overlap;
 pub(crate) mod status;
 mod tls;
 
+use crate::backend::resolve::Resolver;
+use crate::filter;
 use crate::gateway::GatewayPlan;
 use crate::names::{DOMAIN, PROXY_PROTOCOL_FROM};
+use crate::policy::backend_tls::TlsPolicies;
 use crate::reference_grant::Referrer;
 use crate::status::condition::Problem;
 use crate::status::reason;
 use crate::world::World;
 use allowed_routes::AllowedNamespaces;
-use lychgate_api::gateway::{Listener, ProtocolType, RouteGroupKind};
-use lychgate_ir::{HostPattern, ListenerId, Protocol, RouteKind, Transport};
+use lychgate_api::Kind;
+use lychgate_api::gateway::{Listener, ListenerFilters, ProtocolType, RouteGroupKind};
+use lychgate_ir::{
+    BackendId, BackendKind, HostPattern, ListenerFilter, ListenerId, ListenerOwner, ObjectName, Protocol, RouteKind,
+    Transport,
+};
 use tls::Terminate;
 
 /// A listener as it is written, what of it can be done, and what cannot.
@@ -38,6 +45,12 @@ pub(crate) struct ListenerPlan<'a> {
     pub(crate) namespaces: AllowedNamespaces,
     /// How TLS is ended, if it is.
     pub(crate) tls: Option<Terminate>,
+    /// What requests pass before they are routed.
+    pub(crate) filters: Vec<ListenerFilter>,
+    /// Backends that the filters ask.
+    pub(crate) targets: Vec<BackendId>,
+    /// Objects that the filters refer to and may refer to, usable or not.
+    pub(crate) objects: Vec<(BackendKind, ObjectName)>,
     /// Why it is not accepted, if so. A conflict is told apart.
     pub(crate) refused: Option<Problem>,
     /// A reference leads nowhere.
@@ -54,6 +67,7 @@ impl<'a> ListenerPlan<'a> {
     /// Reads a listener of a Gateway or ListenerSet. References are followed in the name of `from`.
     pub(crate) fn read(
         world: &World<'a>,
+        policies: &TlsPolicies<'a>,
         gateway: &GatewayPlan<'a>,
         id: ListenerId,
         spec: &'a Listener,
@@ -84,15 +98,14 @@ impl<'a> ListenerPlan<'a> {
             refuse(Some(Problem::new(reason::UNSUPPORTED_VALUE, format!("hostname: {error}"))));
             HostPattern::Any
         });
-        // A filter that is passed over might have kept someone out.
-        if filters.as_ref().is_some_and(|filters| !filters.requests.is_empty()) {
-            let message =
-                "filters of listeners are not supported by this version; remove them, or use filters of routes";
-            refuse(Some(Problem::new(reason::UNSUPPORTED_VALUE, message)));
-        }
+        let mut resolver = Resolver::of_listener(world, policies, owner_kind(&id.owner), from.namespace);
+        let read = filters_of(&mut resolver, spoken, filters.as_ref());
+        let filter::listener::Read { filters, refused: bad_filter, unresolved: filters_unresolved, notes: of_filters } =
+            read;
+        refuse(bad_filter);
         let namespaces = AllowedNamespaces::read(&allowed_routes.namespaces, from.namespace);
         refuse(namespaces.as_ref().err().cloned());
-        let mut notes = Vec::new();
+        let mut notes = of_filters;
         if spoken == Some(Protocol::Udp) && !gateway.settings.proxy_protocol_from.is_empty() {
             notes.push(format!("annotation {PROXY_PROTOCOL_FROM} of {} has no effect for datagrams", gateway.id));
         }
@@ -106,7 +119,7 @@ impl<'a> ListenerPlan<'a> {
             }
         };
         let kinds = allowed_routes::kinds(spoken, tls.is_some(), &allowed_routes.kinds);
-        let unresolved = kinds.problem.or(tls_unresolved);
+        let unresolved = kinds.problem.or(tls_unresolved).or(filters_unresolved);
         Self {
             id,
             spec,
@@ -116,6 +129,9 @@ impl<'a> ListenerPlan<'a> {
             kinds: kinds.kinds,
             namespaces: namespaces.unwrap_or(AllowedNamespaces::None),
             tls,
+            filters,
+            targets: resolver.targets,
+            objects: resolver.objects,
             refused,
             unresolved,
             conflict: None,
@@ -166,7 +182,31 @@ impl<'a> ListenerPlan<'a> {
                 Transport::Tcp => gateway.settings.proxy_protocol_from.clone(),
                 Transport::Udp => Vec::new(),
             },
+            filters: self.filters.clone(),
         })
+    }
+}
+
+fn owner_kind(owner: &ListenerOwner) -> Kind {
+    match owner {
+        ListenerOwner::Gateway => Kind::Gateway,
+        ListenerOwner::ListenerSet(_) => Kind::ListenerSet,
+    }
+}
+
+fn filters_of(
+    resolver: &mut Resolver<'_, '_>,
+    protocol: Option<Protocol>,
+    filters: Option<&ListenerFilters>,
+) -> filter::listener::Read {
+    match (protocol, filters) {
+        (_, None) => filter::listener::Read::default(),
+        (Some(Protocol::Http | Protocol::Https), Some(filters)) => filter::listener::read(resolver, filters),
+        // Admission lets nobody write them there.
+        (None | Some(Protocol::Tls | Protocol::Tcp | Protocol::Udp), Some(_)) => filter::listener::Read {
+            refused: Some(Problem::new(reason::INVALID_LISTENER_FILTER, "filters: only for protocol HTTP or HTTPS")),
+            ..filter::listener::Read::default()
+        },
     }
 }
 

@@ -231,3 +231,42 @@ fn a_rival_costs_those_whom_it_meets() {
     let status = reference(Kind::HttpRoute, "one");
     assert!(Arc::ptr_eq(after.statuses.get(&status).unwrap(), later.statuses.get(&status).unwrap()));
 }
+
+/// Listeners are read each time, but what they ask has to come and go with them.
+#[test]
+fn services_of_listeners_come_and_go_with_their_filters() {
+    let asking = |service: Option<&str>| {
+        let filters = service.map(|name| {
+            json!({"requests": [{"type": "ExternalAuth", "externalAuth": {
+                "protocol": "HTTP", "http": {}, "backendRef": {"name": name, "port": 80},
+            }}]})
+        });
+        let listener = json!({"name": "http-80", "port": 80, "protocol": "HTTP", "filters": filters});
+        object(
+            Kind::Gateway,
+            json!({
+                "metadata": {"name": "edge", "namespace": "shop"},
+                "spec": {"gatewayClassName": "lychgate", "listeners": [listener]},
+            }),
+        )
+    };
+    let objects: Objects = [asking(None), service("one", None), service("two", None), route("r", "one", "a.example")]
+        .into_iter()
+        .collect();
+    let options = Options { standalone: true, ..Options::default() };
+    let has = |translation: &Translation, name: &str| {
+        translation.snapshot.backends.keys().any(|id| &*id.name.name == name) && {
+            let id = translation.snapshot.backends.keys().find(|id| &*id.name.name == name).unwrap();
+            translation.endpoints.contains_key(id)
+        }
+    };
+    let mut before = translate(&objects, &options, None);
+    assert!(!has(&before, "two"));
+    for (service, there) in [(Some("two"), true), (Some("two"), true), (None, false), (Some("gone"), false)] {
+        let objects = objects.clone().insert(asking(service));
+        let next = translate(&objects, &options, Some(&before));
+        assert_eq!(has(&next, "two"), there, "{service:?}");
+        assert!(next == translate(&objects, &options, None), "{service:?}: depends on what came before");
+        before = next;
+    }
+}

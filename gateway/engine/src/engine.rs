@@ -68,7 +68,7 @@ impl Engine {
             ..ServerConf::default()
         };
         let gateway = Gateway::new(live.clone(), limits.clone(), observe.clone());
-        let waiting = gateway.waiting();
+        let (waiting, questions) = (gateway.waiting(), gateway.questions());
         let mut proxy = HttpProxy::new(gateway, Arc::new(conf));
         let mut options = HttpServerOptions::default();
         options.h2c = true;
@@ -83,6 +83,7 @@ impl Engine {
             if let Some(proxy) = of.upgrade() {
                 proxy.close_idle_upstream(key);
             }
+            questions.close_idle(key);
         });
         let refusing = ServerConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()?

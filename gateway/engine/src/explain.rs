@@ -8,7 +8,7 @@ use crate::path;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use crate::upstream::Pools;
 use http::{HeaderMap, Method};
-use lychgate_ir::{ListenerId, RouteId, Rule, Snapshot};
+use lychgate_ir::{ListenerFilter, ListenerId, RouteId, Rule, Snapshot};
 use lychgate_router::{Explanation, RequestLine, Selected, SelectionExplanation, normalize_host};
 use lychgate_telemetry::{Metrics, MetricsError, MetricsLimits};
 use serde::Serialize;
@@ -49,6 +49,8 @@ pub struct Answer {
     pub sockets: Vec<Bind>,
     /// Which listener takes it, and why not the others.
     pub listener: Option<SelectionExplanation>,
+    /// What the listener does before a rule is chosen; a service that is asked there may change what the rules see.
+    pub listener_filters: Vec<ListenerFilter>,
     /// Which rule answers, and why not the others.
     pub routing: Option<Explanation>,
     /// The rule that answers, with its filters and backends.
@@ -78,12 +80,12 @@ impl Explainer {
             |bind: &&Bind| bind.port == *port && self.0.ports.get(bind).is_some_and(|port| port.speaks == speaks);
         let socket = sockets.iter().find(fits).copied();
         let Some(port) = socket.and_then(|socket| self.0.ports.get(&socket)) else {
-            return Answer { socket, sockets, listener: None, routing: None, rule: None, refused: None };
+            return Answer::nobody(socket, sockets, None);
         };
         let path = match path::normalize(path) {
             Ok(path) => path,
             Err(path::Ambiguous(why)) => {
-                return Answer { socket, sockets, listener: None, routing: None, rule: None, refused: Some(why) };
+                return Answer::nobody(socket, sockets, Some(why));
             }
         };
         let host = normalize_host(authority);
@@ -98,7 +100,8 @@ impl Explainer {
         let rule = taken.zip(winner).and_then(|((_, state), winner)| {
             state.routes.rules().find(|(rule, _)| rule.id == *winner).map(|(rule, _)| rule.clone())
         });
-        Answer { socket, sockets, listener: Some(listener), routing, rule, refused: None }
+        let listener_filters = taken.map(|(_, state)| state.spec.filters.clone()).unwrap_or_default();
+        Answer { socket, sockets, listener: Some(listener), listener_filters, routing, rule, refused: None }
     }
 
     /// What a rule asks for and does, in sentences; `None` if no listener takes the route, or it has no such rule.
@@ -131,9 +134,16 @@ impl Explainer {
     }
 }
 
+impl Answer {
+    /// No listener is asked.
+    fn nobody(socket: Option<Bind>, sockets: Vec<Bind>, refused: Option<&'static str>) -> Self {
+        Self { socket, sockets, listener: None, listener_filters: Vec::new(), routing: None, rule: None, refused }
+    }
+}
+
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { socket, sockets, listener, routing, rule, refused } = self;
+        let Self { socket, sockets, listener, listener_filters, routing, rule, refused } = self;
         match socket {
             Some(socket) => writeln!(f, "Socket {socket}.")?,
             None => {
@@ -151,6 +161,9 @@ impl fmt::Display for Answer {
         }
         if let Some(listener) = listener {
             writeln!(f, "{}", listener.to_string().trim_end())?;
+        }
+        for ListenerFilter::ExternalAuth(auth) in listener_filters {
+            writeln!(f, "Filter of the listener: {}.", filter::authorization(auth))?;
         }
         if let Some(routing) = routing {
             writeln!(f, "{}", routing.to_string().trim_end())?;

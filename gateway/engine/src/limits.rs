@@ -54,6 +54,12 @@ pub struct Limits {
     pub mirror_backlog: usize,
     /// The same over all copies. Default: 64 MiB.
     pub mirrors_backlog: usize,
+    /// A whole question to an authorization service, from picking an endpoint to the end of the answer, all tries included.
+    /// Default: 5 s.
+    pub auth: Duration,
+    /// Bytes of bodies that are kept to be shown to authorization services, over all requests; those for which there is no
+    /// room are refused. Default: 64 MiB.
+    pub auth_bodies: usize,
     /// Bytes of responses that clients have not taken yet, over all of them. Once as much waits, no response is read
     /// further than one small piece ahead of its client, who has to take it within a second. Default: 64 MiB.
     pub responses_backlog: usize,
@@ -89,6 +95,8 @@ impl Default for Limits {
             mirrors: 1024,
             mirror_backlog: 2 << 20,
             mirrors_backlog: 64 << 20,
+            auth: Duration::from_secs(5),
+            auth_bodies: 64 << 20,
             responses_backlog: 64 << 20,
             max_backoff: Duration::from_secs(10),
             idle_upstream: 1024,

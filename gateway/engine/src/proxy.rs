@@ -3,10 +3,12 @@
 
 mod admission;
 mod attempt;
+mod authorize;
 mod backlog;
 mod context;
 mod fault;
 mod forwarded;
+mod frame;
 mod head;
 mod mirror;
 mod observe;
@@ -23,6 +25,7 @@ use crate::live::Live;
 use crate::observe::Observe;
 use crate::runtime::Runtime;
 use async_trait::async_trait;
+use authorize::Authorizer;
 use backlog::Backlog;
 use bytes::Bytes;
 use context::RequestContext;
@@ -32,6 +35,7 @@ use http::header::TRANSFER_ENCODING;
 use http::{HeaderMap, StatusCode, Version};
 use lychgate_telemetry::Direction;
 use mirror::Mirrors;
+use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_error::{Error, Result};
@@ -46,13 +50,20 @@ pub(crate) struct Gateway {
     pub(crate) limits: Limits,
     observe: Arc<Observe>,
     mirrors: Mirrors,
+    authorizer: Authorizer,
     backlog: Backlog,
 }
 
 impl Gateway {
     pub(crate) fn new(live: Arc<Live<Runtime>>, limits: Limits, observe: Arc<Observe>) -> Self {
         let (mirrors, backlog) = (Mirrors::new(&limits), Backlog::new(limits.responses_backlog, limits.client_idle));
-        Self { live, limits, observe, mirrors, backlog }
+        let authorizer = Authorizer::new(&limits);
+        Self { live, limits, observe, mirrors, authorizer, backlog }
+    }
+
+    /// Where connections to authorization services wait.
+    pub(crate) fn questions(&self) -> Arc<Connector> {
+        self.authorizer.connector()
     }
 
     /// What waits of all responses.
@@ -88,16 +99,20 @@ impl ProxyHttp for Gateway {
         // RFC 9110 section 15.2.
         let is_old = session.req_header().version < Version::HTTP_11;
         session.as_downstream_mut().set_ignore_info_resp(is_old);
-        match self.admit(session, ctx) {
+        match self.admit(session, ctx).await {
             Ok(admission::Admitted::Forward) => {
                 ctx.watch(session);
-                let is_sent = session.is_body_empty();
+                let is_sent = ctx.kept.is_some() || session.is_body_empty();
                 self.await_client(session, ctx, is_sent);
                 self.mirrors.start(session, ctx);
                 Ok(false)
             }
             Ok(admission::Admitted::Reply(reply)) => {
                 fault::reply(session, ctx, reply).await?;
+                Ok(true)
+            }
+            Ok(admission::Admitted::Denied(service, denial)) => {
+                fault::deny(session, ctx, &service, denial).await?;
                 Ok(true)
             }
             Err(fault) => {

@@ -8,7 +8,7 @@ mod weighted;
 pub(crate) use compile::Compiler;
 pub use listener::Speaks;
 pub(crate) use listener::{ListenerState, ListenerTlsState, Port};
-pub(crate) use rule::{Destination, ForwardState, MirrorState, RuleState};
+pub(crate) use rule::{AuthState, Destination, ForwardState, MirrorState, RuleState};
 pub(crate) use weighted::Weighted;
 
 use crate::upstream::BackendCell;

@@ -3,20 +3,22 @@
 mod order;
 
 use crate::cors::{self, Cors};
+use crate::external_auth::ResponseEdits;
 use crate::header_modifier::HeaderEdits;
 use crate::mirror;
 use crate::redirect::Redirect;
 use crate::refused::cannot_be_combined;
 use crate::rewrite::Rewrite;
 use crate::{RequestView, ResponseHead, Verdict};
-use lychgate_ir::Refusal;
-use lychgate_ir::filter::{Filter, Mirror};
+use lychgate_ir::filter::{ExternalAuth, Filter, Mirror};
+use lychgate_ir::{Refusal, Target};
 
 /// The filters of a rule or of one of its backends: immutable, shared by all its requests.
 ///
 /// For each request: [`Chain::request`] once, with a fresh [`ChainState`], then [`Chain::response`] with the same state
 /// on whatever the client is about to get: the backend's response, a [`Reply`](crate::Reply), an error page. (Scripts
-/// must be allowed to read an error, too.) A backend has a chain and a state of its own, for every attempt; its
+/// must be allowed to read an error, too.) Where somebody has to be asked, [`Chain::request`] stops, and is called again with
+/// the same state once the answer is there. A backend has a chain and a state of its own, for every attempt; its
 /// response passes the backend's chain first.
 #[derive(Debug)]
 pub struct Chain {
@@ -33,6 +35,20 @@ pub struct Chain {
 #[derive(Clone, Debug, Default)]
 pub struct ChainState {
     cors: cors::Outcome,
+    /// How far a request has come.
+    next: usize,
+    /// What the services that were asked change in the response, by the place of their filter.
+    given: Vec<(usize, ResponseEdits)>,
+}
+
+impl ChainState {
+    /// The service of this filter lets the request pass: [`Chain::request`] may go on. What it changes in the response waits
+    /// here.
+    pub fn granted(&mut self, nth: usize, edits: ResponseEdits) {
+        if !edits.is_empty() {
+            self.given.push((nth, edits));
+        }
+    }
 }
 
 /// A compiled filter.
@@ -40,6 +56,8 @@ pub struct ChainState {
 enum Step {
     Refuse(Refusal),
     Cors(Box<Cors>),
+    /// The place of the filter among those of its kind.
+    Authorize(usize),
     ResponseHeaders(HeaderEdits),
     Redirect(Box<Redirect>),
     RequestHeaders(HeaderEdits),
@@ -52,6 +70,7 @@ impl Chain {
     pub fn compile(filters: &[Filter]) -> Self {
         let mut steps = Vec::with_capacity(filters.len());
         let mut mirrors = Vec::new();
+        let mut asked = 0..;
         for filter in filters {
             let step = match filter {
                 Filter::RequestHeaders(modifier) => HeaderEdits::for_requests(modifier).map(Step::RequestHeaders),
@@ -59,6 +78,13 @@ impl Chain {
                 Filter::Redirect(redirect) => Redirect::compile(redirect).map(|step| Step::Redirect(step.into())),
                 Filter::Rewrite(rewrite) => Rewrite::compile(rewrite).map(|step| Step::Rewrite(step.into())),
                 Filter::Cors(cors) => Cors::compile(cors).map(|step| Step::Cors(step.into())),
+                Filter::ExternalAuth(ExternalAuth { target, protocol: _, body: _ }) => {
+                    let nth = asked.next().unwrap_or_default();
+                    match target {
+                        Target::Backend(_) => Ok(Step::Authorize(nth)),
+                        Target::Broken(refusal) => Err(refusal.clone()),
+                    }
+                }
                 Filter::Broken(refusal) => Err(refusal.clone()),
                 Filter::Mirror(mirror) => {
                     mirrors.extend(mirror::is_live(mirror).then(|| mirror.clone()));
@@ -74,12 +100,14 @@ impl Chain {
         Self { steps, on_request, on_response, mirrors: mirrors.into() }
     }
 
-    /// Runs the filters on a request, until one answers.
+    /// Runs the filters on a request, until one answers or somebody has to be asked. Goes on from there if it is called again.
     pub fn request(&self, view: &mut RequestView<'_>, state: &mut ChainState) -> Verdict {
-        for step in self.on_request.iter().filter_map(|&at| self.steps.get(at)) {
+        while let Some(step) = self.on_request.get(state.next).and_then(|&at| self.steps.get(at)) {
+            state.next += 1;
             let verdict = match step {
                 Step::Refuse(refusal) => Verdict::Refuse(refusal.clone()),
                 Step::Cors(cors) => cors.request(view.head, &mut state.cors),
+                Step::Authorize(nth) => Verdict::Ask(*nth),
                 Step::Redirect(redirect) => redirect.request(view),
                 Step::Rewrite(rewrite) => rewrite.request(view),
                 Step::RequestHeaders(edits) => {
@@ -90,7 +118,7 @@ impl Chain {
             };
             match verdict {
                 Verdict::Continue => {}
-                Verdict::Reply(_) | Verdict::Refuse(_) => return verdict,
+                Verdict::Reply(_) | Verdict::Refuse(_) | Verdict::Ask(_) => return verdict,
             }
         }
         Verdict::Continue
@@ -105,6 +133,9 @@ impl Chain {
         for step in self.on_response.iter().filter_map(|&at| self.steps.get(at)) {
             match step {
                 Step::ResponseHeaders(edits) => edits.response(head),
+                Step::Authorize(nth) => {
+                    state.given.iter().filter(|(of, _)| of == nth).for_each(|(_, edits)| edits.apply(head));
+                }
                 Step::Cors(cors) => cors.response(head, &state.cors),
                 Step::Refuse(_) | Step::Redirect(_) | Step::RequestHeaders(_) | Step::Rewrite(_) => {}
             }
@@ -131,7 +162,7 @@ impl Chain {
     /// (A rewrite may answer, too, but only a request whose new path would be too long.)
     pub fn may_reply(&self) -> bool {
         self.steps.iter().any(|step| match step {
-            Step::Refuse(_) | Step::Cors(_) | Step::Redirect(_) => true,
+            Step::Refuse(_) | Step::Cors(_) | Step::Authorize(_) | Step::Redirect(_) => true,
             Step::ResponseHeaders(_) | Step::RequestHeaders(_) | Step::Rewrite(_) => false,
         })
     }
@@ -141,6 +172,7 @@ impl Chain {
         self.steps.iter().find_map(|step| match step {
             Step::Refuse(refusal) => Some(refusal),
             Step::Cors(_)
+            | Step::Authorize(_)
             | Step::ResponseHeaders(_)
             | Step::Redirect(_)
             | Step::RequestHeaders(_)

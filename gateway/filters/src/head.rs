@@ -19,6 +19,8 @@ pub trait RequestHead {
     /// Replaces the path and keeps the query. The path starts with `/` and is percent-encoded.
     fn set_path(&mut self, path: &str) -> Result<(), TooLong>;
 
+    /// Replaces the query and keeps the path. The query is percent-encoded.
+    fn set_query(&mut self, query: Option<&str>) -> Result<(), TooLong>;
     /// The authority as the client sent it, with its port: the target's own or `:authority`, else `Host`
     /// (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1).
     fn host(&self) -> Option<&str>;

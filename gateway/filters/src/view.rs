@@ -63,6 +63,9 @@ pub enum Verdict {
     Reply(Reply),
     /// The config cannot serve it.
     Refuse(Refusal),
+    /// An authorization service has to be asked first, that of the filter with this place among those of its kind. If it
+    /// lets the request pass, the chain goes on where it has stopped ([`ChainState::granted`](crate::ChainState::granted)).
+    Ask(usize),
 }
 
 /// An answer without a body; whoever sends it adds `Content-Length: 0` where the status calls for one.

@@ -31,7 +31,7 @@ pub use backend::{
     UpstreamTls,
 };
 pub use endpoint::{Endpoint, EndpointAddress, EndpointSet, Endpoints};
-pub use filter::Filter;
+pub use filter::{Filter, ListenerFilter};
 pub use host::{HostPattern, HostPatternError};
 pub use id::{
     BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, NotAName, ObjectName, RouteId,

@@ -1,5 +1,6 @@
 //! Listeners: where connections come in, and how TLS is ended there.
 
+use crate::filter::ListenerFilter;
 use crate::{CertificateId, HostPattern, ListenerId, Redacted, Refusal};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct Listener {
     /// listeners of a socket. Nobody else's header is believed. Means nothing for UDP.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxy_protocol_from: Vec<IpNet>,
+    /// What each request passes before it is routed, in this order; only for HTTP and HTTPS.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<ListenerFilter>,
 }
 
 /// What a listener speaks.

@@ -16,7 +16,7 @@ pub struct Snapshot {
     /// Routes of connections and datagrams that are attached to at least one of the listeners.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stream_routes: BTreeMap<RouteId, Arc<StreamRoute>>,
-    /// Backends that a rule forwards or mirrors to.
+    /// Backends that a rule forwards or mirrors to, and those that a filter asks.
     pub backends: BTreeMap<BackendId, Arc<Backend>>,
     /// Certificates that a listener or a backend uses.
     pub certificates: BTreeMap<CertificateId, Arc<Certificate>>,

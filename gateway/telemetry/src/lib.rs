@@ -21,5 +21,5 @@ pub use metrics::{
 pub use notices::Notices;
 pub use reason::{AboutReason, Blame, Reason};
 pub use trace::{
-    AttemptTrace, Decided, NoRate, Propagation, RequestTrace, SampleRate, TraceContext, TraceOptions, Tracer,
+    AttemptTrace, Decided, NoRate, Propagation, Purpose, RequestTrace, SampleRate, TraceContext, TraceOptions, Tracer,
 };

@@ -88,6 +88,10 @@ reasons! {
     BadFraming: "bad_framing", Some(400), Client,
         "where the body ends can be read in two ways (RFC 9112 section 6)",
         "correct the client; it may be an attack";
+    /// An authorization service says no.
+    AuthDenied: "auth_denied", Some(403), Client,
+        "the authorization service of a filter (ExternalAuth) does not let the request pass; the client gets the status, headers and body that the service has chosen, 403 if it has chosen none",
+        "what the service asks for; its log";
     /// Nobody serves the host there.
     NoListener: "no_listener", Some(404), Client,
         "no listener of this port has the host",
@@ -132,6 +136,10 @@ reasons! {
     RefusedByConfig: "refused_by_config", Some(500), Config,
         "the rule or backend is broken: a reference that leads nowhere or is not permitted, a filter that this version does not have",
         "`lychgate check`, `/status`";
+    /// An authorization service says neither yes nor no.
+    AuthFailed: "auth_failed", Some(500), Upstream,
+        "the authorization service of a filter (ExternalAuth) cannot be reached or verified, did not answer in time, failed, or said what cannot be understood; or there is no room for the body that it wants to see (503). Nothing passes that it did not let pass",
+        "the service's health and log, the BackendTLSPolicy";
     /// Nothing can be chosen.
     NoBackend: "no_backend", Some(500), Config,
         "every backend of the rule has weight 0",
@@ -172,6 +180,10 @@ reasons! {
     HttpVersion: "http_version", Some(505), Client,
         "neither HTTP/1.0 nor HTTP/1.1",
         "another client";
+    /// RFC 5842 section 7.2.
+    AuthLoop: "auth_loop", Some(508), Config,
+        "a question to an authorization service came back to a filter that asks one, and would be asked about without end",
+        "a listener or rule without the filter for the service, or a Service that leads to it directly";
     /// There was nobody left to answer.
     Aborted: "aborted", None, Client,
         "nobody was left to answer: a stream was reset, the client went away before the end of its TLS handshake, or the connection was cut at the end of draining",

@@ -16,7 +16,7 @@ mod zipkin;
 mod tests;
 
 pub use context::TraceContext;
-pub use record::{AttemptTrace, Decided, RequestTrace};
+pub use record::{AttemptTrace, Decided, Purpose, RequestTrace};
 pub use sampler::{NoRate, SampleRate};
 
 use crate::export::{self, Collector, CollectorError, Destination, OtlpTarget, Outcome, Queue};

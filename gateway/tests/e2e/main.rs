@@ -6,6 +6,7 @@ mod admin;
 mod churn;
 mod cluster;
 mod drain;
+mod external_auth;
 mod gateway;
 mod grpcroute;
 mod httproute;

@@ -144,3 +144,32 @@ fn a_group_that_serves_nothing_yet_has_an_empty_slice() {
     let slices = slicer.cut(&translation.snapshot, &translation.endpoints, &groups);
     assert_eq!(slices["new"], Slice::default());
 }
+
+#[test]
+fn who_asks_a_service_gets_it() {
+    let auth = "---
+apiVersion: v1
+kind: Service
+metadata: {name: auth, namespace: d}
+spec: {clusterIP: 10.0.0.4, ports: [{port: 80}]}
+";
+    let asking = "externalAuth: {protocol: GRPC, grpc: {}, backendRef: {name: auth, port: 80}}";
+    let of = |text: &str, group: &str| {
+        let slices = cut(&mut Slicer::default(), &translated(text, None));
+        let slice = &slices[group];
+        (names(slice.snapshot.backends.keys()), slice.endpoints.keys().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let listener = format!("filters: {{requests: [{{type: ExternalAuth, {asking}}}]}}");
+    let b = "listeners: [{name: l, protocol: HTTP, port: 80}, {name: t";
+    let by_listener = OBJECTS.replace(b, &b.replace("port: 80}", &format!("port: 80, {listener}}}"))) + auth;
+    let by_rule = OBJECTS
+        .replace("[{type: RequestMirror", &format!("[{{type: ExternalAuth, {asking}}}, {{type: RequestMirror"))
+        + auth;
+    let has = |(backends, endpoints): (Vec<String>, Vec<String>)| {
+        let it = "Service/d/auth:80".to_owned();
+        assert_eq!(backends.contains(&it), endpoints.contains(&it));
+        backends.contains(&it)
+    };
+    assert_eq!((has(of(&by_listener, "a")), has(of(&by_listener, "b"))), (false, true));
+    assert_eq!((has(of(&by_rule, "a")), has(of(&by_rule, "b"))), (true, false));
+}

@@ -47,13 +47,17 @@ pub(crate) struct Lookup {
     kind: BackendKind,
     key: ObjectKey,
     port: Option<u16>,
+    speaks: RouteKind,
     found: Found,
 }
 
-/// Follows the references of one route.
+/// Follows the references of one route, or of one listener.
 pub(crate) struct Resolver<'w, 'a> {
     world: &'w World<'a>,
     policies: &'w TlsPolicies<'a>,
+    /// Who refers.
+    referrer: Kind,
+    /// What is spoken to backends, unless it is said otherwise.
     route: RouteKind,
     namespace: &'w str,
     pub(crate) lookups: Vec<Lookup>,
@@ -70,17 +74,46 @@ impl<'w, 'a> Resolver<'w, 'a> {
         route: RouteKind,
         namespace: &'w str,
     ) -> Self {
-        Self { world, policies, route, namespace, lookups: Vec::new(), targets: Vec::new(), objects: Vec::new() }
+        let referrer = match route {
+            RouteKind::Http => Kind::HttpRoute,
+            RouteKind::Grpc => Kind::GrpcRoute,
+            RouteKind::Tls => Kind::TlsRoute,
+            RouteKind::Tcp => Kind::TcpRoute,
+            RouteKind::Udp => Kind::UdpRoute,
+        };
+        let (lookups, targets, objects) = (Vec::new(), Vec::new(), Vec::new());
+        Self { world, policies, referrer, route, namespace, lookups, targets, objects }
+    }
+
+    /// In the name of a Gateway or ListenerSet.
+    pub(crate) fn of_listener(
+        world: &'w World<'a>,
+        policies: &'w TlsPolicies<'a>,
+        referrer: Kind,
+        namespace: &'w str,
+    ) -> Self {
+        Self { referrer, ..Self::new(world, policies, RouteKind::Http, namespace) }
     }
 
     /// Whether all references lead where they led before.
     pub(crate) fn confirms(&self, lookups: &[Lookup]) -> bool {
-        lookups.iter().all(|lookup| self.find(lookup.kind, &lookup.key, lookup.port).same(&lookup.found))
+        lookups.iter().all(|lookup| self.find(lookup.kind, &lookup.key, lookup.port, lookup.speaks).same(&lookup.found))
     }
 
     /// Where a reference leads; what is wrong with it becomes a finding and a target that refuses.
     pub(crate) fn target(&mut self, reference: &BackendObjectReference, path: &str, findings: &mut Findings) -> Target {
-        match self.resolve(reference, path, findings) {
+        self.target_speaking(self.route, reference, path, findings)
+    }
+
+    /// The same where something else is spoken than what the route carries.
+    pub(crate) fn target_speaking(
+        &mut self,
+        speaks: RouteKind,
+        reference: &BackendObjectReference,
+        path: &str,
+        findings: &mut Findings,
+    ) -> Target {
+        match self.resolve(speaks, reference, path, findings) {
             Ok(id) => {
                 if !self.targets.contains(&id) {
                     self.targets.push(id.clone());
@@ -98,6 +131,7 @@ impl<'w, 'a> Resolver<'w, 'a> {
 
     fn resolve(
         &mut self,
+        speaks: RouteKind,
         reference: &BackendObjectReference,
         path: &str,
         findings: &mut Findings,
@@ -112,8 +146,8 @@ impl<'w, 'a> Resolver<'w, 'a> {
             return Err((RefusalReason::InvalidKind, message));
         };
         let key = ObjectKey::new(namespace.as_deref().unwrap_or(self.namespace), name.as_str());
-        let found = self.find(backend_kind, &key, *port);
-        self.record(Lookup { kind: backend_kind, key: key.clone(), port: *port, found: found.clone() });
+        let found = self.find(backend_kind, &key, *port, speaks);
+        self.record(Lookup { kind: backend_kind, key: key.clone(), port: *port, speaks, found: found.clone() });
         let (metadata, result) = match &found {
             Found::Nothing => {
                 let message = format!("{kind} {key} does not exist; create it or correct the reference");
@@ -124,12 +158,12 @@ impl<'w, 'a> Resolver<'w, 'a> {
                 return Err((RefusalReason::RefNotPermitted, message));
             }
             Found::Service { object, covered } => {
-                if *covered == Some(true) && self.route == RouteKind::Udp {
+                if *covered == Some(true) && speaks == RouteKind::Udp {
                     findings.note(format!("{path}: the BackendTLSPolicy of Service {key} does not hold for datagrams"));
                 }
-                (&object.metadata, service::check(&key, object, *port, *covered, self.route))
+                (&object.metadata, service::check(&key, object, *port, *covered, speaks))
             }
-            Found::XBackend(object) => (&object.metadata, xbackend::check(&key, object, *port, self.route)),
+            Found::XBackend(object) => (&object.metadata, xbackend::check(&key, object, *port, speaks)),
         };
         let name = name_of(&key);
         if !self.objects.iter().any(|(kind, known)| *kind == backend_kind && *known == name) {
@@ -138,7 +172,7 @@ impl<'w, 'a> Resolver<'w, 'a> {
         if let Err(note) = balance::read(metadata) {
             findings.note(format!("{path}: {kind} {key}: {note}"));
         }
-        let result = result.and_then(|port| match self.route {
+        let result = result.and_then(|port| match speaks {
             RouteKind::Udp => {
                 let note = proxy_protocol::note_for_datagrams(metadata);
                 note.into_iter().for_each(|note| findings.note(format!("{path}: {kind} {key}: {note}")));
@@ -149,18 +183,20 @@ impl<'w, 'a> Resolver<'w, 'a> {
                 proxy_protocol::read(metadata).map_err(refused).map(|_| port)
             }
         });
-        result.map(|port| BackendId { kind: backend_kind, name, port, transport: transport(self.route) })
+        result.map(|port| BackendId { kind: backend_kind, name, port, transport: transport(speaks) })
     }
 
     /// Rules of one route often refer to the same: once is enough.
     fn record(&mut self, lookup: Lookup) {
-        let known = |old: &Lookup| old.kind == lookup.kind && old.key == lookup.key && old.port == lookup.port;
+        let known = |old: &Lookup| {
+            old.kind == lookup.kind && old.key == lookup.key && old.port == lookup.port && old.speaks == lookup.speaks
+        };
         if !self.lookups.iter().any(known) {
             self.lookups.push(lookup);
         }
     }
 
-    fn find(&self, kind: BackendKind, key: &ObjectKey, port: Option<u16>) -> Found {
+    fn find(&self, kind: BackendKind, key: &ObjectKey, port: Option<u16>, speaks: RouteKind) -> Found {
         if key.namespace != self.namespace && !self.world.grants.permit(self.referrer(), referent(kind, key)) {
             return Found::NotPermitted;
         }
@@ -168,8 +204,7 @@ impl<'w, 'a> Resolver<'w, 'a> {
             BackendKind::Service => {
                 self.world.objects.get_service(key).map_or(Found::Nothing, |object| Found::Service {
                     object: object.clone(),
-                    covered: service::asks_for_tls(object, port, self.route)
-                        .map(|name| self.policies.covers(key, name)),
+                    covered: service::asks_for_tls(object, port, speaks).map(|name| self.policies.covers(key, name)),
                 })
             }
             BackendKind::XBackend => {
@@ -179,14 +214,7 @@ impl<'w, 'a> Resolver<'w, 'a> {
     }
 
     fn referrer(&self) -> Referrer<'_> {
-        let kind = match self.route {
-            RouteKind::Http => Kind::HttpRoute,
-            RouteKind::Grpc => Kind::GrpcRoute,
-            RouteKind::Tls => Kind::TlsRoute,
-            RouteKind::Tcp => Kind::TcpRoute,
-            RouteKind::Udp => Kind::UdpRoute,
-        };
-        Referrer { group: GATEWAY_GROUP, kind: kind.as_str(), namespace: self.namespace }
+        Referrer { group: GATEWAY_GROUP, kind: self.referrer.as_str(), namespace: self.namespace }
     }
 }
 

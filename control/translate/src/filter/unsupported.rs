@@ -2,12 +2,7 @@
 
 use super::Bad;
 use crate::status::reason;
-use lychgate_api::gateway::{HttpExternalAuthFilter, LocalObjectReference};
-
-pub(super) fn external_auth(filter: Option<&HttpExternalAuthFilter>) -> Bad {
-    let service = filter.map_or("", |filter| &filter.backend_ref.name);
-    Bad::value(format!("ExternalAuth (by {service}) is not supported by this version; requests are refused"))
-}
+use lychgate_api::gateway::LocalObjectReference;
 
 /// A reference to a filter of some implementation; there is none that we know.
 pub(super) fn extension(reference: Option<&LocalObjectReference>) -> Bad {

@@ -5,6 +5,7 @@ use super::allowed_routes::AllowedNamespaces;
 use crate::gateway::GatewayPlan;
 use crate::gateway_class::{self, Claim};
 use crate::names::{name_of, seniority};
+use crate::policy::backend_tls::TlsPolicies;
 use crate::reference_grant::Referrer;
 use crate::status::condition::Problem;
 use crate::status::reason;
@@ -25,24 +26,24 @@ pub(crate) struct SetPlan<'a> {
 }
 
 /// The Gateway's own listeners.
-pub(crate) fn own<'a>(world: &World<'a>, plan: &GatewayPlan<'a>) -> Vec<ListenerPlan<'a>> {
+pub(crate) fn own<'a>(world: &World<'a>, policies: &TlsPolicies<'a>, plan: &GatewayPlan<'a>) -> Vec<ListenerPlan<'a>> {
     let from = Referrer { group: GATEWAY_GROUP, kind: Kind::Gateway.as_str(), namespace: &plan.key.namespace };
     let read = plan.object.spec.listeners.iter().map(|spec| {
         let id =
             ListenerId { gateway: plan.id.clone(), owner: ListenerOwner::Gateway, section: spec.name.as_str().into() };
-        ListenerPlan::read(world, plan, id, spec, from)
+        ListenerPlan::read(world, policies, plan, id, spec, from)
     });
     read.collect()
 }
 
 /// Gives every ListenerSet to its Gateway.
-pub(crate) fn adopt<'a>(world: &World<'a>, plans: &mut [GatewayPlan<'a>]) {
+pub(crate) fn adopt<'a>(world: &World<'a>, policies: &TlsPolicies<'a>, plans: &mut [GatewayPlan<'a>]) {
     let index: HashMap<&ObjectKey, usize> = plans.iter().enumerate().map(|(at, plan)| (plan.key, at)).collect();
     for (key, set) in world.objects.listener_sets() {
         let plan = parent(key, set).and_then(|parent| index.get(&parent)).and_then(|at| plans.get_mut(*at));
         let Some(plan) = plan else { continue };
         let refused = admit(world, plan, key);
-        let listeners = if refused.is_none() { read(world, plan, key, set) } else { Vec::new() };
+        let listeners = if refused.is_none() { read(world, policies, plan, key, set) } else { Vec::new() };
         plan.sets.push(SetPlan { key, object: set, refused, listeners });
     }
     for plan in plans {
@@ -73,13 +74,19 @@ fn admit(world: &World<'_>, plan: &GatewayPlan<'_>, set: &ObjectKey) -> Option<P
     Some(Problem::new(reason::NOT_ALLOWED, message))
 }
 
-fn read<'a>(world: &World<'a>, plan: &GatewayPlan<'a>, key: &ObjectKey, set: &'a ListenerSet) -> Vec<ListenerPlan<'a>> {
+fn read<'a>(
+    world: &World<'a>,
+    policies: &TlsPolicies<'a>,
+    plan: &GatewayPlan<'a>,
+    key: &ObjectKey,
+    set: &'a ListenerSet,
+) -> Vec<ListenerPlan<'a>> {
     let owner = ListenerOwner::ListenerSet(name_of(key));
     // Grants are for the set: those of its Gateway are not inherited.
     let from = Referrer { group: GATEWAY_GROUP, kind: Kind::ListenerSet.as_str(), namespace: &key.namespace };
     let read = set.spec.listeners.iter().map(|spec| {
         let id = ListenerId { gateway: plan.id.clone(), owner: owner.clone(), section: spec.name.as_str().into() };
-        ListenerPlan::read(world, plan, id, spec, from)
+        ListenerPlan::read(world, policies, plan, id, spec, from)
     });
     read.collect()
 }

@@ -57,7 +57,7 @@ impl Findings {
     }
 
     /// Why references are not resolved, if some are not.
-    pub(super) fn unresolved_problem(&self) -> Option<Problem> {
+    pub(crate) fn unresolved_problem(&self) -> Option<Problem> {
         self.unresolved.as_ref().map(|(reason, messages)| Problem::new(reason, sentences(messages)))
     }
 
@@ -69,7 +69,7 @@ impl Findings {
         rules.join(", ")
     }
 
-    pub(super) fn notes(&self) -> &[String] {
+    pub(crate) fn notes(&self) -> &[String] {
         &self.notes
     }
 }

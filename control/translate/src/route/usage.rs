@@ -1,23 +1,53 @@
-//! What routes use, for those who are used.
+//! What routes and filters of listeners use, for those who are used.
 
 use super::{Memory, Remembered};
+use crate::gateway::GatewayPlan;
 use lychgate_ir::{BackendId, BackendKind, GatewayId, ListenerId, ObjectName};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What all routes together use.
+/// What filters of listeners ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Backends, of listeners in the snapshot.
+    targets: BTreeSet<BackendId>,
+    /// Objects that are referred to, with the Gateways whose listeners do.
+    objects: BTreeMap<(BackendKind, ObjectName), BTreeSet<GatewayId>>,
+}
+
+impl Asked {
+    pub(crate) fn of(plans: &[GatewayPlan<'_>]) -> Self {
+        let mut asked = Self::default();
+        for plan in plans {
+            for listener in plan.all_listeners() {
+                if listener.is_emitted(plan) {
+                    asked.targets.extend(listener.targets.iter().cloned());
+                }
+                for object in &listener.objects {
+                    asked.objects.entry(object.clone()).or_default().insert(plan.id.clone());
+                }
+            }
+        }
+        asked
+    }
+}
+
+/// What all routes and listeners together use.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
-    /// Backends that rules of routes in the snapshot forward or mirror to.
+    /// The part of the listeners.
+    pub(crate) asked: Asked,
+    /// Backends that rules of routes in the snapshot forward or mirror to, and those that filters ask.
     pub(crate) targets: BTreeSet<BackendId>,
-    /// Objects that routes refer to, with the Gateways that these routes are attached to.
+    /// Objects that routes refer to, with the Gateways that these routes are attached to; and those of listeners.
     pub(crate) objects: BTreeMap<(BackendKind, ObjectName), BTreeSet<GatewayId>>,
     /// How many accepted routes each listener has.
     pub(crate) attached: BTreeMap<ListenerId, u32>,
 }
 
 impl Usage {
-    pub(crate) fn of(memory: &Memory) -> Self {
-        let mut usage = Self::default();
+    pub(crate) fn of(memory: &Memory, asked: Asked) -> Self {
+        let (targets, objects) = (asked.targets.clone(), asked.objects.clone());
+        let mut usage = Self { asked, targets, objects, attached: BTreeMap::new() };
         for remembered in memory {
             usage.add(remembered);
         }

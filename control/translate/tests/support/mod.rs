@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use lychgate_api::{Kind, Object, Objects};
-use lychgate_ir::{BackendTls, ClientIdentity, Endpoints, Filter, Resolution, Snapshot, Target};
+use lychgate_ir::{BackendTls, ClientIdentity, Endpoints, Filter, ListenerFilter, Resolution, Snapshot, Target};
 use lychgate_translate::{ObjectStatus, Options, Translation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -162,10 +162,13 @@ pub(crate) fn check_closed(translation: &Translation, name: &str) {
     let snapshot = &translation.snapshot;
     let filters = |filters: &[Filter]| {
         for filter in filters {
-            if let Filter::Mirror(mirror) = filter
-                && let Target::Backend(id) = &mirror.target
-            {
-                assert!(snapshot.backends.contains_key(id), "{name}: {id} is mirrored to, and not there");
+            let target = match filter {
+                Filter::Mirror(mirror) => &mirror.target,
+                Filter::ExternalAuth(auth) => &auth.target,
+                _ => continue,
+            };
+            if let Target::Backend(id) = target {
+                assert!(snapshot.backends.contains_key(id), "{name}: {id} is mirrored to or asked, and not there");
             }
         }
     };
@@ -207,6 +210,9 @@ pub(crate) fn check_closed(translation: &Translation, name: &str) {
         }
     }
     for listener in snapshot.listeners.values() {
+        for ListenerFilter::ExternalAuth(auth) in &listener.filters {
+            filters(&[Filter::ExternalAuth(auth.clone())]);
+        }
         for id in listener.tls.iter().flat_map(|tls| &tls.certificates).chain(&listener.upstream_identity) {
             assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there");
         }

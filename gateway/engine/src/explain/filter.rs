@@ -2,8 +2,8 @@
 
 use super::words::{header, list};
 use lychgate_ir::filter::{
-    Cors, CorsMethods, CorsNames, CorsOrigin, Fraction, HeaderModifier, Mirror, PathRewrite, Redirect, RedirectScheme,
-    UrlRewrite,
+    AuthHeaders, AuthProtocol, Cors, CorsMethods, CorsNames, CorsOrigin, ExternalAuth, Fraction, HeaderModifier,
+    HttpAuth, Mirror, PathRewrite, Redirect, RedirectScheme, UrlRewrite,
 };
 use lychgate_ir::{Filter, Target};
 
@@ -16,6 +16,7 @@ pub(super) fn sentence(filter: &Filter) -> String {
         Filter::Rewrite(to) => rewrite(to),
         Filter::Mirror(mirror) => mirrored(mirror),
         Filter::Cors(granted) => cors(granted),
+        Filter::ExternalAuth(auth) => authorization(auth),
         Filter::Broken(refusal) => format!(
             "cannot be done, so requests get {} ({}): {}",
             refusal.status,
@@ -81,6 +82,45 @@ fn mirrored(mirror: &Mirror) -> String {
             format!("send no copy, because {} ({})", refusal.message.trim_end_matches('.'), refusal.reason)
         }
     }
+}
+
+/// Who is asked, what it is told, and what its word changes.
+pub(super) fn authorization(auth: &ExternalAuth) -> String {
+    let ExternalAuth { target, protocol, body } = auth;
+    let service = match target {
+        Target::Backend(id) => id,
+        Target::Broken(refusal) => {
+            let (status, reason) = (refusal.status, refusal.reason);
+            let why = refusal.message.trim_end_matches('.');
+            return format!("nobody can be asked, so requests get {status} ({reason}): {why}");
+        }
+    };
+    let (speaks, sees, gives) = match protocol {
+        AuthProtocol::Http(HttpAuth { prefix, sees, gives }) => {
+            let at = if prefix.is_empty() { String::new() } else { format!(" below {prefix}") };
+            let always = ["host", "authorization"].map(str::to_owned);
+            let sees = list(always.into_iter().chain(sees.iter().map(ToString::to_string)));
+            let gives = match gives {
+                AuthHeaders::All => "all headers of its answer are added".to_owned(),
+                AuthHeaders::Only(names) => {
+                    format!("of its answer {} are added", list(names.iter().map(ToString::to_string)))
+                }
+            };
+            (format!("over HTTP{at}"), sees, gives)
+        }
+        AuthProtocol::Grpc { sees } => {
+            let sees = match sees {
+                AuthHeaders::All => "all headers".to_owned(),
+                AuthHeaders::Only(names) => or_none(names.iter().map(ToString::to_string)),
+            };
+            ("over gRPC".to_owned(), sees, "what its answer says is changed".to_owned())
+        }
+    };
+    let body = match body {
+        0 => "no body".to_owned(),
+        most => format!("bodies up to {most} bytes, longer ones are refused"),
+    };
+    format!("ask {service} {speaks}; it sees {sees}; {body}; if it lets the request pass, {gives}")
 }
 
 fn portion(share: Fraction) -> String {
@@ -196,6 +236,33 @@ mod tests {
     }
 
     #[test]
+    fn authorization_services() {
+        let asked = |target, protocol, body| sentence(&Filter::ExternalAuth(ExternalAuth { target, protocol, body }));
+        let names = |names: &[&'static str]| names.iter().map(|name| http::HeaderName::from_static(name)).collect();
+        let http = AuthProtocol::Http(HttpAuth {
+            prefix: "/check".into(),
+            sees: names(&["cookie"]),
+            gives: AuthHeaders::Only(names(&["x-user"])),
+        });
+        assert_eq!(
+            asked(backend(), http, 1024),
+            "ask Service/ns/copy:80 over HTTP below /check; it sees host, authorization and cookie; bodies up to 1024 bytes, \
+             longer ones are refused; if it lets the request pass, of its answer x-user are added"
+        );
+        let grpc = AuthProtocol::Grpc { sees: AuthHeaders::All };
+        assert_eq!(
+            asked(backend(), grpc.clone(), 0),
+            "ask Service/ns/copy:80 over gRPC; it sees all headers; no body; if it lets the request pass, what its answer \
+             says is changed"
+        );
+        let broken = Target::Broken(Refusal::internal(RefusalReason::BackendNotFound, "there is no Service ns/gone."));
+        assert_eq!(
+            asked(broken, grpc, 0),
+            "nobody can be asked, so requests get 500 (BackendNotFound): there is no Service ns/gone"
+        );
+    }
+
+    #[test]
     fn mirrors() {
         let mirror = |target, numerator, denominator| {
             sentence(&Filter::Mirror(Mirror { target, share: Fraction { numerator, denominator } }))
@@ -238,10 +305,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done() {
-        let refusal = Refusal::internal(RefusalReason::UnsupportedFilter, "ExternalAuth is not supported.");
+        let refusal = Refusal::internal(RefusalReason::UnsupportedFilter, "ExtensionRef is not supported.");
         assert_eq!(
             sentence(&Filter::Broken(refusal)),
-            "cannot be done, so requests get 500 (UnsupportedFilter): ExternalAuth is not supported"
+            "cannot be done, so requests get 500 (UnsupportedFilter): ExtensionRef is not supported"
         );
     }
 }

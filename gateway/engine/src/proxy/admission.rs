@@ -1,24 +1,25 @@
 //! From the head of a request to the rule that answers it.
 
+use super::authorize::Ruling;
 use super::context::{Forwarding, Routed};
 use super::fault::Fault;
 use super::head::{self, NoPath, PingoraRequest, authority};
 use super::session::SessionState;
 use super::{Gateway, RequestContext, forwarded, request_id};
-use crate::connection::TlsFacts;
+use crate::connection::{Connection, TlsFacts};
 use crate::path;
 use crate::runtime::{ListenerState, Port, Speaks};
 use crate::tls::server::Unverified;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderName, HeaderValue, Method, Version};
+use lychgate_filters::external_auth::Denial;
 use lychgate_filters::{ChainState, Reply, RequestHead, RequestView, Verdict};
-use lychgate_ir::Protocol;
+use lychgate_ir::{BackendId, Protocol};
 use lychgate_router::{RequestLine, Selection, normalize_host};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What becomes of a request that was not refused.
 pub(super) enum Admitted {
@@ -26,12 +27,62 @@ pub(super) enum Admitted {
     Forward,
     /// A filter answers it.
     Reply(Reply),
+    /// An authorization service does not let it pass.
+    Denied(BackendId, Denial),
+}
+
+/// A request that a listener takes.
+struct Arrived {
+    listener: Arc<ListenerState>,
+    connection: Arc<Connection>,
+    /// Who the client has proved to be.
+    verified: Option<HeaderValue>,
+}
+
+/// What the filters of the rule say.
+enum Filtered {
+    Through,
+    Reply(Reply),
+    /// The service of this filter has to be asked.
+    Ask(usize),
 }
 
 impl Gateway {
-    /// Matches a request, runs the filters of its rule, and chooses a backend. All decisions of a request are made on
-    /// the one runtime that is pinned here.
-    pub(super) fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Admitted, Fault> {
+    /// Matches a request, runs the filters of its listener and its rule, and chooses a backend. All decisions of a request
+    /// are made on the one runtime that is pinned here, however long a service takes to answer.
+    pub(super) async fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Admitted, Fault> {
+        let arrived = self.arrive(session, ctx)?;
+        ctx.limit(self.limits.request);
+        if !arrived.listener.auth.is_empty()
+            && let Some((service, denial)) = Box::pin(self.ask_for_listener(session, ctx, &arrived)).await?
+        {
+            return Ok(Admitted::Denied(service, denial));
+        }
+        let Arrived { listener, connection, verified } = arrived;
+        let request = session.req_header_mut();
+        ctx.routed = Some(route(&listener, request)?);
+        ctx.observation.routed(ctx.routed.as_ref());
+        ctx.limit(self.limits.request);
+        forwarded::apply(request, &connection, &listener.spec, verified);
+        loop {
+            match filter(ctx, session.req_header_mut())? {
+                Filtered::Through => break,
+                Filtered::Reply(reply) => return Ok(Admitted::Reply(reply)),
+                Filtered::Ask(nth) => {
+                    if let Some((service, denial)) = Box::pin(self.ask_for_rule(session, ctx, &listener, nth)).await? {
+                        return Ok(Admitted::Denied(service, denial));
+                    }
+                }
+            }
+        }
+        if let Some(kept) = &mut ctx.kept {
+            kept.let_go();
+        }
+        choose(ctx, session.req_header_mut())
+    }
+
+    /// Finds the listener.
+    fn arrive(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Arrived, Fault> {
         let request = session.req_header_mut();
         let is_stream = ctx.connection.as_ref().is_some_and(|connection| connection.is_stream);
         ctx.observation.asked(request, ctx.connection.as_deref());
@@ -54,12 +105,49 @@ impl Gateway {
             None => None,
         };
         ctx.observation.taken(&listener);
-        ctx.routed = Some(route(&listener, request)?);
-        ctx.observation.routed(ctx.routed.as_ref());
-        forwarded::apply(request, &connection, &listener.spec, verified);
-        match filter(ctx, request)? {
-            Some(reply) => Ok(Admitted::Reply(reply)),
-            None => choose(ctx, request, self.limits.request),
+        Ok(Arrived { listener, connection, verified })
+    }
+
+    /// Asks the services of the listener, one after the other, until one says no.
+    async fn ask_for_listener(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+        arrived: &Arrived,
+    ) -> Result<Option<(BackendId, Denial)>, Fault> {
+        let Arrived { listener, connection, verified } = arrived;
+        for auth in &listener.auth {
+            // Rules may match what the client itself says of others, so the request is told who it is from later on.
+            let mut head = session.req_header().clone();
+            forwarded::apply(&mut head, connection, &listener.spec, verified.clone());
+            match self.authorize(session, ctx, auth, listener, head).await? {
+                Ruling::Granted(edits) if edits.is_empty() => {}
+                Ruling::Granted(edits) => ctx.given.push(edits),
+                Ruling::Denied(service, denial) => return Ok(Some((service, denial))),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks the service of a filter of the rule.
+    async fn ask_for_rule(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+        listener: &ListenerState,
+        nth: usize,
+    ) -> Result<Option<(BackendId, Denial)>, Fault> {
+        let auth = ctx.routed.as_ref().and_then(|routed| routed.rule.auth.get(nth)).cloned();
+        let auth = auth.ok_or_else(|| Fault::bug("a question to nobody"))?;
+        let head = session.req_header().clone();
+        match self.authorize(session, ctx, &auth, listener, head).await? {
+            Ruling::Granted(edits) => {
+                if let Some(routed) = &mut ctx.routed {
+                    routed.state.granted(nth, edits);
+                }
+                Ok(None)
+            }
+            Ruling::Denied(service, denial) => Ok(Some((service, denial))),
         }
     }
 }
@@ -160,12 +248,12 @@ fn route(listener: &Arc<ListenerState>, request: &RequestHeader) -> Result<Route
     })
 }
 
-/// Runs the filters of the rule.
-fn filter(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Option<Reply>, Fault> {
+/// Runs the filters of the rule, from where they have stopped.
+fn filter(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Filtered, Fault> {
     let scheme = ctx.scheme();
     let Some(routed) = &mut ctx.routed else { return Err(Fault::bug("filters without a route")) };
     if routed.rule.chain.is_empty() {
-        return Ok(None);
+        return Ok(Filtered::Through);
     }
     let mut view = RequestView {
         head: &mut PingoraRequest(request),
@@ -176,14 +264,15 @@ fn filter(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Optio
     let verdict = routed.rule.chain.request(&mut view, &mut routed.state);
     routed.matched = view.matched;
     match verdict {
-        Verdict::Continue => Ok(None),
-        Verdict::Reply(reply) => Ok(Some(reply)),
+        Verdict::Continue => Ok(Filtered::Through),
+        Verdict::Reply(reply) => Ok(Filtered::Reply(reply)),
+        Verdict::Ask(nth) => Ok(Filtered::Ask(nth)),
         Verdict::Refuse(refusal) => Err(Fault::refused(&refusal)),
     }
 }
 
 /// Chooses a backend and lets its filters answer, before anything is dialled.
-fn choose(ctx: &mut RequestContext, request: &mut RequestHeader, longest: Option<Duration>) -> Result<Admitted, Fault> {
+fn choose(ctx: &mut RequestContext, request: &mut RequestHeader) -> Result<Admitted, Fault> {
     let Some(routed) = &ctx.routed else { return Err(Fault::bug("a choice without a route")) };
     let rule = routed.rule.clone();
     let forward = rule.forward.as_ref().map_err(Fault::refused)?;
@@ -195,8 +284,6 @@ fn choose(ctx: &mut RequestContext, request: &mut RequestHeader, longest: Option
         Some(session) => Some(session),
         None => backend.state().spec.persistence.as_ref().and_then(|spec| SessionState::of(spec, request)),
     };
-    let limit = [forward.timeouts.request, longest].into_iter().flatten().min();
-    ctx.deadline = limit.map(|limit| ctx.started + limit);
     ctx.attempts.limit(forward.retry.clone(), forward.timeouts.backend_request);
     if destination.chain.may_reply() {
         // On a copy: the filters edit the request of each attempt later on.
@@ -213,6 +300,7 @@ fn choose(ctx: &mut RequestContext, request: &mut RequestHeader, longest: Option
         return match verdict {
             Verdict::Continue => Ok(Admitted::Forward),
             Verdict::Reply(reply) => Ok(Admitted::Reply(reply)),
+            Verdict::Ask(_) => Err(Fault::ask_too_late()),
             Verdict::Refuse(refusal) => Err(Fault::refused(&refusal)),
         };
     }

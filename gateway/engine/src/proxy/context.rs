@@ -1,6 +1,7 @@
 //! What a request remembers from one phase to the next.
 
 use super::attempt::Attempts;
+use super::authorize::{Given, Kept};
 use super::fault::Fault;
 use super::mirror::Copies;
 use super::observe::Observation;
@@ -17,7 +18,7 @@ use pingora_error::{Error, ErrorType};
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One request.
 pub(crate) struct RequestContext {
@@ -25,6 +26,10 @@ pub(crate) struct RequestContext {
     pub(super) started: Instant,
     pub(super) id: Option<HeaderValue>,
     pub(super) routed: Option<Routed>,
+    /// What the services that its listener asks change in the response.
+    pub(super) given: Given,
+    /// Its body, if a service wants to see it.
+    pub(super) kept: Option<Kept>,
     pub(super) forward: Option<Forwarding>,
     pub(super) attempts: Attempts,
     pub(super) copies: Copies,
@@ -70,6 +75,8 @@ impl RequestContext {
             started: Instant::now(),
             id: None,
             routed: None,
+            given: Given::new(),
+            kept: None,
             forward: None,
             attempts: Attempts::default(),
             copies: Copies::default(),
@@ -89,6 +96,13 @@ impl RequestContext {
         }
     }
 
+    /// Sets the deadline: that of the rule, once it is known, or the longest that any request may have.
+    pub(super) fn limit(&mut self, longest: Option<Duration>) {
+        let forward = self.routed.as_ref().and_then(|routed| routed.rule.forward.as_ref().ok());
+        let limit = [forward.and_then(|forward| forward.timeouts.request), longest].into_iter().flatten().min();
+        self.deadline = limit.map(|limit| self.started + limit);
+    }
+
     /// Runs the filters of the chosen backend on the request of one attempt.
     pub(super) fn edit_upstream_request(&mut self, head: &mut dyn RequestHead) -> Result<(), Fault> {
         let scheme = self.scheme();
@@ -105,6 +119,7 @@ impl RequestContext {
             Verdict::Continue => Ok(()),
             // Those that answer were asked before an endpoint was picked.
             Verdict::Reply(reply) => Err(Fault::replied(reply.status)),
+            Verdict::Ask(_) => Err(Fault::ask_too_late()),
             Verdict::Refuse(refusal) => Err(Fault::refused(&refusal)),
         }
     }
@@ -124,6 +139,8 @@ impl RequestContext {
             }
             forward.destination.chain.response(head, &forward.state);
         }
+        // Before the rule, whose CORS filter has the last word.
+        self.given.iter().for_each(|edits| edits.apply(head));
         if let Some(routed) = &self.routed {
             routed.rule.chain.response(head, &routed.state);
         }

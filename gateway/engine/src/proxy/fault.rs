@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use lychgate_filters::Reply;
+use lychgate_filters::external_auth::Denial;
 use lychgate_ir::{BackendId, Refusal, RuleId};
 use lychgate_telemetry::{Blame, Reason};
 use pingora_core::protocols::http::server::Session as HttpSession;
@@ -50,7 +51,9 @@ impl Fault {
 
     /// Whether a client came up against a limit.
     fn is_limit(&self) -> bool {
-        self.reason.blame() == Blame::Client && matches!(self.status.as_u16(), 408 | 413 | 414 | 431)
+        // The statuses of denials are those of services.
+        let is_ours = self.reason.blame() == Blame::Client && self.reason != Reason::AuthDenied;
+        is_ours && matches!(self.status.as_u16(), 408 | 413 | 414 | 431)
     }
 
     pub(super) fn bad_request(detail: &'static str) -> Self {
@@ -119,6 +122,51 @@ impl Fault {
     /// A filter answered at a moment when only forwarding is left.
     pub(super) fn replied(status: StatusCode) -> Self {
         Self::new(status, Reason::FilterReply, "a filter of the backend answered after it had been let pass")
+    }
+
+    /// So that it cannot be: translation leaves no such filter to a backend.
+    pub(super) fn ask_too_late() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Reason::FilterReply,
+            "a backend has a filter that asks an authorization service; rules and listeners have these",
+        )
+    }
+
+    /// An authorization service says no.
+    fn denied(service: &BackendId, status: StatusCode) -> Self {
+        Self::new(status, Reason::AuthDenied, format!("{service} denies it with {}", status.as_u16()))
+    }
+
+    /// It does not say anything that counts.
+    pub(super) fn auth_failed(service: &BackendId, why: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::AuthFailed, format!("{service}: {why}"))
+    }
+
+    /// RFC 5842 section 7.2.
+    pub(super) fn auth_loop() -> Self {
+        Self::new(
+            StatusCode::LOOP_DETECTED,
+            Reason::AuthLoop,
+            "a question to an authorization service came to a filter that asks one",
+        )
+    }
+
+    /// GEP-1494: longer bodies than the filter takes are refused.
+    pub(super) fn body_too_large_to_ask() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Reason::BodyTooLarge,
+            "the body of the request is longer than the authorization service is shown (forwardBody.maxSize)",
+        )
+    }
+
+    pub(super) fn no_room_to_ask() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Reason::AuthFailed,
+            "bodies that are kept for authorization services take all the room that there is",
+        )
     }
 
     pub(super) fn no_backend() -> Self {
@@ -247,6 +295,18 @@ impl Json {
 
 /// Answers a request with its fault. An error means that no answer can be given any more.
 pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, fault: Fault) -> Result<()> {
+    note(ctx, &fault);
+    // What follows a request that could not be understood may be anything.
+    if fault.reason.blame() == Blame::Client
+        && matches!(fault.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED)
+    {
+        session.set_keepalive(None);
+    }
+    tell(session, ctx, &fault).await
+}
+
+/// Logs and counts it.
+fn note(ctx: &mut RequestContext, fault: &Fault) {
     let rule = ctx.routed.as_ref().map(|routed| &routed.rule.id);
     let backend = ctx.forward.as_ref().map(|forward| &forward.backend.id);
     fault.log(rule, backend, ctx.id.as_ref());
@@ -254,22 +314,46 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
     if let Some(connection) = ctx.connection.as_ref().filter(|_| fault.is_limit()) {
         ctx.observation.limited(fault.reason, connection.ends.source.ip(), &fault.detail);
     }
-    // What follows a request that could not be understood may be anything.
-    if fault.reason.blame() == Blame::Client
-        && matches!(fault.status, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED)
-    {
-        session.set_keepalive(None);
-    }
+}
+
+/// Tells the client.
+async fn tell(session: &mut Session, ctx: &mut RequestContext, fault: &Fault) -> Result<()> {
     let request = session.req_header();
     if is_call(&request.headers) {
         let framed = request.version != Version::HTTP_2;
         let id = ctx.id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("none");
         let head = fault.to_call(id, ctx.id.as_ref(), framed)?;
-        return send(session, ctx, head, String::new()).await;
+        return send(session, ctx, head, Bytes::new()).await;
     }
     let is_head = request.method == Method::HEAD;
     let (head, body) = fault.response(Json::of(&request.headers), is_head, ctx.id.as_ref())?;
-    send(session, ctx, head, body).await
+    send(session, ctx, head, body.into()).await
+}
+
+/// Answers a request with what an authorization service wants its client to be told. Who is told no status but gRPC's, or
+/// has been told nothing but no, gets an answer of ours.
+pub(super) async fn deny(
+    session: &mut Session,
+    ctx: &mut RequestContext,
+    service: &BackendId,
+    denial: Denial,
+) -> Result<()> {
+    let fault = Fault::denied(service, denial.status);
+    note(ctx, &fault);
+    if denial.is_bare() || is_call(&session.req_header().headers) {
+        return tell(session, ctx, &fault).await;
+    }
+    let Denial { status, headers, body } = denial;
+    let mut head = ResponseHeader::build(status, Some(headers.len() + 4))?;
+    for (name, value) in headers {
+        head.append_header(name, value)?;
+    }
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    if let Some(id) = &ctx.id {
+        head.insert_header(REQUEST_ID, id.clone())?;
+    }
+    let is_head = session.req_header().method == Method::HEAD;
+    send(session, ctx, head, if is_head { Bytes::new() } else { body.into() }).await
 }
 
 /// What the client gets if the request has to be dropped at its deadline, made of what is known before it is forwarded.
@@ -316,10 +400,10 @@ pub(super) async fn reply(session: &mut Session, ctx: &mut RequestContext, reply
     if status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED {
         head.insert_header(CONTENT_LENGTH, 0)?;
     }
-    send(session, ctx, head, String::new()).await
+    send(session, ctx, head, Bytes::new()).await
 }
 
-async fn send(session: &mut Session, ctx: &mut RequestContext, mut head: ResponseHeader, body: String) -> Result<()> {
+async fn send(session: &mut Session, ctx: &mut RequestContext, mut head: ResponseHeader, body: Bytes) -> Result<()> {
     if session.response_written().is_some_and(|written| !written.status.is_informational()) {
         return Err(Error::explain(ErrorType::InternalError, "a response has already begun"));
     }
@@ -333,13 +417,13 @@ async fn send(session: &mut Session, ctx: &mut RequestContext, mut head: Respons
 
 /// Pingora's own session ends a stream of HTTP/2 with a piece of body, be it empty. Calls must end with their head, where
 /// the status is (gRPC over HTTP/2, "Responses": Trailers-Only).
-async fn write(session: &mut Session, head: ResponseHeader, body: String) -> Result<()> {
+async fn write(session: &mut Session, head: ResponseHeader, body: Bytes) -> Result<()> {
     match session.as_downstream_mut() {
         HttpSession::H2(stream) if body.is_empty() => return stream.write_response_header(Box::new(head), true),
         HttpSession::H1(_) | HttpSession::H2(_) | HttpSession::Subrequest(_) | HttpSession::Custom(_) => {}
     }
     session.write_response_header(Box::new(head), body.is_empty()).await?;
-    if body.is_empty() { Ok(()) } else { session.write_response_body(Some(Bytes::from(body)), true).await }
+    if body.is_empty() { Ok(()) } else { session.write_response_body(Some(body), true).await }
 }
 
 /// Reads what a client still sends that was answered before the end of its request. To close on it would take the answer

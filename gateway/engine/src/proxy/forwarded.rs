@@ -116,6 +116,7 @@ mod tests {
             upstream_identity: None,
             trusted_hops: hops,
             proxy_protocol_from: vec![],
+            filters: vec![],
         };
         apply(&mut request, &connection, &listener, None);
         request

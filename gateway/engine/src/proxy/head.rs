@@ -117,6 +117,17 @@ impl RequestHead for PingoraRequest<'_> {
         Ok(())
     }
 
+    fn set_query(&mut self, query: Option<&str>) -> Result<(), TooLong> {
+        let target = match query {
+            Some(query) => PathAndQuery::try_from(format!("{}?{query}", self.0.uri.path())),
+            None => PathAndQuery::try_from(self.0.uri.path()),
+        };
+        let mut parts = self.0.uri.clone().into_parts();
+        parts.path_and_query = Some(target.map_err(|_| TooLong)?);
+        self.0.set_uri(Uri::from_parts(parts).map_err(|_| TooLong)?);
+        Ok(())
+    }
+
     fn host(&self) -> Option<&str> {
         authority(self.0)
     }

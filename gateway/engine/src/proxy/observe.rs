@@ -135,6 +135,13 @@ impl Observation {
         }
     }
 
+    /// A service is asked about it.
+    pub(super) fn tell_service(&mut self, question: &mut RequestHeader) {
+        if let Some(tracer) = &self.observe.tracer {
+            self.trace.introduce(tracer, question);
+        }
+    }
+
     /// A listener takes it.
     pub(super) fn taken(&mut self, listener: &Arc<ListenerState>) {
         listener.metrics.begun();

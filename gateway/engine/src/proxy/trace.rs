@@ -5,7 +5,7 @@ use super::RequestContext;
 use super::head::authority;
 use http::{HeaderName, HeaderValue, Method, Version};
 use lychgate_ir::BackendId;
-use lychgate_telemetry::{AttemptTrace, Decided, RequestTrace, TraceContext, Tracer};
+use lychgate_telemetry::{AttemptTrace, Decided, Purpose, RequestTrace, TraceContext, Tracer};
 use pingora_error::Error;
 use pingora_http::{RequestHeader, ResponseHeader};
 use std::net::SocketAddr;
@@ -60,6 +60,28 @@ impl Trace {
 
     /// An attempt begins; the one before is over.
     pub(super) fn attempt(&mut self, backend: &BackendId, endpoint: SocketAddr, is_tls: bool, request: &RequestHeader) {
+        self.begin_one(Purpose::Attempt, backend, endpoint, is_tls, request);
+    }
+
+    /// An authorization service is asked about the request.
+    pub(super) fn question(
+        &mut self,
+        service: &BackendId,
+        endpoint: SocketAddr,
+        is_tls: bool,
+        request: &RequestHeader,
+    ) {
+        self.begin_one(Purpose::Question, service, endpoint, is_tls, request);
+    }
+
+    fn begin_one(
+        &mut self,
+        purpose: Purpose,
+        backend: &BackendId,
+        endpoint: SocketAddr,
+        is_tls: bool,
+        request: &RequestHeader,
+    ) {
         let (Some(context), Some(record)) = (&self.context, &mut self.record) else { return };
         if let Some(before) = record.attempts.last_mut() {
             end(before);
@@ -68,6 +90,7 @@ impl Trace {
             return;
         }
         record.attempts.push(AttemptTrace {
+            purpose,
             context: context.child(),
             started: SystemTime::now(),
             ended: None,
@@ -98,6 +121,14 @@ impl Trace {
         });
     }
 
+    /// A service that is asked about the request is told of its own span, whatever the client has said.
+    pub(super) fn introduce(&mut self, tracer: &Tracer, request: &mut RequestHeader) {
+        let own = self.running().map(|attempt| attempt.context.clone());
+        if let Some(context) = own.or_else(|| self.context.clone()) {
+            tracer.headers(&context, |name, value| write(request, &name, value));
+        }
+    }
+
     /// What the endpoint is asked for, after all filters.
     pub(super) fn asked(&mut self, request: &RequestHeader) {
         if let Some(attempt) = self.running() {
@@ -125,6 +156,13 @@ impl Trace {
         let Some(attempt) = self.running() else { return };
         end(attempt);
         attempt.failure = reason.map(|reason| (reason, RequestTrace::text(&error.to_string())));
+    }
+
+    /// The attempt has come to its end.
+    pub(super) fn over(&mut self) {
+        if let Some(attempt) = self.running() {
+            end(attempt);
+        }
     }
 
     /// The request was refused, or failed.

@@ -2,7 +2,7 @@
 //! endpoints and counters, TLS settings with their tickets, rules, and route tables of hosts that nobody touched.
 
 use super::listener::ListenerTlsState;
-use super::{Bind, ListenerState, Port, RuleState, Runtime, Speaks};
+use super::{AuthState, Bind, ListenerState, Port, RuleState, Runtime, Speaks};
 use crate::proxy_protocol::Proxies;
 use crate::stream::StreamTable;
 use crate::tls::TlsError;
@@ -10,8 +10,8 @@ use crate::tls::client::ClientTls;
 use crate::tls::server::{Presentable, ServerTls};
 use crate::upstream::{BackendCell, BackendState, Pools, Reach};
 use lychgate_ir::{
-    Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Listener, ListenerId, ListenerTls,
-    Protocol, Refusal, RefusalReason, Route, RuleId, Snapshot, StreamRoute, UpstreamTls,
+    Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Listener, ListenerFilter, ListenerId,
+    ListenerTls, Protocol, Refusal, RefusalReason, Route, RuleId, Snapshot, StreamRoute, UpstreamTls,
 };
 use lychgate_router::{Listeners, RouteTable, Unusable};
 use lychgate_telemetry::Metrics;
@@ -174,7 +174,9 @@ impl<'a> Compiler<'a> {
             self.rejected.extend(unusable.into_iter().map(rejected));
             let tls = spec.tls.as_ref().map(|tls| self.listener_tls(spec, tls, previous));
             let streams = StreamTable::build(id, streams.remove(id).unwrap_or_default(), backends, metrics);
+            let ask = |ListenerFilter::ExternalAuth(auth): &ListenerFilter| AuthState::compile(auth, backends);
             Arc::new(ListenerState {
+                auth: spec.filters.iter().map(ask).collect(),
                 metrics: metrics.listener(id),
                 stream_metrics: metrics.stream(id),
                 spec: spec.clone(),

@@ -1,6 +1,6 @@
 //! Compiled listeners, and the ports that they share.
 
-use super::RuleState;
+use super::{AuthState, RuleState};
 use crate::proxy_protocol::Proxies;
 use crate::stream::StreamTable;
 use crate::tls::server::ServerTls;
@@ -16,6 +16,8 @@ pub(crate) struct ListenerState {
     pub(crate) stream_metrics: Arc<StreamMetrics>,
     /// For HTTPS. A broken setting refuses every handshake.
     pub(crate) tls: Option<Result<Arc<ListenerTlsState>, Refusal>>,
+    /// Services that are asked about each request before it is routed, in this order.
+    pub(crate) auth: Vec<Arc<AuthState>>,
     pub(crate) routes: RouteTable<Arc<RuleState>>,
     /// For TLS, TCP and UDP.
     pub(crate) streams: StreamTable,

@@ -3,6 +3,7 @@
 use super::Weighted;
 use crate::upstream::BackendCell;
 use lychgate_filters::Chain;
+use lychgate_ir::filter::ExternalAuth;
 use lychgate_ir::{
     BackendId, Filter, Forward, Refusal, RefusalReason, Retry, Rule, RuleId, SessionPersistence, Target, Timeouts,
     WeightedBackend,
@@ -16,6 +17,8 @@ pub(crate) struct RuleState {
     pub(crate) id: RuleId,
     pub(crate) metrics: Arc<RuleMetrics>,
     pub(crate) chain: Chain,
+    /// Services that are asked, in the order of their filters.
+    pub(crate) auth: Vec<Arc<AuthState>>,
     pub(crate) mirrors: Vec<MirrorState>,
     pub(crate) forward: Result<ForwardState, Refusal>,
 }
@@ -44,7 +47,14 @@ pub(crate) struct MirrorState {
     pub(crate) share: lychgate_ir::filter::Fraction,
 }
 
-type Cells = HashMap<BackendId, Arc<BackendCell>>;
+/// An authorization service that a rule or a listener asks.
+#[derive(Debug)]
+pub(crate) struct AuthState {
+    pub(crate) spec: ExternalAuth,
+    pub(crate) service: Result<Arc<BackendCell>, Refusal>,
+}
+
+pub(super) type Cells = HashMap<BackendId, Arc<BackendCell>>;
 
 impl RuleState {
     pub(crate) fn compile(rule: &Rule, cells: &Cells, metrics: &Metrics) -> Self {
@@ -53,9 +63,16 @@ impl RuleState {
             id: id.clone(),
             metrics: metrics.rule(id),
             chain: Chain::compile(filters),
+            auth: services(filters, cells),
             mirrors: mirrors(filters, cells),
             forward: forward.as_ref().map(|forward| ForwardState::compile(forward, cells)).map_err(Clone::clone),
         }
+    }
+}
+
+impl AuthState {
+    pub(super) fn compile(spec: &ExternalAuth, cells: &Cells) -> Arc<Self> {
+        Arc::new(Self { spec: spec.clone(), service: cell(&spec.target, cells) })
     }
 }
 
@@ -113,6 +130,23 @@ fn mirrors(filters: &[Filter], cells: &Cells) -> Vec<MirrorState> {
             | Filter::ResponseHeaders(_)
             | Filter::Redirect(_)
             | Filter::Rewrite(_)
+            | Filter::Cors(_)
+            | Filter::ExternalAuth(_)
+            | Filter::Broken(_) => None,
+        })
+        .collect()
+}
+
+fn services(filters: &[Filter], cells: &Cells) -> Vec<Arc<AuthState>> {
+    filters
+        .iter()
+        .filter_map(|filter| match filter {
+            Filter::ExternalAuth(auth) => Some(AuthState::compile(auth, cells)),
+            Filter::RequestHeaders(_)
+            | Filter::ResponseHeaders(_)
+            | Filter::Redirect(_)
+            | Filter::Rewrite(_)
+            | Filter::Mirror(_)
             | Filter::Cors(_)
             | Filter::Broken(_) => None,
         })

@@ -1,15 +1,26 @@
 //! A snapshot as resources.
 
-use super::{Kind, Name, Resource};
-use lychgate_ir::{Certificate, CertificateId};
+use super::features::LISTENER_FILTERS;
+use super::{Kind, Name, Need, Resource};
+use lychgate_ir::{Certificate, CertificateId, Listener, ListenerId};
 use serde::Serialize;
 use std::fmt::Display;
 
 /// A resource that is sent as dumps write it.
 pub(super) fn plain(kind: &Kind, id: &impl Display, value: &impl Serialize) -> (Name, Resource) {
+    needing(kind, id, value, Vec::new())
+}
+
+/// A listener, which is not served by who does not know what it has.
+pub(super) fn listener(kind: &Kind, id: &ListenerId, listener: &Listener) -> (Name, Resource) {
+    let filters = (!listener.filters.is_empty()).then(|| Need::whole(LISTENER_FILTERS));
+    needing(kind, id, listener, filters.into_iter().collect())
+}
+
+fn needing(kind: &Kind, id: &impl Display, value: &impl Serialize, needs: Vec<Need>) -> (Name, Resource) {
     // Plain data with text as keys always serializes; were it otherwise, the empty text is refused by who reads it.
     let payload = serde_json::to_vec(value).unwrap_or_default();
-    (Name::new(kind.clone(), id), Resource::new(payload, Vec::new()))
+    (Name::new(kind.clone(), id), Resource::new(payload, needs))
 }
 
 /// A certificate with its key, which no dump has.
@@ -24,4 +35,24 @@ struct Plain<'a> {
     id: &'a CertificateId,
     chain_pem: &'a str,
     key_pem: &'a str,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_with_filters_is_for_those_who_know_them() {
+        let text = r#"{"id":"Gateway/a/b/c","addresses":[],"port":80,"protocol":"Http","hostname":"*","tls":null,
+            "upstream_identity":null,"trusted_hops":0}"#;
+        let mut of: Listener = serde_json::from_str(text).unwrap();
+        let needs = |of: &Listener| listener(&Kind::Listener, &of.id, of).1.needs;
+        assert_eq!(needs(&of), []);
+        let text =
+            r#"[{"ExternalAuth":{"target":{"Backend":"Service/a/b:80"},"protocol":{"Grpc":{"sees":"All"}},"body":0}}]"#;
+        of.filters = serde_json::from_str(text).unwrap();
+        let needs = needs(&of);
+        assert!(matches!(needs.as_slice(), [need] if need.rule.is_none() && need.is_met()), "{needs:?}");
+    }
 }

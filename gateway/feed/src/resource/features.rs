@@ -14,9 +14,17 @@ pub struct Need {
 
 /// What this program understands beyond the first version of the protocol. A change to the snapshot that narrows what is
 /// served, in a field that an older data plane would pass over, gets a name here and is asked for in `encode`.
-const UNDERSTOOD: &[&str] = &[];
+const UNDERSTOOD: &[&str] = &[LISTENER_FILTERS];
+
+/// Filters of listeners: one who does not know them would let in whom they keep out.
+pub(super) const LISTENER_FILTERS: &str = "listener-filters";
 
 impl Need {
+    /// All of a resource needs this.
+    pub(super) fn whole(feature: &'static str) -> Self {
+        Self { feature: feature.into(), rule: None }
+    }
+
     pub(crate) fn is_met(&self) -> bool {
         UNDERSTOOD.contains(&&*self.feature)
     }

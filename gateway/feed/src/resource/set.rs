@@ -40,7 +40,7 @@ impl ResourceSet {
         let Snapshot { listeners, routes, stream_routes, backends, certificates } = now.0;
         let old = before.0;
         let mut names = Vec::new();
-        self.kind(&Kind::Listener, &old.listeners, listeners, encode::plain, &mut names);
+        self.kind(&Kind::Listener, &old.listeners, listeners, encode::listener, &mut names);
         self.kind(&Kind::Route, &old.routes, routes, encode::plain, &mut names);
         self.kind(&Kind::StreamRoute, &old.stream_routes, stream_routes, encode::plain, &mut names);
         self.kind(&Kind::Backend, &old.backends, backends, encode::plain, &mut names);

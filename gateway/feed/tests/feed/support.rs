@@ -68,6 +68,7 @@ pub(crate) fn snapshot(routes: &[&str]) -> Arc<Snapshot> {
             upstream_identity: None,
             trusted_hops: 0,
             proxy_protocol_from: Vec::new(),
+            filters: Vec::new(),
         }),
     );
     for name in routes {

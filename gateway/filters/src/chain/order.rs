@@ -7,19 +7,24 @@
 //!    wrote.
 //! 2. **CORS.** A preflight carries no credentials and follows no redirect (Fetch), so it must be answered before
 //!    anything redirects, and judged by the request as the client sent it.
-//! 3. **Redirect.** The location is made of what the client asked for, so it comes before any edit; an edit of a
+//! 3. **External authorization.** The service judges the request as the client sent it: what an edit adds is the word of the
+//!    route's author, not of the client. It comes before all that could do something for who may not pass, a redirect
+//!    among it, and before the edits, which so can take away what the service has added.
+//! 4. **Redirect.** The location is made of what the client asked for, so it comes before any edit; an edit of a
 //!    request that goes nowhere would be lost work.
-//! 4. **Request headers.** As the route's author sees the request: with the client's host and path.
-//! 5. **Rewrite.** After the headers, so that a rewritten hostname is what the backend gets, whatever was set before;
+//! 5. **Request headers.** As the route's author sees the request: with the client's host and path.
+//! 6. **Rewrite.** After the headers, so that a rewritten hostname is what the backend gets, whatever was set before;
 //!    it changes where the request goes, not what the other filters decide on.
-//! 6. **Mirrors** get the request as the backend of the rule would: after the edits and the rewrite of the rule (the
+//! 7. **Mirrors** get the request as the backend of the rule would: after the edits and the rewrite of the rule (the
 //!    conformance suite asks for edited headers at the mirror), before the filters of the one backend that was chosen.
 //!
 //! Responses go back the same way, so what ran first on the request has the last word:
 //!
 //! 1. **Response headers**, which a redirect's answer passes, too: a policy such as `Strict-Transport-Security` is meant
 //!    for all that the rule answers.
-//! 2. **CORS**, last, so that neither a backend nor an edit grants what the filter does not.
+//! 2. **External authorization.** What a service wants told to the client (a cookie that it renews), whatever the backend
+//!    says.
+//! 3. **CORS**, last, so that neither a backend nor an edit grants what the filter does not.
 
 use super::Step;
 
@@ -33,11 +38,16 @@ pub(super) struct Ordered {
 pub(super) fn order(mut steps: Vec<Step>) -> Ordered {
     steps.sort_by_key(place);
     let on_request = indices(&steps, |step| match step {
-        Step::Refuse(_) | Step::Cors(_) | Step::Redirect(_) | Step::RequestHeaders(_) | Step::Rewrite(_) => true,
+        Step::Refuse(_)
+        | Step::Cors(_)
+        | Step::Authorize(_)
+        | Step::Redirect(_)
+        | Step::RequestHeaders(_)
+        | Step::Rewrite(_) => true,
         Step::ResponseHeaders(_) => false,
     });
     let mut on_response = indices(&steps, |step| match step {
-        Step::Cors(_) | Step::ResponseHeaders(_) => true,
+        Step::Cors(_) | Step::Authorize(_) | Step::ResponseHeaders(_) => true,
         Step::Refuse(_) | Step::Redirect(_) | Step::RequestHeaders(_) | Step::Rewrite(_) => false,
     });
     // Stable: kinds go back the way they came, those of one kind stay in the order written.
@@ -49,10 +59,11 @@ fn place(step: &Step) -> u8 {
     match step {
         Step::Refuse(_) => 0,
         Step::Cors(_) => 1,
-        Step::ResponseHeaders(_) => 2,
-        Step::Redirect(_) => 3,
-        Step::RequestHeaders(_) => 4,
-        Step::Rewrite(_) => 5,
+        Step::Authorize(_) => 2,
+        Step::ResponseHeaders(_) => 3,
+        Step::Redirect(_) => 4,
+        Step::RequestHeaders(_) => 5,
+        Step::Rewrite(_) => 6,
     }
 }
 

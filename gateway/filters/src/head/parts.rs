@@ -29,6 +29,17 @@ impl RequestHead for request::Parts {
         Ok(())
     }
 
+    fn set_query(&mut self, query: Option<&str>) -> Result<(), TooLong> {
+        let target = match query {
+            Some(query) => PathAndQuery::try_from(format!("{}?{query}", self.uri.path())),
+            None => PathAndQuery::try_from(self.uri.path()),
+        };
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = Some(target.map_err(|_| TooLong)?);
+        self.uri = Uri::from_parts(parts).map_err(|_| TooLong)?;
+        Ok(())
+    }
+
     fn host(&self) -> Option<&str> {
         match self.uri.authority() {
             Some(authority) => Some(authority.as_str()),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cors;
+mod external_auth;
 mod header_modifier;
 mod mirror;
 mod order;

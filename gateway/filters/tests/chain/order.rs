@@ -108,6 +108,9 @@ impl RequestHead for ReadOnly {
     fn set_path(&mut self, path: &str) -> Result<(), TooLong> {
         panic!("set_path {path}")
     }
+    fn set_query(&mut self, query: Option<&str>) -> Result<(), TooLong> {
+        panic!("set_query {query:?}")
+    }
     fn host(&self) -> Option<&str> {
         Some("client.example")
     }

@@ -99,6 +99,7 @@ proptest! {
             }
             Verdict::Refuse(_) => prop_assert_eq!(matched, MatchedPath::Regex),
             Verdict::Reply(reply) => prop_assert!(false, "{reply:?}"),
+            Verdict::Ask(_) => prop_assert!(false, "there is nobody to ask"),
         }
     }
 
@@ -166,7 +167,7 @@ proptest! {
                 prop_assert_eq!(&redirect.hostname, &None);
             }
             Verdict::Refuse(refusal) => prop_assert_eq!(refusal.status, 500),
-            Verdict::Continue => prop_assert!(false, "a redirect always answers"),
+            Verdict::Continue | Verdict::Ask(_) => prop_assert!(false, "a redirect always answers"),
         }
     }
 

@@ -102,14 +102,14 @@ impl Outcome {
     pub(crate) fn reply(&self) -> &Reply {
         match &self.verdict {
             Verdict::Reply(reply) => reply,
-            Verdict::Continue | Verdict::Refuse(_) => panic!("no reply but {:?}", self.verdict),
+            Verdict::Continue | Verdict::Refuse(_) | Verdict::Ask(_) => panic!("no reply but {:?}", self.verdict),
         }
     }
 
     pub(crate) fn refusal(&self) -> &Refusal {
         match &self.verdict {
             Verdict::Refuse(refusal) => refusal,
-            Verdict::Continue | Verdict::Reply(_) => panic!("no refusal but {:?}", self.verdict),
+            Verdict::Continue | Verdict::Reply(_) | Verdict::Ask(_) => panic!("no refusal but {:?}", self.verdict),
         }
     }
 

@@ -62,6 +62,8 @@ pub struct Decided {
 /// An attempt at an endpoint.
 #[derive(Clone, Debug)]
 pub struct AttemptTrace {
+    /// What it was for.
+    pub purpose: Purpose,
     /// Its span, and above it the request's.
     pub context: TraceContext,
     /// When its endpoint was picked.
@@ -88,6 +90,15 @@ pub struct AttemptTrace {
     pub status: Option<u16>,
     /// Why it failed: a word, and for people.
     pub failure: Option<(&'static str, String)>,
+}
+
+/// What a request of ours was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To have the client's request answered.
+    Attempt,
+    /// To ask an authorization service about it.
+    Question,
 }
 
 /// Attempts of one request that are recorded, so that what waits for export has a bound.

@@ -2,7 +2,7 @@
 //! (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>). What is ours begins with `lychgate.`.
 
 use super::context::TraceContext;
-use super::record::{AttemptTrace, Decided, RequestTrace};
+use super::record::{AttemptTrace, Decided, Purpose, RequestTrace};
 use http::Method;
 use http::uri::Authority;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceState};
@@ -15,8 +15,14 @@ use std::time::SystemTime;
 /// The span of a request, then one for each attempt.
 pub(super) fn of(trace: &RequestTrace, scope: &InstrumentationScope) -> Vec<SpanData> {
     let mut spans = vec![request(trace, scope)];
-    let attempts = trace.attempts.iter().enumerate();
-    spans.extend(attempts.map(|(resent, one)| attempt(one, resent, trace.ended, scope)));
+    let mut resent = 0..;
+    spans.extend(trace.attempts.iter().map(|one| {
+        let resent = match one.purpose {
+            Purpose::Attempt => resent.next().unwrap_or_default(),
+            Purpose::Question => 0,
+        };
+        attempt(one, resent, trace.ended, scope)
+    }));
     spans
 }
 
@@ -75,6 +81,7 @@ fn request(trace: &RequestTrace, scope: &InstrumentationScope) -> SpanData {
 
 fn attempt(attempt: &AttemptTrace, resent: usize, end: SystemTime, scope: &InstrumentationScope) -> SpanData {
     let AttemptTrace {
+        purpose,
         context,
         started,
         ended,
@@ -101,7 +108,15 @@ fn attempt(attempt: &AttemptTrace, resent: usize, end: SystemTime, scope: &Instr
     attributes.put("lychgate.backend", backend.clone());
     attributes.put("lychgate.endpoint", endpoint.to_string());
     attributes.maybe("lychgate.connection", reused.map(|reused| if reused { "reused" } else { "new" }));
-    let failed = status.is_none_or(|status| status >= 400) || failure.is_some();
+    // To say no is what a service is there for.
+    let least = match purpose {
+        Purpose::Attempt => 400,
+        Purpose::Question => {
+            attributes.put("lychgate.question", true);
+            500
+        }
+    };
+    let failed = status.is_none_or(|status| status >= least) || failure.is_some();
     let status = attributes.outcome(failed, *status, failure.as_ref());
     let times = (*started, ended.unwrap_or(end));
     span(context, SpanKind::Client, name_of(method), times, attributes, status, scope)

@@ -144,3 +144,30 @@ async fn filters_have_the_last_word() {
     assert_eq!(told(&it, 0, "Traceparent"), None);
     site.stop().await;
 }
+
+#[tokio::test]
+async fn a_question_to_an_authorization_service_is_a_span_of_its_own_and_no_retry() {
+    let collector = Collector::start().await;
+    let (it, backend) = echo("it").await;
+    let (auth, service_at) = echo("auth").await;
+    let rule = "    - filters: [{type: ExternalAuth, externalAuth: {protocol: HTTP, http: {allowedHeaders: [x-echo-status]}, \
+                backendRef: {name: auth, port: 80}}}]\n      backendRefs: [{name: it, port: 80}]\n";
+    let objects = service("it", &[backend]) + &service("auth", &[service_at]) + &http_route("r", "[a.example]", rule);
+    let (site, at) = serve(&objects, TraceOptions::otlp(otlp(&collector))).await;
+    let caller = format!("00-{TRACE}-{SPAN}-01");
+    assert_eq!(get(at, "http://a.example/x", &[("traceparent", &caller)]).await.status, 200);
+    let denied = [("traceparent", &*caller), ("x-echo-status", "401")];
+    assert_eq!(get(at, "http://a.example/x", &denied).await.status, 401);
+    let spans = collector.spans(5).await;
+    let [request, question, attempt, refused, no] = &spans[..] else { panic!("{spans:#?}") };
+    assert_eq!((&question.parent, &attempt.parent, &no.parent), (&request.id, &request.id, &refused.id));
+    assert_eq!(told(&auth, 0, "Traceparent").unwrap(), format!("00-{TRACE}-{}-01", question.id));
+    assert_eq!(told(&it, 0, "Traceparent").unwrap(), format!("00-{TRACE}-{}-01", attempt.id));
+    assert_eq!((attribute(question, "lychgate.question"), attribute(attempt, "lychgate.question")), ("true", "-"));
+    assert_eq!(attribute(question, "lychgate.backend"), "Service/default/auth:80");
+    assert_eq!(attribute(attempt, "http.request.resend_count"), "-");
+    assert_eq!((attribute(request, "lychgate.attempts"), attribute(refused, "lychgate.attempts")), ("1", "0"));
+    assert_eq!((attribute(no, "http.response.status_code"), is_error(no)), ("401", false));
+    assert_eq!(attribute(refused, "lychgate.reason"), "auth_denied");
+    site.stop().await;
+}

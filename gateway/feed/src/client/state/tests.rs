@@ -52,6 +52,7 @@ impl Published {
                 upstream_identity: None,
                 trusted_hops: 0,
                 proxy_protocol_from: Vec::new(),
+                filters: Vec::new(),
             };
             if *variant == 3 {
                 let mut value = serde_json::to_value(&listener).unwrap();
