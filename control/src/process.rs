@@ -2,7 +2,7 @@
 
 mod view;
 
-use crate::events;
+use crate::events::{Denials, Teller};
 use crate::fleet::{self, Ends};
 use crate::lease::{self, Leadership, Seat, Standing, Tell, Terms};
 use crate::observe::{Admin, Metrics};
@@ -107,7 +107,7 @@ impl Control {
             shared: shared.clone(),
             feed: feed.clone(),
             identity: seat.identity.clone(),
-            troubles,
+            troubles: troubles.clone(),
             leadership: leadership.clone(),
             stopped: stopped.clone(),
             serving: listening.is_some().then(|| (authorized, standing.clone())),
@@ -118,7 +118,16 @@ impl Control {
 
         let mut running = tasks;
         running.spawn(store::take_in(changes, store.clone(), shared.clone(), metrics.clone()));
-        running.spawn(events::tell(client.clone(), seat.identity.clone(), view.translated.clone(), leadership.clone()));
+        let (denials, denied) = Denials::new();
+        let teller = Teller {
+            client: client.clone(),
+            seat: seat.clone(),
+            translated: view.translated.clone(),
+            denials: denied,
+            troubles,
+            leadership: leadership.clone(),
+        };
+        running.spawn(teller.run());
         let mut ending = JoinSet::new();
         // Where nobody looks for addresses, there are none.
         let (tell_addresses, addresses) = watch::channel(listening.is_none().then(Addresses::default));
@@ -146,7 +155,8 @@ impl Control {
             metrics: metrics.clone(),
         };
         running.spawn(translator.run());
-        let writer = Writer { client: client.clone(), shared, discovered, leadership, metrics: metrics.clone() };
+        let writer =
+            Writer { client: client.clone(), shared, discovered, leadership, denials, metrics: metrics.clone() };
         let (writing, written) = watch::channel(());
         let stop_writing = stopped.clone();
         ending.spawn(async move {

@@ -11,6 +11,7 @@
 mod desk;
 mod merge;
 pub mod progress;
+mod refusal;
 mod settled;
 pub mod writer;
 

@@ -4,7 +4,7 @@
 //! first has written.
 
 use super::authority::{Authority, LEAF_LIFE, NotIssued};
-use super::root::BadRoot;
+use super::root::{BadRoot, SKEW};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
@@ -51,8 +51,8 @@ pub struct Keeper {
     names: Vec<String>,
     authority: watch::Sender<Arc<Authority>>,
     identity: watch::Sender<Identity>,
-    /// When the server's certificate is made anew.
-    renew: SystemTime,
+    /// When the server's certificate was made.
+    made: SystemTime,
 }
 
 /// What is kept.
@@ -76,10 +76,10 @@ impl Keeper {
     ) -> Result<(Self, Kept), NoAuthority> {
         let secrets: Api<Secret> = Api::namespaced(client, namespace);
         let authority = current(&secrets, name).await?;
-        let (identity, renew) = identity(&authority, &names)?;
+        let (identity, made) = identity(&authority, &names)?;
         let (authority, authorities) = watch::channel(Arc::new(authority));
         let (identity, identities) = watch::channel(identity);
-        let keeper = Self { secrets, name: name.to_owned(), names, authority, identity, renew };
+        let keeper = Self { secrets, name: name.to_owned(), names, authority, identity, made };
         Ok((keeper, Kept { authority: authorities, identity: identities }))
     }
 
@@ -100,10 +100,10 @@ impl Keeper {
     async fn look(&mut self) -> Result<(), NoAuthority> {
         let authority = current(&self.secrets, &self.name).await?;
         let changed = **self.authority.borrow() != authority;
-        if changed || self.renew <= SystemTime::now() {
-            let (identity, renew) = identity(&authority, &self.names)?;
+        if changed || is_due(self.made, SystemTime::now()) {
+            let (identity, made) = identity(&authority, &self.names)?;
             self.identity.send_replace(identity);
-            self.renew = renew;
+            self.made = made;
         }
         if changed {
             tracing::info!(secret = self.name, "the certificate authority has changed");
@@ -117,7 +117,13 @@ fn identity(authority: &Authority, names: &[String]) -> Result<(Identity, System
     let now = SystemTime::now();
     let issued = authority.server(names, now)?;
     let key = issued.key.unwrap_or_else(|| Redacted::new(String::new()));
-    Ok((Identity::new(&issued.chain, &key, &authority.bundle())?, now + LEAF_LIFE / 2))
+    Ok((Identity::new(&issued.chain, &key, &authority.bundle())?, now))
+}
+
+/// Whether a certificate is made anew: when half of its life is over, and where the clock was ahead when it was made. It
+/// would not be valid before the clock gets there again.
+fn is_due(made: SystemTime, now: SystemTime) -> bool {
+    made + LEAF_LIFE / 2 <= now || now + SKEW < made
 }
 
 /// The authority as it shall be now, made or rotated if need be.
@@ -163,6 +169,30 @@ async fn put(
         None => {
             let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
             secrets.create(&PostParams::default(), &Secret { metadata, data, ..Secret::default() }).await.map(drop)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_leaves_no_certificate_of_another_time() {
+        let made = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let hour = Duration::from_secs(60 * 60);
+        for (now, due) in [
+            (made, false),
+            (made + 11 * hour, false),
+            (made + 12 * hour, true),
+            // Ahead by a year: it has ended.
+            (made + 365 * 24 * hour, true),
+            // Back by what certificates allow, and by more.
+            (made - SKEW, false),
+            (made - SKEW - Duration::from_secs(1), true),
+            (made - 365 * 24 * hour, true),
+        ] {
+            assert_eq!(is_due(made, now), due, "{now:?}");
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::FIELD_MANAGER;
 use super::desk::{Desk, Job, Outcome};
+use super::refusal::{Refusal, judge};
 use crate::clock;
+use crate::events::Denials;
 use crate::lease::Leadership;
 use crate::observe::Metrics;
 use crate::store::Observer;
@@ -102,6 +104,8 @@ pub struct Writer {
     pub discovered: watch::Receiver<Arc<Discovered>>,
     /// Whether we may.
     pub leadership: Leadership,
+    /// Where objects are told of that may not be written.
+    pub denials: Denials,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -153,6 +157,7 @@ impl Writer {
     fn start(&self, job: Job) -> impl Future<Output = (ObjectRef, Outcome)> + Send + 'static {
         let resource = self.discovered.borrow().resource(job.object.kind).cloned();
         let (client, metrics, leadership) = (self.client.clone(), self.metrics.clone(), self.leadership.clone());
+        let denials = self.denials.clone();
         async move {
             let Job { object, uid, resource_version, status } = job;
             let Some(resource) = resource else { return (object, Outcome::Gone) };
@@ -172,7 +177,7 @@ impl Writer {
             let body = json!({
                 "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "status": status,
             });
-            let outcome = put(&api, &object, body).await;
+            let outcome = put(&api, &object, body, &denials).await;
             metrics.status_written(object.kind, result(&outcome));
             (object, outcome)
         }
@@ -187,7 +192,7 @@ fn api(client: Client, resource: &ApiResource, object: &ObjectRef) -> Api<Raw> {
     }
 }
 
-async fn put(api: &Api<Raw>, object: &ObjectRef, body: Value) -> Outcome {
+async fn put(api: &Api<Raw>, object: &ObjectRef, body: Value, denials: &Denials) -> Outcome {
     let name = object.key.name.as_str();
     let how = PatchParams::apply(FIELD_MANAGER).force();
     let Ok(written) = timeout(PATIENCE, api.patch_status(name, &how, &Patch::Apply(body))).await else {
@@ -203,20 +208,23 @@ async fn put(api: &Api<Raw>, object: &ObjectRef, body: Value) -> Outcome {
                 Ok(Ok(None)) => Outcome::Gone,
                 Ok(Err(_)) | Err(_) => Outcome::Overtaken(None),
             },
-            400 | 413 | 422 => {
-                tracing::error!(%object, why = refusal.message, "the API server refuses this status; this is a bug in \
-                    Lychgate, or the CRD is not the one that it knows");
-                Outcome::Refused
-            }
-            403 => {
-                tracing::warn!(%object, why = refusal.message, "the status may not be written; let the ServiceAccount \
-                    patch the status of this kind, or see to the webhook that denies it");
-                Outcome::Failed
-            }
-            code => {
-                tracing::warn!(%object, code, why = refusal.message, "a status could not be written; trying again");
-                Outcome::Failed
-            }
+            code => match judge(code, &refusal.message) {
+                Refusal::Invalid => {
+                    tracing::error!(%object, why = refusal.message, "the API server refuses this status; this is a bug in \
+                        Lychgate, or the CRD is not the one that it knows");
+                    Outcome::Refused
+                }
+                Refusal::Denied => {
+                    tracing::warn!(%object, why = refusal.message, "the status may not be written; let the ServiceAccount \
+                        patch the status of this kind, or see to the webhook or policy that denies it");
+                    denials.tell(object, &refusal.message);
+                    Outcome::Failed
+                }
+                Refusal::Passing => {
+                    tracing::warn!(%object, code, why = refusal.message, "a status could not be written; trying again");
+                    Outcome::Failed
+                }
+            },
         },
         Err(error) => {
             tracing::debug!(%object, %error, "a status could not be written; trying again");
