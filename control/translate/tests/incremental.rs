@@ -270,3 +270,33 @@ fn services_of_listeners_come_and_go_with_their_filters() {
         before = next;
     }
 }
+
+/// As many that nobody can serve as good ones: each says what is wrong with it, and nothing else is different.
+#[test]
+fn ten_thousand_invalid_routes_harm_no_good_one() {
+    let many = 10_000;
+    let good = (0..many).map(|at| route(&format!("good-{at}"), "one", &format!("good-{at}.example")));
+    let objects: Objects = objects().iter().chain(good).collect();
+    let before = translate(&objects, &options(), None);
+    let invalid = |at: usize| {
+        let path = json!({"type": "RegularExpression", "value": format!("/({at}")});
+        let rules = json!([{"matches": [{ "path": path }], "backendRefs": [{"name": "one", "port": 80}]}]);
+        object(
+            Kind::HttpRoute,
+            json!({
+                "metadata": {"name": format!("invalid-{at}"), "namespace": "shop"},
+                "spec": {"parentRefs": [{"name": "edge"}], "hostnames": [format!("invalid-{at}.example")], "rules": rules},
+            }),
+        )
+    };
+    let objects: Objects = objects.iter().chain((0..many).map(invalid)).collect();
+    let after = next(&objects, &before);
+    for at in 0..many {
+        assert!(shares_route(&before, &after, &format!("good-{at}")));
+        let status = after.statuses.get(&reference(Kind::HttpRoute, &format!("invalid-{at}"))).unwrap();
+        let ObjectStatus::Route(status) = &**status else { panic!("not a route's status") };
+        let accepted = status.parents[0].conditions.iter().find(|condition| condition.r#type == "Accepted").unwrap();
+        assert!(accepted.message.contains("path.value"), "{accepted:?}");
+    }
+    assert_eq!(after.statuses.problems().count(), many);
+}
