@@ -46,6 +46,10 @@ test-tracing: prepare ## Traces in a real Jaeger and a real Zipkin, which it bri
 conformance: prepare ## The upstream conformance suite on a cluster of its own: docs/conformance.md (needs root, Go; PROFILE=release)
 	@conformance/run
 
+.PHONY: bench-cluster
+bench-cluster: prepare ## Measure a cluster at scale, in change and in trouble: docs/performance.md (PROFILE=release WRITE=1; ARGS="--quick --only a,c")
+	@bench/cluster/run $(ARGS)
+
 .PHONY: smoke-cluster
 smoke-cluster: ## Try the conformance rig alone: a cluster, without Lychgate (needs root, Go)
 	@conformance/build tests

@@ -1,0 +1,29 @@
+package node
+
+import (
+	"context"
+	"os"
+	"os/exec"
+)
+
+// Helm installs the chart, where the images of the rig have a second tag to upgrade to.
+type Helm struct {
+	program string
+	// The tag that is installed, and the other one.
+	Tag, Next string
+}
+
+// FindHelm is nil where there is nothing to upgrade to.
+func FindHelm() *Helm {
+	program, tag := os.Getenv("LYCHGATE_HELM"), os.Getenv("LYCHGATE_TAG")
+	if program == "" || tag == "" {
+		return nil
+	}
+	return &Helm{program: program, Tag: tag, Next: tag + "-next"}
+}
+
+// Upgrade to images of a tag, and wait until the control plane is there.
+func (h *Helm) Upgrade(ctx context.Context, namespace, tag string) error {
+	return said(exec.CommandContext(ctx, h.program, "upgrade", "lychgate", "charts/lychgate", "--namespace", namespace,
+		"--reuse-values", "--skip-crds", "--set", "image.tag="+tag, "--wait", "--timeout", "3m"))
+}

@@ -1,0 +1,143 @@
+// Package traffic asks a Gateway for things and judges the answers: not only whether they came, but whether the right
+// backend gave them.
+package traffic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Target is what is asked for, and who shall answer.
+type Target struct {
+	Host, Path string
+	// The backends that may answer; any where empty.
+	By []string
+}
+
+// What became of a request: "200" of the right backend, another status, or one of these.
+const (
+	Right   = "200"
+	Wrong   = "wrong backend"
+	Refused = "connection refused"
+	Reset   = "connection reset"
+	Timeout = "no answer in time"
+	Other   = "broken off"
+)
+
+// Client asks one Gateway, over several connections in turn, so that each of its data planes is asked.
+type Client struct {
+	address string
+	webs    [8]*http.Client
+	turn    atomic.Uint64
+}
+
+// patience is how long an answer may take.
+const patience = 10 * time.Second
+
+// NewClient for a Gateway's address.
+func NewClient(address string) *Client {
+	dialer := &net.Dialer{Timeout: 3 * time.Second}
+	return newClient(address, dialer.DialContext)
+}
+
+func newClient(address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *Client {
+	client := &Client{address: address}
+	for at := range client.webs {
+		client.webs[at] = &http.Client{
+			Transport:     &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true, DialContext: dial},
+			Timeout:       patience,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	return client
+}
+
+// Close gives the idle connections up.
+func (c *Client) Close() {
+	for _, web := range c.webs {
+		web.CloseIdleConnections()
+	}
+}
+
+// answer is what the echo server says of itself.
+type answer struct {
+	Service string `json:"service"`
+	Pod     string `json:"pod"`
+	Host    string `json:"host"`
+}
+
+// Ask once. The second value is the pod that answered, if one did.
+func (c *Client) Ask(ctx context.Context, target Target) (outcome, pod string) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(c.address, "80")+target.Path, nil)
+	if err != nil {
+		return Other, ""
+	}
+	request.Host = target.Host
+	web := c.webs[c.turn.Add(1)%uint64(len(c.webs))]
+	response, err := web.Do(request)
+	if err != nil {
+		return failure(err), ""
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return failure(err), ""
+	}
+	if response.StatusCode != http.StatusOK {
+		return strconv.Itoa(response.StatusCode), ""
+	}
+	var said answer
+	if err := json.Unmarshal(text, &said); err != nil || said.Host != target.Host {
+		return Wrong, said.Pod
+	}
+	if len(target.By) == 0 {
+		return Right, said.Pod
+	}
+	for _, by := range target.By {
+		if by == said.Service {
+			return Right, said.Pod
+		}
+	}
+	return Wrong, said.Pod
+}
+
+func failure(err error) string {
+	var network net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Refused
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return Reset
+	case errors.As(err, &network) && network.Timeout():
+		return Timeout
+	default:
+		return Other
+	}
+}
+
+// UntilRight asks again and again until the right answer comes, and tells when that was and what came before it.
+func (c *Client) UntilRight(ctx context.Context, target Target, every time.Duration) (time.Time, map[string]int, error) {
+	before := map[string]int{}
+	for {
+		outcome, _ := c.Ask(ctx, target)
+		now := time.Now()
+		if outcome == Right {
+			return now, before, nil
+		}
+		before[outcome]++
+		select {
+		case <-ctx.Done():
+			return now, before, fmt.Errorf("%s%s is not answered: %w; it was %v", target.Host, target.Path, context.Cause(ctx), before)
+		case <-time.After(every):
+		}
+	}
+}
