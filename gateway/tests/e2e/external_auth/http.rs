@@ -6,7 +6,7 @@ use crate::support::{echo, http_gateway, http_route, service};
 use crate::tls::{ca, tls_echo, tls_policy, to_xbackend, trusting, xbackend};
 use bytes::Bytes;
 use http::{Method, Version};
-use lychgate_testkit::{Authority, Dial, free_addr, server_tls};
+use lychgate_testkit::{Authority, Dial, WebSocket, free_addr, server_tls};
 
 const LISTED: &str = "protocol: HTTP, http: {path: /check, allowedHeaders: [Cookie, X-Forwarded-For, X-Forwarded-Proto], \
                       allowedResponseHeaders: [X-User]}";
@@ -262,4 +262,20 @@ async fn a_change_does_not_touch_a_question_that_is_under_way() {
     let reply = waiting.await.unwrap();
     assert_eq!((reply.status.as_u16(), reply.header("x-echo-pod")), (200, Some("it")));
     assert_eq!(bed.it.nth_request(1).await.unwrap().report.header("x-user"), ["ann"]);
+}
+
+#[tokio::test]
+async fn a_websocket_opens_after_a_yes_alone() {
+    let says = |asked: &super::Asked| if asked.target == "/yes" { answer(200, &[], "") } else { answer(403, &[], "") };
+    let bed = Bed::new("protocol: HTTP, http: {}, forwardBody: {maxSize: 100}", says).await;
+    let mut socket = WebSocket::open(&Dial::http1(bed.at), "ws://a.example/yes").await.unwrap();
+    assert_eq!(socket.ask("hello").await.unwrap(), "hello");
+    socket.close().await.unwrap();
+    let asked = bed.auth.last();
+    assert_eq!((asked.method, asked.body.len()), (Method::GET, 0));
+    for name in ["upgrade", "connection", "sec-websocket-key"] {
+        assert_eq!(values(&asked.headers, name), [""; 0], "{name}");
+    }
+    assert!(WebSocket::open(&Dial::http1(bed.at), "ws://a.example/no").await.is_err());
+    assert_eq!(bed.it.counts().requests, 1);
 }
