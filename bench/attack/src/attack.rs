@@ -1,6 +1,8 @@
 //! The attacks. Each is a script that one connection follows again and again, on so many connections at once.
 
 use crate::frames::{frame, get, head, hello, reset};
+use crate::gate::{Gate, LARGE};
+use crate::handshake::client_hello;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,11 +13,19 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// An attack.
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
+    target: Target,
     /// Connections at once.
     connections: usize,
     /// The pause between two pieces on a connection, and before it is opened anew.
     pause: Duration,
     script: Script,
+}
+
+/// Which listener is attacked.
+#[derive(Clone, Copy)]
+enum Target {
+    Http,
+    Https,
 }
 
 /// What a connection sends: once when it is open, and then again and again, by the count of the piece.
@@ -43,52 +53,89 @@ const AMBIGUOUS: &[u8] =
     b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
 const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n";
 
+/// Asks for 100 of them.
+fn large_responses() -> Vec<u8> {
+    let path = format!("{LARGE}?size=1000000");
+    many(100, |each| get(each * 2 + 1, &path))
+}
+
 /// All attacks.
 pub(crate) const ALL: &[Attack] = &[
     Attack {
         name: "connections without a request",
+        target: Target::Http,
         connections: 2000,
         pause: millis(1000),
         script: Script { first: nothing, again: |_| Vec::new() },
     },
     Attack {
         name: "connections opened and closed",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script { first: nothing, again: |_| b"x".to_vec() },
     },
     Attack {
         name: "slow heads",
+        target: Target::Http,
         connections: 2000,
         pause: millis(1000),
         script: Script { first: || SLOW_HEAD.to_vec(), again: |_| b"x".to_vec() },
     },
     Attack {
         name: "slow bodies",
+        target: Target::Http,
         connections: 1000,
         pause: millis(1000),
         script: Script { first: || BODY.to_vec(), again: |_| b"x".to_vec() },
     },
     Attack {
         name: "huge heads",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script { first: || SLOW_HEAD.to_vec(), again: |_| vec![b'x'; 16_384] },
     },
     Attack {
         name: "ambiguous framing",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script { first: || AMBIGUOUS.to_vec(), again: |_| AMBIGUOUS.to_vec() },
     },
     Attack {
         name: "bad chunks",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script { first: || CHUNKED.to_vec(), again: |_| b"0x1\r\na\r\n".to_vec() },
     },
     Attack {
+        name: "slow TLS handshakes",
+        target: Target::Https,
+        connections: 2000,
+        pause: millis(1000),
+        // Its first half, and then a byte a second.
+        script: Script {
+            first: || {
+                let mut begun = client_hello();
+                begun.truncate(begun.len() / 2);
+                begun
+            },
+            again: |_| vec![0],
+        },
+    },
+    Attack {
+        name: "TLS handshakes broken off",
+        target: Target::Https,
+        connections: 20,
+        pause: millis(20),
+        // The server has signed by now, and gets what is no record.
+        script: Script { first: client_hello, again: |_| vec![0xff; 64] },
+    },
+    Attack {
         name: "HTTP/2 rapid reset",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script {
@@ -98,6 +145,7 @@ pub(crate) const ALL: &[Attack] = &[
     },
     Attack {
         name: "HTTP/2 CONTINUATION flood",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script {
@@ -107,18 +155,21 @@ pub(crate) const ALL: &[Attack] = &[
     },
     Attack {
         name: "HTTP/2 PING flood",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script { first: || hello(&[]), again: |_| many(100, |_| frame(0x6, 0, 0, &[0; 8])) },
     },
     Attack {
         name: "HTTP/2 SETTINGS flood",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script { first: || hello(&[]), again: |_| many(100, |_| frame(0x4, 0, 0, &[])) },
     },
     Attack {
         name: "HTTP/2 empty frames",
+        target: Target::Http,
         connections: 20,
         pause: millis(20),
         script: Script {
@@ -128,11 +179,23 @@ pub(crate) const ALL: &[Attack] = &[
     },
     Attack {
         name: "HTTP/2 zero windows",
+        target: Target::Http,
         connections: 20,
         pause: millis(1000),
         // A window of nothing, and 100 large responses that nobody takes.
+        script: Script { first: || [hello(&[0, 4, 0, 0, 0, 0]), large_responses()].concat(), again: |_| Vec::new() },
+    },
+    Attack {
+        name: "no attack: the same responses, taken",
+        target: Target::Http,
+        connections: 20,
+        pause: millis(1000),
+        // The largest windows that there are (RFC 9113 section 6.9.1): what it costs others that so much is asked for at all.
         script: Script {
-            first: || [hello(&[0, 4, 0, 0, 0, 0]), many(100, |each| get(each * 2 + 1, "/?size=1000000"))].concat(),
+            first: || {
+                let window = frame(0x8, 0, 0, &(i32::MAX - 0xffff).to_be_bytes());
+                [hello(&[0, 4, 0x7f, 0xff, 0xff, 0xff]), window, large_responses()].concat()
+            },
             again: |_| Vec::new(),
         },
     },
@@ -147,11 +210,15 @@ pub(crate) struct Done {
 
 impl Attack {
     /// Runs for so long.
-    pub(crate) async fn run(&self, at: SocketAddr, lasting: Duration) -> Done {
+    pub(crate) async fn run(&self, gate: &Gate, lasting: Duration) -> Done {
+        let at = match self.target {
+            Target::Http => gate.at,
+            Target::Https => gate.https,
+        };
         let end = Instant::now() + lasting;
         let mut tasks = JoinSet::new();
         for number in 0..self.connections {
-            let Self { name: _, connections, pause, script: Script { first, again } } = *self;
+            let Self { name: _, target: _, connections, pause, script: Script { first, again } } = *self;
             tasks.spawn(async move {
                 // Not all in one moment: the pauses are spread.
                 let offset = pause.mul_f64(number as f64 / connections as f64);

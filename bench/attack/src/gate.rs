@@ -1,7 +1,7 @@
-//! The gateway under attack: a process of its own, with an echo server behind it.
+//! The gateway under attack: a process of its own, with echo servers behind it.
 
 use anyhow::{Context, bail};
-use lychgate_testkit::free_addr;
+use lychgate_testkit::{Authority, free_addrs};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,36 +13,45 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
+/// The path of large responses, from a backend of their own.
+pub(crate) const LARGE: &str = "/large";
+
 /// The longest that anything may take to be there.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Gate {
     /// HTTP.
     pub(crate) at: SocketAddr,
+    pub(crate) https: SocketAddr,
     admin: SocketAddr,
     lychgate: Child,
     echo: Child,
+    large: Child,
     pid: u32,
     _config: TempDir,
 }
 
 impl Gate {
     pub(crate) async fn start(lychgate: &Path) -> anyhow::Result<Self> {
-        let (at, admin, echo_at) = (free_addr(), free_addr(), free_addr());
+        let [at, https, admin, echo_at, large_at] = free_addrs();
         let config = tempfile::tempdir()?;
-        std::fs::write(config.path().join("config.yaml"), yaml(at.port(), echo_at.port()))?;
+        std::fs::write(config.path().join("config.yaml"), yaml([at, https, echo_at, large_at]))?;
+        let certificate = Authority::new("attack").server(&["a.example"]).secret("default", "certificate");
+        std::fs::write(config.path().join("certificate.yaml"), certificate)?;
         let start = |args: &[&str]| {
             let mut command = Command::new(lychgate);
             command.args(["--log", "error"]).args(args).stdout(Stdio::null()).kill_on_drop(true);
             command.spawn().with_context(|| lychgate.display().to_string())
         };
         let echo = start(&["echo", "--http", &echo_at.to_string()])?;
+        let large = start(&["echo", "--http", &large_at.to_string()])?;
         answers(echo_at).await?;
+        answers(large_at).await?;
         let dir = config.path().to_string_lossy().into_owned();
         let child = start(&["run", "--config", &dir, "--admin", &admin.to_string(), "--drain", "1"])?;
         let pid = child.id().context("the gateway ended at once")?;
         answers(at).await?;
-        Ok(Self { at, admin, lychgate: child, echo, pid, _config: config })
+        Ok(Self { at, https, admin, lychgate: child, echo, large, pid, _config: config })
     }
 
     /// Resident memory, in KiB.
@@ -89,6 +98,7 @@ impl Gate {
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.lychgate.kill().await?;
         self.echo.kill().await?;
+        self.large.kill().await?;
         Ok(())
     }
 }
@@ -104,34 +114,49 @@ async fn answers(at: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn yaml(port: u16, backend: u16) -> String {
-    format!(
+/// Two listeners, a backend for whoever asks properly, and one for [`LARGE`]: what attackers have of theirs is no measure
+/// of the gateway.
+fn yaml([http, https, echo, large]: [SocketAddr; 4]) -> String {
+    let (http, https) = (http.port(), https.port());
+    let route = format!(
         "apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {{name: gw, namespace: default}}
 spec:
   gatewayClassName: lychgate
   addresses: [{{type: IPAddress, value: 127.0.0.1}}]
-  listeners: [{{name: http, protocol: HTTP, port: {port}}}]
+  listeners:
+    - {{name: http, protocol: HTTP, port: {http}}}
+    - {{name: https, protocol: HTTPS, port: {https}, tls: {{certificateRefs: [{{name: certificate}}]}}}}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {{name: it, namespace: default}}
 spec:
   parentRefs: [{{name: gw}}]
-  rules: [{{backendRefs: [{{name: it, port: 80}}]}}]
----
+  rules:
+    - backendRefs: [{{name: it, port: 80}}]
+    - matches: [{{path: {{type: PathPrefix, value: {LARGE}}}}}]
+      backendRefs: [{{name: large, port: 80}}]
+"
+    );
+    route + &backend("it", echo.port()) + &backend("large", large.port())
+}
+
+fn backend(name: &str, port: u16) -> String {
+    format!(
+        "---
 apiVersion: v1
 kind: Service
-metadata: {{name: it, namespace: default}}
+metadata: {{name: {name}, namespace: default}}
 spec: {{ports: [{{name: http, port: 80}}]}}
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: {{name: it-1, namespace: default, labels: {{kubernetes.io/service-name: it}}}}
+metadata: {{name: {name}-1, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}
 addressType: IPv4
 endpoints: [{{addresses: [127.0.0.1]}}]
-ports: [{{name: http, port: {backend}}}]
+ports: [{{name: http, port: {port}}}]
 "
     )
 }

@@ -9,6 +9,7 @@ mod attack;
 mod clients;
 mod frames;
 mod gate;
+mod handshake;
 mod report;
 
 use anyhow::Context;

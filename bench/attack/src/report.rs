@@ -27,7 +27,7 @@ pub(crate) async fn measure(gate: &Gate, attack: &Attack, lasting: Duration) -> 
     ask(gate.at, Duration::from_secs(2)).await;
     let without = ask(gate.at, CALM).await;
     let (before, refused, processor) = (gate.memory()?, gate.refused().await?, gate.processor()?);
-    let (done, with, peak) = tokio::join!(attack.run(gate.at, lasting), ask(gate.at, lasting), peak(gate, lasting));
+    let (done, with, peak) = tokio::join!(attack.run(gate, lasting), ask(gate.at, lasting), peak(gate, lasting));
     let peak = peak?;
     let processor = (gate.processor()? - processor) / lasting.as_secs_f64();
     let refused = difference(&refused, &gate.refused().await?);

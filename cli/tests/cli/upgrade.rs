@@ -3,7 +3,7 @@
 use crate::support::{PATIENCE, Running, dir, free_ports, get, lychgate, run, text, until};
 use crate::yaml::{backed, gateway, route, stream_route};
 use lychgate_echo::{EchoConfig, EchoServer, Port};
-use lychgate_testkit::{Dial, RawConnection, WebSocket, free_udp_addr};
+use lychgate_testkit::{Authority, ClientTls, Dial, RawConnection, WebSocket, free_udp_addr};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileTypeExt;
@@ -46,16 +46,16 @@ impl Home {
 /// Clients that ask without a pause until they are told to stop.
 #[derive(Clone)]
 struct Busy {
-    gateway: SocketAddr,
+    scheme: &'static str,
     stop: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
 }
 
 impl Busy {
     /// A connection for each request.
-    async fn connect(self) {
+    async fn connect(self, dial: Dial) {
         while !self.stop.load(Ordering::Relaxed) {
-            let reply = Dial::http1(self.gateway).get(&self.url()).await.expect("a connection of its own");
+            let reply = dial.get(&self.url()).await.expect("a connection of its own");
             assert_eq!(reply.status, 200);
         }
     }
@@ -78,7 +78,7 @@ impl Busy {
     }
 
     fn url(&self) -> String {
-        format!("http://a.example/?n={}", self.asked.fetch_add(1, Ordering::Relaxed))
+        format!("{}://a.example/?n={}", self.scheme, self.asked.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Waits until so many more have asked.
@@ -112,22 +112,32 @@ async fn answer(backend: &UdpSocket, (client, flow): &(UdpSocket, SocketAddr)) {
 async fn two_upgrades_lose_nothing() {
     let echo = EchoServer::bind(EchoConfig::loopback().with_tcp(loopback(0))).await.unwrap();
     let datagrams = UdpSocket::bind(loopback(0)).await.unwrap();
-    let ([http, tcp], udp) = (free_ports(), free_udp_addr().port());
-    let files = gateway("gw", &[("http", "HTTP", http), ("tcp", "TCP", tcp), ("udp", "UDP", udp)])
-        + &backed("web", "gw", echo.local_addr(Port::Http).unwrap().port())
-        + &stream_route("TCPRoute", "db", "gw", "tcp", echo.local_addr(Port::Tcp).unwrap().port())
-        + &stream_route("UDPRoute", "dns", "gw", "udp", datagrams.local_addr().unwrap().port());
+    let ([http, https, tcp], udp) = (free_ports(), free_udp_addr().port());
+    let servers = Authority::new("servers");
+    let files =
+        gateway("gw", &[("http", "HTTP", http), ("https", "HTTPS", https), ("tcp", "TCP", tcp), ("udp", "UDP", udp)])
+            + &servers.server(&["a.example"]).secret("default", "pair")
+            + "---\n"
+            + &backed("web", "gw", echo.local_addr(Port::Http).unwrap().port())
+            + &stream_route("TCPRoute", "db", "gw", "tcp", echo.local_addr(Port::Tcp).unwrap().port())
+            + &stream_route("UDPRoute", "dns", "gw", "udp", datagrams.local_addr().unwrap().port());
     let home = Home::new(&[("site.yaml", &files)]);
     let gateway = loopback(http);
 
     let first = home.start(&["--drain", "3600"]);
     let admin = first.admin();
-    let busy = Busy { gateway, stop: Arc::default(), asked: Arc::default() };
+    let busy = Busy { scheme: "http", stop: Arc::default(), asked: Arc::default() };
+    let busy_with_tls = Busy { scheme: "https", ..busy.clone() };
+    let tls = |protocol| Dial::tls(loopback(https), &ClientTls::trusting(&servers).alpn(&[protocol]));
     let clients: Vec<JoinHandle<()>> = vec![
-        tokio::spawn(busy.clone().connect()),
-        tokio::spawn(busy.clone().connect()),
+        tokio::spawn(busy.clone().connect(Dial::http1(gateway))),
+        tokio::spawn(busy.clone().connect(Dial::http1(gateway))),
         tokio::spawn(busy.clone().keep(Dial::http1(gateway))),
         tokio::spawn(busy.clone().keep(Dial::h2c(gateway))),
+        // Tickets of one process mean nothing to the next, which then shakes hands in full.
+        tokio::spawn(busy_with_tls.clone().connect(tls("http/1.1"))),
+        tokio::spawn(busy_with_tls.clone().keep(tls("http/1.1"))),
+        tokio::spawn(busy_with_tls.keep(tls("h2"))),
     ];
     let held = |name: &'static str| {
         [Dial::http1(gateway), Dial::h2c(gateway)]

@@ -74,6 +74,8 @@ impl Engine {
         options.h2c = true;
         // Pingora would refuse it without a log line; we refuse what is not WebSocket.
         options.allow_connect_method_proxying = true;
+        // It would refuse them with nothing but a status.
+        options.h2_hand_over_invalid_authority = true;
         proxy.server_options = Some(options);
         proxy.h2_options = Some(http2(&limits));
         proxy.handle_init_modules();

@@ -37,7 +37,7 @@ impl HttpServerApp for ConnectionApp {
         }
         let _open = is_stream.then(|| self.connection.streams.open());
         let mut session = match session {
-            ServerSession::H2(stream) if websocket::is_asked_for(stream.req_header()) => {
+            ServerSession::H2(stream) if websocket::is_asked_for(&stream) => {
                 websocket::serve(self, stream, shutdown).await;
                 return None;
             }

@@ -20,7 +20,6 @@ use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::HttpSession as Http2Stream;
 use pingora_core::server::ShutdownWatch;
-use pingora_http::RequestHeader;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,9 +46,12 @@ pub(super) enum Broken {
 }
 
 /// Whether a request of HTTP/2 asks for WebSocket.
-pub(super) fn is_asked_for(request: &RequestHeader) -> bool {
+pub(super) fn is_asked_for(stream: &Http2Stream) -> bool {
+    let request = stream.req_header();
     let protocol = request.extensions.get::<h2::ext::Protocol>();
-    request.method == Method::CONNECT
+    // What is wrong with an authority would be lost on the way over HTTP/1.
+    !stream.has_invalid_authority()
+        && request.method == Method::CONNECT
         && protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"))
 }
 

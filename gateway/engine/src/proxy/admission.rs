@@ -16,6 +16,7 @@ use lychgate_filters::external_auth::Denial;
 use lychgate_filters::{ChainState, Reply, RequestHead, RequestView, Verdict};
 use lychgate_ir::{BackendId, Protocol};
 use lychgate_router::{RequestLine, Selection, normalize_host};
+use pingora_core::protocols::http::v2::server::HttpSession as Http2Stream;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::borrow::Cow;
@@ -83,11 +84,16 @@ impl Gateway {
 
     /// Finds the listener.
     fn arrive(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Arrived, Fault> {
+        // RFC 9113 section 8.3.1.
+        let has_invalid_authority = session.as_http2().is_some_and(Http2Stream::has_invalid_authority);
         let request = session.req_header_mut();
         let is_stream = ctx.connection.as_ref().is_some_and(|connection| connection.is_stream);
         ctx.observation.asked(request, ctx.connection.as_deref());
         ctx.observation.begin_trace(request, is_stream);
         ctx.id = Some(request_id::ensure(request).map_err(|_| Fault::bug("no request id"))?);
+        if has_invalid_authority {
+            return Err(Fault::bad_request("an :authority, a Host and a path that do not name one host"));
+        }
         check(request)?;
         self.limit(request, is_stream)?;
         head::to_origin_form(request).map_err(|NoPath| Fault::bad_request("a target that is no path"))?;

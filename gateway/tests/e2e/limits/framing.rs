@@ -2,6 +2,7 @@
 //! connection.
 
 use super::bed;
+use http::Request;
 use lychgate_testkit::{Dial, RawConnection};
 
 const AMBIGUOUS: [&str; 24] = [
@@ -89,6 +90,29 @@ async fn the_page_is_json_for_those_who_ask_for_it() {
     let page: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!((page["status"].as_u64(), page["reason"].as_str()), (Some(400), Some("bad_request")));
     assert_eq!(page["requestId"].as_str(), reply.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn names_that_disagree_over_http2_are_400_with_an_id_and_end_nothing_but_the_stream() {
+    let bed = bed(|_| {}).await;
+    let mut connection = Dial::h2c(bed.at).connect("a.example").await.unwrap();
+    for (url, host) in [
+        ("http://a.example/", Some("b.example")),
+        ("http://a.example/", Some("a.example:80")),
+        ("http://a.example/", Some("user@a.example")),
+        ("http://user@a.example/", None),
+    ] {
+        let mut request = Request::get(url);
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        let reply = connection.send(request.body("").unwrap()).await.unwrap();
+        assert_eq!(reply.status, 400, "{url} {host:?}: {}", reply.text());
+        assert!(reply.header("x-request-id").is_some_and(|id| reply.text().contains(id)), "{url} {host:?}: {reply:?}");
+    }
+    assert_eq!(connection.get("http://a.example/").await.unwrap().status, 200);
+    assert_eq!(bed.it.requests().len(), 1);
+    assert_eq!(bed.refused("bad_request").await, 4);
 }
 
 #[tokio::test]
