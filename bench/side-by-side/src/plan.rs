@@ -33,7 +33,7 @@ pub(crate) async fn run(run: &Run) -> anyhow::Result<Report> {
     let all: Vec<Workload> = workloads::all(run.mode).into_iter().filter(wanted).collect();
     anyhow::ensure!(!all.is_empty(), "no workload has any of {:?} in its key", run.only);
     let mut measured = Vec::new();
-    for of_scene in all.chunk_by(|one, next| one.scene == next.scene) {
+    for of_scene in all.chunk_by(Workload::may_follow) {
         let Some(scene) = of_scene.first().map(|one| one.scene) else { continue };
         let running = start(scene, &peers, &tools, dir.path(), &backends, &identity).await?;
         for workload in of_scene {

@@ -25,6 +25,15 @@ pub(crate) struct Workload {
     pub(crate) work: Work,
 }
 
+impl Workload {
+    /// Whether the proxies that have done this one can do the next. What they took of memory they may not give back, so
+    /// that idle connections would then take none.
+    pub(crate) fn may_follow(&self, next: &Self) -> bool {
+        let idle = |one: &Self| matches!(one.work, Work::Idle(_));
+        self.scene == next.scene && !idle(self) && !idle(next)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
     /// Processor time for each of what is done, and how long answers take at a fixed rate.
