@@ -20,13 +20,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+
+/// A client's connection that is written to in whole pieces: a head and the body behind it are one packet, and over TLS one
+/// record. Pingora, which would do so for the sockets that it opens itself, flushes where nothing more is there to be sent.
+pub(crate) type Buffered = BufWriter<Stream>;
+
+/// As much as small responses have; larger pieces are not copied. Each connection has it for as long as it is open.
+const PIECE: usize = 4096;
 
 /// Where a connection is left when its request is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     wanted: AtomicBool,
-    stream: Mutex<Option<Stream>>,
+    stream: Mutex<Option<Buffered>>,
 }
 
 impl Left {
@@ -36,7 +43,7 @@ impl Left {
     }
 
     /// The connection, if it was left.
-    pub(crate) fn take(&self) -> Option<Stream> {
+    pub(crate) fn take(&self) -> Option<Buffered> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -45,7 +52,7 @@ impl Left {
 #[derive(Debug)]
 pub(crate) struct Reclaimable {
     /// Present until dropped.
-    stream: Option<Stream>,
+    stream: Option<Buffered>,
     guard: Guard,
     writing: Writing,
     connection: Arc<Connection>,
@@ -55,16 +62,22 @@ impl Reclaimable {
     /// Over TLS it was agreed on what is spoken; in clear text it shows.
     pub(crate) fn new(stream: Stream, limits: GuardLimits, connection: Arc<Connection>) -> Self {
         let mut guard = Guard::new(limits);
+        let mut piece = PIECE;
         if stream.get_ssl_digest().is_some() {
             match stream.selected_alpn_proto() {
-                Some(ALPN::H2) => guard.http2(false),
+                Some(ALPN::H2) => {
+                    guard.http2(false);
+                    // Frames are collected where they are written.
+                    piece = 0;
+                }
                 Some(_) | None => guard.http1(&[]),
             }
         }
+        let stream = BufWriter::with_capacity(piece, stream);
         Self { stream: Some(stream), guard, writing: Writing::default(), connection }
     }
 
-    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+    fn stream(&mut self) -> io::Result<Pin<&mut Buffered>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
@@ -79,7 +92,7 @@ impl Drop for Reclaimable {
 }
 
 /// Writes something, and ends the connection without waiting for anything.
-pub(crate) async fn say_and_leave(mut stream: Stream, words: &[u8], patience: Duration) {
+pub(crate) async fn say_and_leave(mut stream: Buffered, words: &[u8], patience: Duration) {
     let saying = async {
         stream.write_all(words).await?;
         stream.flush().await
@@ -90,7 +103,7 @@ pub(crate) async fn say_and_leave(mut stream: Stream, words: &[u8], patience: Du
 
 /// Writes a response and ends the connection. What the client still sends is read for a while: to close on it would
 /// take the response away from the client before it has read it (RFC 9112 section 9.6).
-pub(crate) async fn say(mut stream: Stream, response: &[u8], patience: Duration) {
+pub(crate) async fn say(mut stream: Buffered, response: &[u8], patience: Duration) {
     let saying = async {
         stream.write_all(response).await?;
         stream.flush().await?;
@@ -153,24 +166,26 @@ impl AsyncWrite for Reclaimable {
 impl Shutdown for Reclaimable {
     async fn shutdown(&mut self) {
         if let Some(stream) = &mut self.stream {
-            Shutdown::shutdown(&mut **stream).await;
+            // What is left to say goes first, if the client takes it at once: it may be gone, or not listen.
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_flush(cx).is_ready())).await;
+            Shutdown::shutdown(&mut **stream.get_mut()).await;
         }
     }
 }
 
 impl UniqueID for Reclaimable {
     fn id(&self) -> UniqueIDType {
-        self.stream.as_ref().map_or(-1, |stream| stream.id())
+        self.stream.as_ref().map_or(-1, |stream| stream.get_ref().id())
     }
 }
 
 impl Ssl for Reclaimable {
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.stream.as_ref()?.get_ssl_digest()
+        self.stream.as_ref()?.get_ref().get_ssl_digest()
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.stream.as_ref()?.selected_alpn_proto()
+        self.stream.as_ref()?.get_ref().selected_alpn_proto()
     }
 }
 
@@ -220,18 +235,22 @@ impl Reclaimable {
 
 impl GetTimingDigest for Reclaimable {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.stream.as_ref().map(|stream| stream.get_timing_digest()).unwrap_or_default()
+        self.stream.as_ref().map(|stream| stream.get_ref().get_timing_digest()).unwrap_or_default()
     }
 }
 
 impl GetProxyDigest for Reclaimable {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.stream.as_ref()?.get_proxy_digest()
+        self.stream.as_ref()?.get_ref().get_proxy_digest()
     }
 }
 
 impl GetSocketDigest for Reclaimable {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.stream.as_ref()?.get_socket_digest()
+        self.stream.as_ref()?.get_ref().get_socket_digest()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
