@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bed;
+mod replicas;
 
 use bed::{Bed, fast, ours, parents};
 use serde_json::json;
