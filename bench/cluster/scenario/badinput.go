@@ -41,11 +41,16 @@ func badInput(ctx context.Context, stage *Stage, result *report.Result) error {
 	defer stage.leave(ctx, name)
 	b := &bad{stage: stage, client: traffic.NewClient(address)}
 	defer b.client.Close()
-	if _, err := b.good(ctx); err != nil {
+	first, err := b.good(ctx)
+	if err != nil {
+		return err
+	}
+	steady := b.target(first)
+	if err := b.client.Settle(ctx, steady, probeEvery); err != nil {
 		return err
 	}
 	for _, mischief := range mischiefs {
-		load := traffic.Start(ctx, b.client, 50, traffic.Target{Host: "good-0.bad.example", Path: "/", By: []string{"one"}})
+		load := traffic.Start(ctx, b.client, 50, steady)
 		one, cancel := context.WithTimeout(ctx, 3*time.Minute)
 		missing := mischief.do(one, b)
 		cancel()
@@ -76,8 +81,13 @@ func (b *bad) good(ctx context.Context) (string, error) {
 	if err := b.stage.route(ctx, "bad", "bad", name, name+".bad.example", "one"); err != nil {
 		return name, err
 	}
-	_, _, err := b.client.UntilRight(ctx, traffic.Target{Host: name + ".bad.example", Path: "/", By: []string{"one"}}, probeEvery)
+	_, _, err := b.client.UntilRight(ctx, b.target(name), probeEvery)
 	return name, err
+}
+
+// target is what a good route of that name serves.
+func (*bad) target(name string) traffic.Target {
+	return traffic.Target{Host: name + ".bad.example", Path: "/", By: []string{"one"}}
 }
 
 // event waits for an Event of a reason about an object.

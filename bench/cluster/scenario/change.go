@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"lychgate.dev/bench/cluster/report"
@@ -21,7 +22,7 @@ func change(ctx context.Context, stage *Stage, result *report.Result) error {
 	client := traffic.NewClient(stage.Address)
 	defer client.Close()
 	target := traffic.Target{Host: "change.example", Path: "/", By: []string{"one", "two"}}
-	if _, _, err := client.UntilRight(ctx, target, probeEvery); err != nil {
+	if err := client.Settle(ctx, target, probeEvery); err != nil {
 		return err
 	}
 	const rate = 400
@@ -83,6 +84,11 @@ func tell(result *report.Result, during string, seen traffic.Seen) {
 		}
 	}
 	result.Add(during+": failed", float64(seen.Failed), "").MustBe(0).Noting("%s", told(failed))
+	// One failure of many thousand requests is found by when it was and what was said, or never.
+	for _, failure := range seen.Failures[:min(len(seen.Failures), 5)] {
+		fmt.Fprintf(os.Stderr, "bench: %s: failed at %s: %s of %s: %s\n", during,
+			failure.At.UTC().Format(time.RFC3339Nano), failure.Outcome, failure.Target, failure.Said)
+	}
 	result.Duration(during+": p50", spread.P50).Noting("p99 %.1f ms, slowest %.1f ms",
 		float64(spread.P99.Microseconds())/1000, float64(spread.Max.Microseconds())/1000)
 }

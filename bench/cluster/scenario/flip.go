@@ -37,7 +37,7 @@ func flip(ctx context.Context, stage *Stage, result *report.Result) error {
 			return err
 		}
 		target := traffic.Target{Host: route.host, Path: "/", By: []string{name}}
-		if _, _, err := client.UntilRight(ctx, target, probeEvery); err != nil {
+		if err := client.Settle(ctx, target, probeEvery); err != nil {
 			return err
 		}
 		loads = append(loads, traffic.Start(ctx, client, 100, target))

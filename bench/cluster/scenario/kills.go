@@ -93,6 +93,9 @@ spec: {deployment: {replicas: 2, resources: {requests: {cpu: 50m, memory: 32Mi}}
 	if _, err := all(ctx, k.client, k.targets); err != nil {
 		return err
 	}
+	if err := k.client.Settle(ctx, k.targets[0], probeEvery); err != nil {
+		return err
+	}
 	return k.stage.Until(ctx, world.Gateway, home, k.name(), "right about attached routes", func(gateway world.Object) bool {
 		return world.Attached(gateway) == int64(len(k.targets))
 	})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"lychgate.dev/bench/cluster/traffic"
 	"lychgate.dev/bench/cluster/world"
 )
 
@@ -106,7 +105,7 @@ spec: {parentRefs: [{name: bad}], hostnames: [large.bad.example], rules: [%s]}
 	if err := b.says(ctx, "large", "Accepted", "True"); err != nil {
 		return err
 	}
-	_, _, err = b.client.UntilRight(ctx, traffic.Target{Host: "large.bad.example", Path: "/", By: []string{"one"}}, probeEvery)
+	_, _, err = b.client.UntilRight(ctx, b.target("large"), probeEvery)
 	return err
 }
 
@@ -129,8 +128,7 @@ func manyInvalid(ctx context.Context, b *bad) error {
 		if err := b.says(ctx, fmt.Sprintf("valid-%d", at), "Accepted", "True"); err != nil {
 			return err
 		}
-		target := traffic.Target{Host: fmt.Sprintf("valid-%d.bad.example", at), Path: "/", By: []string{"one"}}
-		if _, _, err := b.client.UntilRight(ctx, target, probeEvery); err != nil {
+		if _, _, err := b.client.UntilRight(ctx, b.target(fmt.Sprintf("valid-%d", at)), probeEvery); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func probe(ctx context.Context, stage *Stage, result *report.Result) error {
 	}
 	client := traffic.NewClient(stage.Address)
 	defer client.Close()
-	if _, _, err := client.UntilRight(ctx, traffic.Target{Host: "steady.example", Path: "/"}, probeEvery); err != nil {
+	if err := client.Settle(ctx, traffic.Target{Host: "steady.example", Path: "/"}, probeEvery); err != nil {
 		return err
 	}
 	if err := stage.probes(ctx, result, ", under 300 requests/s", stage.Sizes.Disturbed, load); err != nil {

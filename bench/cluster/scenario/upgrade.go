@@ -27,7 +27,7 @@ func upgrade(ctx context.Context, stage *Stage, result *report.Result) error {
 	client := traffic.NewClient(address)
 	defer client.Close()
 	target := traffic.Target{Host: "upgraded.example", Path: "/", By: []string{"one"}}
-	if _, _, err := client.UntilRight(ctx, target, probeEvery); err != nil {
+	if err := client.Settle(ctx, target, probeEvery); err != nil {
 		return err
 	}
 	for _, step := range []struct{ name, tag string }{{"to other images", stage.Helm.Next}, {"and back", stage.Helm.Tag}} {

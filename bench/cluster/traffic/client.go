@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -61,7 +62,7 @@ func newClient(address string, dial func(ctx context.Context, network, address s
 	return client
 }
 
-// Close gives the idle connections up.
+// Close gives the idle connections up, those of now.
 func (c *Client) Close() {
 	for _, web := range c.webs {
 		web.CloseIdleConnections()
@@ -75,8 +76,11 @@ type answer struct {
 	Host    string `json:"host"`
 }
 
-// Ask once. The second value is the pod that answered, if one did.
-func (c *Client) Ask(ctx context.Context, target Target) (outcome, pod string) {
+// told is how much is kept of an answer that is not the right one.
+const told = 512
+
+// Ask once. The second value is the pod that answered right, or else what the answer said.
+func (c *Client) Ask(ctx context.Context, target Target) (outcome, said string) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(c.address, "80")+target.Path, nil)
 	if err != nil {
 		return Other, ""
@@ -85,29 +89,25 @@ func (c *Client) Ask(ctx context.Context, target Target) (outcome, pod string) {
 	web := c.webs[c.turn.Add(1)%uint64(len(c.webs))]
 	response, err := web.Do(request)
 	if err != nil {
-		return failure(err), ""
+		return failure(err), err.Error()
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return failure(err), ""
+		return failure(err), err.Error()
 	}
+	start := string(text[:min(len(text), told)])
 	if response.StatusCode != http.StatusOK {
-		return strconv.Itoa(response.StatusCode), ""
+		return strconv.Itoa(response.StatusCode), start
 	}
-	var said answer
-	if err := json.Unmarshal(text, &said); err != nil || said.Host != target.Host {
-		return Wrong, said.Pod
+	var by answer
+	if err := json.Unmarshal(text, &by); err != nil || by.Host != target.Host {
+		return Wrong, start
 	}
-	if len(target.By) == 0 {
-		return Right, said.Pod
+	if len(target.By) == 0 || slices.Contains(target.By, by.Service) {
+		return Right, by.Pod
 	}
-	for _, by := range target.By {
-		if by == said.Service {
-			return Right, said.Pod
-		}
-	}
-	return Wrong, said.Pod
+	return Wrong, start
 }
 
 func failure(err error) string {
@@ -140,4 +140,14 @@ func (c *Client) UntilRight(ctx context.Context, target Target, every time.Durat
 		case <-time.After(every):
 		}
 	}
+}
+
+// Settle asks until the right answer comes, and gives up the connections that were opened before it.
+//
+// The address may have been another Gateway's a moment ago, and leads to its data planes for as long as the node has its
+// rules, which is as long as they drain. A connection stays where it led once.
+func (c *Client) Settle(ctx context.Context, target Target, every time.Duration) error {
+	_, _, err := c.UntilRight(ctx, target, every)
+	c.Close()
+	return err
 }

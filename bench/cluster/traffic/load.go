@@ -30,6 +30,8 @@ type Failure struct {
 	At      time.Time
 	Outcome string
 	Target  string
+	// What the answer said, or why there was none.
+	Said string
 }
 
 // inFlight is how many requests may wait for answers at once; those above are not sent, and counted.
@@ -67,23 +69,23 @@ func (l *Load) run(ctx context.Context) {
 		}
 		l.ended.Go(func() {
 			// What has begun may end: a request that we break off is nobody's failure.
-			outcome, pod := l.client.Ask(context.WithoutCancel(ctx), target)
-			l.note(outcome, pod, target, due)
+			outcome, said := l.client.Ask(context.WithoutCancel(ctx), target)
+			l.note(outcome, said, target, due)
 			<-places
 		})
 	}
 }
 
-func (l *Load) note(outcome, pod string, target Target, due time.Time) {
+func (l *Load) note(outcome, said string, target Target, due time.Time) {
 	now := time.Now()
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	l.outcomes[outcome]++
 	if outcome == Right {
-		l.pods[pod]++
+		l.pods[said]++
 		l.latencies = append(l.latencies, now.Sub(due))
 	} else if len(l.failures) < kept {
-		l.failures = append(l.failures, Failure{At: now, Outcome: outcome, Target: target.Host + target.Path})
+		l.failures = append(l.failures, Failure{At: now, Outcome: outcome, Target: target.Host + target.Path, Said: said})
 	}
 }
 
