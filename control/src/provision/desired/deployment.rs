@@ -47,7 +47,14 @@ pub(super) fn deployment(parts: &Parts<'_>) -> Value {
             || json!({"requests": {"cpu": "10m", "memory": "32Mi"}}),
             |ResourceRequirements { requests, limits }| json!({"requests": amounts(requests), "limits": amounts(limits)}),
         ),
-        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}, "periodSeconds": 2, "failureThreshold": 1},
+        // That a pod ends is known by other ways, and that its process died, too: this is for one that came up and serves not.
+        // One late answer on a busy node shall not take the only data plane off its address.
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": "admin"},
+            "periodSeconds": 2,
+            "timeoutSeconds": 2,
+            "failureThreshold": 3,
+        },
         "livenessProbe": {"httpGet": {"path": "/livez", "port": "admin"}, "periodSeconds": 10, "failureThreshold": 6},
         "securityContext": {
             "allowPrivilegeEscalation": false,
