@@ -97,7 +97,7 @@ bench: prepare ## Measure beside nginx, HAProxy, Envoy and bare Pingora: docs/pe
 		--tools $(TARGET)/bench-tools/bin --out $(TARGET)/bench
 
 .PHONY: bench-smoke
-bench-smoke: prepare ## Try each workload of the bench once, with Lychgate alone, to see that all works (a minute)
+bench-smoke: prepare ## Try each workload of the bench once, with Lychgate alone, to see that all works (a minute; part of .ci/run)
 	bench/prepare $(TARGET)/bench-tools smoke
 	cargo build --workspace --bins --locked
 	$(TARGET)/debug/lychgate-bench run --mode smoke --peers lychgate --lychgate $(TARGET)/debug/lychgate --out $(TARGET)/bench-smoke

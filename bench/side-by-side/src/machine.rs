@@ -6,19 +6,23 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Proxies run here, one at work at a time; nothing else does.
-pub(crate) const PROXIES: usize = 0;
-
 /// How many files a process may have open, if we may say so.
 const FILES: u64 = 131_072;
 
-/// Keeps this process, and those that it starts, off the processor of the proxies; lets them open as many files as may be.
-pub(crate) fn stay_off_first_processor() -> anyhow::Result<()> {
+/// Keeps this process, and those that it starts, off the first of its processors, and says which that is: there proxies run,
+/// one at work at a time, and nothing else does. Nothing, if there is only one.
+pub(crate) fn leave_first_processor() -> anyhow::Result<Option<usize>> {
     let mut ours = sched_getaffinity(None).context("which processors are ours")?;
-    let both = ours.is_set(PROXIES) && ours.count() > 1;
-    anyhow::ensure!(both, "this needs two processors, the first among them: one for proxies, one for what loads them");
-    ours.unset(PROXIES);
+    let Some(first) = (0..CpuSet::MAX_CPU).find(|cpu| ours.is_set(*cpu)).filter(|_| ours.count() > 1) else {
+        return Ok(None);
+    };
+    ours.unset(first);
     sched_setaffinity(None, &ours).context("cannot leave the first processor")?;
+    Ok(Some(first))
+}
+
+/// Lets this process, and those that it starts, open as many files as may be.
+pub(crate) fn open_many_files() -> anyhow::Result<()> {
     let limit = |files| setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files });
     // Only root may have more than the most; HAProxy asks for two files a connection.
     limit(Some(FILES)).or_else(|_| limit(getrlimit(Resource::Nofile).maximum)).context("cannot open more files")

@@ -26,15 +26,19 @@ mod tools;
 mod workloads;
 
 use anyhow::Context;
-use arguments::{Arguments, Task};
+use arguments::{Arguments, Mode, Task};
 use clap::Parser;
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Run(run) => {
-            machine::stay_off_first_processor()?;
+            machine::open_many_files()?;
+            let first = machine::leave_first_processor()?;
+            // To see whether all works, one is enough.
+            let enough = first.is_some() || run.mode == Mode::Smoke;
+            anyhow::ensure!(enough, "this needs two processors: one for proxies, one for what loads them");
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-            let measured = runtime.block_on(plan::run(&run))?;
+            let measured = runtime.block_on(plan::run(&run, first))?;
             report::write(&run.out, &measured)?;
             println!("{}", report::markdown(&measured));
             println!("written: {}", run.out.display());

@@ -70,7 +70,7 @@ impl Peer {
     /// Starts it, and waits until it serves.
     pub(crate) async fn start(self, tools: &Tools, site: &Site) -> anyhow::Result<Option<Process>> {
         let Some(invocation) = self.invocation(tools, site)? else { return Ok(None) };
-        let mut process = Process::start(&invocation, true, &site.log())?;
+        let mut process = Process::start(&invocation.on(tools.proxies), &site.log())?;
         process.accepts(site.http, &site.log()).await?;
         Ok(Some(process))
     }

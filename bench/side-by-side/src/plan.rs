@@ -17,9 +17,9 @@ use std::path::Path;
 use std::time::Instant;
 use time::OffsetDateTime;
 
-/// Measures all that is asked for.
-pub(crate) async fn run(run: &Run) -> anyhow::Result<Report> {
-    let tools = Tools::new(run);
+/// Measures all that is asked for, with proxies on this processor.
+pub(crate) async fn run(run: &Run, proxies: Option<usize>) -> anyhow::Result<Report> {
+    let tools = Tools::new(run, proxies);
     let dir = tempfile::tempdir()?;
     let identity = Identity::write(&Authority::new("bench").server(&[HOST]), dir.path())?;
     let backends = Backends::start(&tools, dir.path(), &identity).await?;

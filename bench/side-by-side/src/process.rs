@@ -1,6 +1,5 @@
 //! A process, and what it takes: the processor and memory, its own and that of those that it started.
 
-use crate::machine::PROXIES;
 use anyhow::Context;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,11 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Invocation {
     program: std::path::PathBuf,
     arguments: Vec<String>,
+    /// Otherwise it runs where we do.
+    processor: Option<usize>,
 }
 
 impl Invocation {
     pub(crate) fn new(program: &Path) -> Self {
-        Self { program: program.to_owned(), arguments: Vec::new() }
+        Self { program: program.to_owned(), arguments: Vec::new(), processor: None }
     }
 
     pub(crate) fn with<I: IntoIterator<Item = impl Into<String>>>(mut self, arguments: I) -> Self {
@@ -34,15 +35,20 @@ impl Invocation {
         self.with([path.to_string_lossy()])
     }
 
-    /// On the processor of the proxies, if it is one; otherwise on ours.
-    fn command(&self, proxy: bool) -> Command {
-        let Self { program, arguments } = self;
-        let mut command = if proxy {
-            let mut command = Command::new("taskset");
-            command.args(["--cpu-list", &PROXIES.to_string()]).arg(program);
-            command
-        } else {
-            Command::new(program)
+    pub(crate) fn on(mut self, processor: Option<usize>) -> Self {
+        self.processor = processor;
+        self
+    }
+
+    fn command(&self) -> Command {
+        let Self { program, arguments, processor } = self;
+        let mut command = match processor {
+            None => Command::new(program),
+            Some(processor) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", &processor.to_string()]).arg(program);
+                command
+            }
         };
         command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
         command
@@ -50,7 +56,7 @@ impl Invocation {
 
     /// Runs it to its end beside us.
     pub(crate) async fn output(&self) -> anyhow::Result<String> {
-        let output = self.command(false).output().await.with_context(|| self.program.display().to_string())?;
+        let output = self.command().output().await.with_context(|| self.program.display().to_string())?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let said = String::from_utf8_lossy(&output.stderr);
         anyhow::ensure!(output.status.success(), "{} {:?}: {text}{said}", self.program.display(), self.arguments);
@@ -67,9 +73,9 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(invocation: &Invocation, proxy: bool, log: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(invocation: &Invocation, log: &Path) -> anyhow::Result<Self> {
         let out = std::fs::File::create(log).with_context(|| log.display().to_string())?;
-        let mut command = invocation.command(proxy);
+        let mut command = invocation.command();
         command.stderr(out.try_clone()?).stdout(out);
         let child = command.spawn().with_context(|| invocation.program.display().to_string())?;
         let pid = child.id().context("it ended at once")?;

@@ -10,16 +10,19 @@ pub(crate) struct Tools {
     pub(crate) lychgate: PathBuf,
     pub(crate) other: Option<PathBuf>,
     pub(crate) bare_pingora: PathBuf,
+    /// The processor of the proxies, if they have one of their own.
+    pub(crate) proxies: Option<usize>,
     brought: PathBuf,
 }
 
 impl Tools {
-    pub(crate) fn new(run: &Run) -> Self {
+    pub(crate) fn new(run: &Run, proxies: Option<usize>) -> Self {
         let Run { lychgate, other, bare_pingora, tools, mode: _, only: _, peers: _, out: _ } = run;
         Self {
             lychgate: lychgate.clone(),
             other: other.clone(),
             bare_pingora: bare_pingora.clone(),
+            proxies,
             brought: tools.clone(),
         }
     }

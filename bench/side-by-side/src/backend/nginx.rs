@@ -22,7 +22,7 @@ pub(super) async fn start(
     let (config, log) = (dir.join("nginx.conf"), dir.join("log"));
     std::fs::write(&config, text(&dir.to_string_lossy(), http, https, identity))?;
     let invocation = Invocation::new(&tools.find("nginx")?).with(["-e", "stderr", "-c"]).with_path(&config);
-    let mut nginx = Process::start(&invocation, false, &log)?;
+    let mut nginx = Process::start(&invocation, &log)?;
     nginx.accepts(http, &log).await?;
     Ok(nginx)
 }
