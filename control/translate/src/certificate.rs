@@ -12,6 +12,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The certificates of a chain together, in bytes. What a server sends has to fit into one handshake message, and rustls takes
+/// none above 64 KiB, OpenSSL none above 100 KiB: with a longer one, clients fail without a word about why.
+const LONGEST_CHAIN: usize = 64 * 1024;
+
 /// A verdict, and the object that it was passed on.
 type Checked<Object, Good> = (Arc<Object>, Result<Good, String>);
 
@@ -110,6 +114,14 @@ fn read_pair(key: &ObjectKey, secret: &Secret) -> Result<Certificate, String> {
     if chain.is_empty() {
         return Err(format!("tls.crt of Secret {key} holds no CERTIFICATE in PEM"));
     }
+    let length: usize = chain.iter().map(|certificate| certificate.len()).sum();
+    if length > LONGEST_CHAIN {
+        return Err(format!(
+            "tls.crt of Secret {key} holds {} certificates of {length} bytes, and clients take no chain above {LONGEST_CHAIN}; \
+             leave only the certificate and its intermediates",
+            chain.len()
+        ));
+    }
     let private = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
         .map_err(|error| format!("tls.key of Secret {key} holds no private key in PEM: {error}"))?;
     let provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -144,4 +156,30 @@ fn read_anchors(place: &str, text: &str) -> Result<Arc<str>, String> {
         roots.add(certificate).map_err(|error| format!("{place} is no trust anchor: {error}"))?;
     }
     Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_chain_that_no_client_takes_is_refused_with_its_size() {
+        let certificate = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", "AAAA".repeat(1024));
+        let verdict = |count: usize| {
+            let secret: Secret = serde_json::from_value(json!({
+                "metadata": {"name": "long", "namespace": "shop"},
+                "type": "kubernetes.io/tls",
+                "stringData": {"tls.crt": certificate.repeat(count), "tls.key": "-"},
+            }))
+            .unwrap();
+            key_pair_problem(&secret).unwrap()
+        };
+        let why = verdict(22);
+        assert!(why.contains("22 certificates of 67584 bytes"), "{why}");
+        // Comments and what else is not a certificate do not count, nor does a chain that is as long as may be.
+        let why = verdict(21);
+        assert!(why.contains("tls.key"), "{why}");
+    }
 }
