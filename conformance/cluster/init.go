@@ -51,6 +51,7 @@ func (c cluster) init() error {
 	}
 	k := keeper{cluster: c, parts: map[int]part{}, starts: make(chan part)}
 	go k.schedule(r)
+	go c.keepLogs()
 	k.keep()
 	return nil
 }

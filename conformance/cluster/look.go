@@ -115,14 +115,13 @@ func (c cluster) logs(to string) error {
 	}
 	var failed []error
 	copyAll := func(from, to string) {
-		// Pods' logs are links to where containerd writes them, in the same tree.
-		failed = append(failed, os.MkdirAll(filepath.Dir(to), 0o755), command("cp", "--recursive", "--dereference", from, to))
+		failed = append(failed, os.MkdirAll(filepath.Dir(to), 0o755), command("cp", "--recursive", from, to))
 	}
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
 	copyAll(c.path("log"), filepath.Join(to, "parts"))
-	copyAll(c.path("var", "log", "pods"), filepath.Join(to, "pods"))
+	copyAll(c.path("pods"), filepath.Join(to, "pods"))
 	for name, arguments := range map[string][]string{
 		"objects.txt": {"get", "all,gatewayclasses,gateways,listenersets,httproutes,grpcroutes,tlsroutes,tcproutes,udproutes", "--all-namespaces", "--output=wide"},
 		"gateway.yaml": {"get", "gatewayclasses,gateways,listenersets,httproutes,grpcroutes,tlsroutes,tcproutes,udproutes,backendtlspolicies",

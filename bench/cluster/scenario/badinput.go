@@ -20,10 +20,12 @@ type mischief struct {
 var mischiefs = []mischief{
 	{"a route that cannot be translated", brokenRoute},
 	{"a Secret with a broken key", brokenSecret},
+	{"a Secret of nearly 1 MiB", largeSecret},
 	{"a route of nearly 1 MiB", largeRoute},
 	{"as many routes that are invalid as good ones", manyInvalid},
 	{"no right to write a status", noStatusRight},
 	{"a policy of the cluster that denies our statuses", policyDenies},
+	{"a webhook that denies our statuses, and then does not answer", webhookDenies},
 	{"no right to list Secrets, and a control plane that starts", noListRight},
 	{"a CRD that is missing, and one that is too old", oldKinds},
 }

@@ -2,8 +2,11 @@ package scenario
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
+	"net"
 	"strings"
 
 	"lychgate.dev/bench/cluster/world"
@@ -33,14 +36,34 @@ spec:
 }
 
 func brokenSecret(ctx context.Context, b *bad) error {
-	garbage := base64.StdEncoding.EncodeToString([]byte("-----BEGIN NOTHING-----"))
+	const garbage = "-----BEGIN NOTHING-----"
+	return b.secret(ctx, garbage, garbage)
+}
+
+// largeSecret has a chain of certificates that no client would take, as large as the API server lets a Secret be.
+func largeSecret(ctx context.Context, b *bad) error {
+	one, err := selfSigned(net.IPv4(192, 0, 2, 1))
+	if err != nil {
+		return err
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(one.PrivateKey)
+	if err != nil {
+		return err
+	}
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Certificate[0]}))
+	return b.secret(ctx, strings.Repeat(text, 1_000_000/len(text)), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+}
+
+// secret gives a listener a certificate that cannot be used, waits until its status says so, and takes it away.
+func (b *bad) secret(ctx context.Context, chain, key string) error {
+	encode := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 	_, err := b.stage.Apply(ctx, `
 apiVersion: v1
 kind: Secret
 metadata: {name: broken, namespace: %s}
 type: kubernetes.io/tls
-data: {tls.crt: %s, tls.key: %[2]s}
-`, home, garbage)
+data: {tls.crt: %s, tls.key: %s}
+`, home, encode(chain), encode(key))
 	if err != nil {
 		return err
 	}

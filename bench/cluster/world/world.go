@@ -73,6 +73,7 @@ var (
 	ClusterRole   = Kind{"rbac.authorization.k8s.io/v1", "ClusterRole"}
 	Definition    = Kind{"apiextensions.k8s.io/v1", "CustomResourceDefinition"}
 	Policy        = Kind{"admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"}
+	Webhook       = Kind{"admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"}
 	PolicyBinding = Kind{"admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"}
 
 	Gateway     = Kind{"gateway.networking.k8s.io/v1", "Gateway"}
