@@ -5,6 +5,7 @@ mod control;
 mod support;
 
 mod cache;
+mod dial;
 mod follow;
 mod identity;
 mod replicas;
