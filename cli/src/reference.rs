@@ -42,7 +42,9 @@ fn metrics() -> String {
          cargo run -p lychgate-cli -- reference metrics > docs/reference/metrics.md -->\n\n\
          Served on the admin port under `/metrics`, in the text format of Prometheus. Series go with what they count. So \
          many listeners, rules and backends (`--metrics-scopes`, 100 of each) have series of their own; the rest of each \
-         kind shares one, labelled `_other`. A rule takes its place with its first request.\n\n\
+         kind shares one, labelled `_other`. The first ten rules and the first ten backends that are asked for anything \
+         have theirs at once, others with their thousandth request, attempt or stream \
+         ([why](../decisions/0020-series.md)).\n\n\
          | metric | kind | labels | meaning |\n|---|---|---|---|\n",
     );
     for MetricDoc { name, kind, labels, help } in Metrics::docs() {

@@ -2,7 +2,8 @@
 //!
 //! Each scope (a listener, a rule, a backend) has a handle with everything that is counted there. Handles are shared
 //! between generations of config, and the series go when the last holder of a handle does. There are only so many scopes
-//! of a kind with series of their own; the rest shares one, labelled `_other`. Rules get theirs with their first request.
+//! of a kind with series of their own; the rest shares one, labelled `_other`. The first rules and backends that are asked
+//! for anything get theirs at once, others when they have been asked often.
 
 mod docs;
 mod families;
@@ -20,7 +21,7 @@ use families::{
 };
 use lychgate_ir::{BackendId, ListenerId, RuleId};
 use prometheus::{Encoder, Registry, TextEncoder};
-use scopes::Scopes;
+use scopes::{RuleKey, Scopes};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -111,7 +112,7 @@ impl Metrics {
 
     /// The handle of a socket, by its address.
     pub fn socket(&self, address: &str) -> Arc<SocketMetrics> {
-        self.sockets.get(&[address.to_owned()])
+        self.sockets.get(&address.to_owned())
     }
 
     /// The handle of a listener.
@@ -124,20 +125,19 @@ impl Metrics {
         self.streams.get(&[id.gateway.0.to_string(), id.section.to_string()])
     }
 
-    /// The handle of a rule, whose series begin with its first request. Its generation is no label: a change of a route
-    /// does not start new series.
+    /// The handle of a rule. Its generation is no label: a change of a route does not start new series.
     pub fn rule(&self, id: &RuleId) -> Arc<RuleMetrics> {
-        Arc::new(RuleMetrics::new(of_rule(id), &self.rules))
+        Arc::new(RuleMetrics::new(RuleKey::from(id), &self.rules))
     }
 
     /// The handle of a rule that carries streams or datagrams.
     pub fn stream_rule(&self, id: &RuleId) -> Arc<StreamMetrics> {
-        self.stream_rules.get(&of_rule(id))
+        self.stream_rules.get(&RuleKey::from(id).words())
     }
 
-    /// The handle of a backend.
+    /// The handle of a backend, for as long as it exists.
     pub fn backend(&self, id: &BackendId) -> Arc<BackendMetrics> {
-        self.backends.get(&[id.to_string()])
+        Arc::new(BackendMetrics::new(id.clone(), &self.backends))
     }
 
     /// Counts a request or connection that was refused, by the word that logs and clients have for it.
@@ -222,11 +222,6 @@ impl Metrics {
     }
 }
 
-fn of_rule(id: &RuleId) -> [String; 2] {
-    let rule = id.name.as_ref().map_or_else(|| id.index.to_string(), ToString::to_string);
-    [id.route.to_string(), rule]
-}
-
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
@@ -271,6 +266,17 @@ mod tests {
         assert!(!metrics.render().contains("HTTPRoute/ns/a"), "{}", metrics.render());
     }
 
+    fn backend(name: &str) -> BackendId {
+        format!("Service/ns/{name}:80").parse().unwrap()
+    }
+
+    /// The value of a series of the text.
+    fn value(metrics: &Metrics, series: &str) -> Option<f64> {
+        let text = metrics.render();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok())
+    }
+
     #[test]
     fn too_many_share() {
         let metrics = Metrics::new(MetricsLimits { rules: 2, ..MetricsLimits::default() }).unwrap();
@@ -291,15 +297,89 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_are_never_asked_have_no_series_and_take_no_place() {
-        let metrics = Metrics::new(MetricsLimits { rules: 1, ..MetricsLimits::default() }).unwrap();
+    fn what_is_never_asked_has_no_series_and_takes_no_place() {
+        let metrics = Metrics::new(MetricsLimits { rules: 1, backends: 1, ..MetricsLimits::default() }).unwrap();
         let _silent: Vec<_> = ["a", "b", "c"].map(|name| metrics.rule(&rule(name, 1))).into();
-        assert!(!metrics.render().contains("lychgate_rule_"), "{}", metrics.render());
-        metrics.rule(&rule("d", 1)).done(StatusCode::OK, Duration::ZERO);
-        let asked = metrics.rule(&rule("d", 1));
-        asked.done(StatusCode::OK, Duration::ZERO);
+        let silent: Vec<_> = ["a", "b", "c"].map(|name| metrics.backend(&backend(name))).into();
+        silent.iter().for_each(|backend| backend.endpoints(3));
         let text = metrics.render();
-        assert!(text.contains("route=\"HTTPRoute/ns/d\"") && !text.contains("rule=\"_other\""), "{text}");
+        assert!(!text.contains("lychgate_rule_") && !text.contains("lychgate_backend_"), "{text}");
+        let (rule, backend) = (metrics.rule(&rule("d", 1)), metrics.backend(&backend("d")));
+        backend.endpoints(2);
+        rule.done(StatusCode::OK, Duration::ZERO);
+        backend.begun();
+        assert_eq!(value(&metrics, "lychgate_backend_endpoints{backend=\"Service/ns/d:80\"}"), Some(2.0));
+        let text = metrics.render();
+        assert!(text.contains("route=\"HTTPRoute/ns/d\"") && !text.contains(&format!("\"{OTHER}\"")), "{text}");
+    }
+
+    #[test]
+    fn the_busy_ones_get_series_whoever_came_first() {
+        let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let rare: Vec<_> = (0..1000).map(|number| metrics.rule(&rule(&format!("rare-{number}"), 1))).collect();
+        rare.iter().for_each(|rule| rule.done(StatusCode::OK, Duration::ZERO));
+        let busy = metrics.rule(&rule("busy", 1));
+        let of_busy = "lychgate_rule_requests_in_flight{route=\"HTTPRoute/ns/busy\",rule=\"0\"}";
+        let of_others = "lychgate_rule_requests_in_flight{route=\"_other\",rule=\"_other\"}";
+        busy.begun();
+        for _ in 0..998 {
+            busy.done(StatusCode::OK, Duration::ZERO);
+        }
+        assert_eq!((value(&metrics, of_busy), value(&metrics, of_others)), (None, Some(1.0)));
+        busy.begun();
+        assert_eq!((value(&metrics, of_busy), value(&metrics, of_others)), (Some(2.0), Some(0.0)), "they come along");
+        busy.ended(Some(StatusCode::OK), Duration::ZERO, 0, 0);
+        busy.ended(Some(StatusCode::OK), Duration::ZERO, 0, 0);
+        assert_eq!((value(&metrics, of_busy), value(&metrics, of_others)), (Some(0.0), Some(0.0)));
+        assert!(
+            value(&metrics, "lychgate_rule_requests_total{code=\"2xx\",route=\"HTTPRoute/ns/busy\",rule=\"0\"}")
+                == Some(2.0)
+        );
+        // And goes on in the next generation of its route.
+        let next = metrics.rule(&rule("busy", 2));
+        drop(busy);
+        next.done(StatusCode::OK, Duration::ZERO);
+        assert!(
+            value(&metrics, "lychgate_rule_requests_total{code=\"2xx\",route=\"HTTPRoute/ns/busy\",rule=\"0\"}")
+                == Some(3.0)
+        );
+    }
+
+    #[test]
+    fn connections_of_a_backend_come_along_with_it() {
+        let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let first: Vec<_> = (0..10).map(|number| metrics.backend(&backend(&format!("first-{number}")))).collect();
+        first.iter().for_each(|backend| backend.done(StatusCode::OK, Duration::ZERO));
+        let streams = metrics.backend(&backend("streams"));
+        streams.endpoints(2);
+        streams.opened();
+        for _ in 0..999 {
+            streams.connected(false);
+        }
+        let own = "lychgate_backend_connections_open{backend=\"Service/ns/streams:80\"}";
+        let shared = "lychgate_backend_connections_open{backend=\"_other\"}";
+        assert_eq!((value(&metrics, own), value(&metrics, shared)), (None, Some(1.0)));
+        streams.connected(false);
+        assert_eq!((value(&metrics, own), value(&metrics, shared)), (Some(1.0), Some(0.0)));
+        assert_eq!(value(&metrics, "lychgate_backend_endpoints{backend=\"Service/ns/streams:80\"}"), Some(2.0));
+        assert_eq!(value(&metrics, "lychgate_backend_endpoints{backend=\"_other\"}"), None);
+    }
+
+    #[test]
+    fn thousands_that_are_asked_once_have_few_series() {
+        let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let all: Vec<_> = (0..5000)
+            .map(|number| {
+                let name = format!("r{number}");
+                (metrics.rule(&rule(&name, 1)), metrics.backend(&backend(&name)))
+            })
+            .collect();
+        for (rule, backend) in &all {
+            rule.done(StatusCode::OK, Duration::ZERO);
+            backend.done(StatusCode::OK, Duration::ZERO);
+        }
+        let series = metrics.render().lines().filter(|line| !line.starts_with('#')).count();
+        assert!(series < 500, "{series}: what listeners, sockets and the feed have comes to it, and 560 is the goal");
     }
 
     #[test]

@@ -31,8 +31,8 @@ use std::sync::OnceLock;
 
 type Registered<T> = Result<T, prometheus::Error>;
 
-/// From a millisecond to ten seconds.
-const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// From a millisecond to five seconds. Each bound is a series of every rule and backend that has its own.
+const SECONDS: [f64; 8] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 fn keep<T: Collector + Clone + 'static>(registry: &Registry, collector: Registered<T>) -> Registered<T> {
     let collector = collector?;
@@ -65,39 +65,46 @@ fn histograms(registry: &Registry, name: &'static str) -> Registered<HistogramVe
     keep(registry, HistogramVec::new(HistogramOpts::new(doc.name, doc.help).buckets(SECONDS.into()), &doc.labels))
 }
 
-/// Counters by class of status. A class has no series before it has a request.
-struct ByClass {
+/// Counters by one more label. A word of it has no series before it is counted.
+struct ByWord {
     family: IntCounterVec,
     labels: Vec<String>,
-    classes: [OnceLock<IntCounter>; CLASSES.len()],
+    words: &'static [&'static str],
+    counters: Box<[OnceLock<IntCounter>]>,
 }
 
-const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
+/// The words of [`ByWord`] for statuses.
+const CLASSES: &[&str] = &["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
-impl ByClass {
-    fn new(family: &IntCounterVec, labels: &[&str]) -> Self {
+impl ByWord {
+    fn new(family: &IntCounterVec, labels: &[&str], words: &'static [&'static str]) -> Self {
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        Self { family: family.clone(), labels, classes: Default::default() }
+        let counters = words.iter().map(|_| OnceLock::new()).collect();
+        Self { family: family.clone(), labels, words, counters }
     }
 
     /// Counts a status; none is a request that got no answer at all.
-    fn count(&self, status: Option<StatusCode>) {
-        let class = status.map_or(5, |status| usize::from(status.as_u16() / 100).clamp(1, 5) - 1);
-        let (Some(counter), Some(name)) = (self.classes.get(class), CLASSES.get(class)) else { return };
+    fn count_status(&self, status: Option<StatusCode>) {
+        self.count(status.map_or(5, |status| usize::from(status.as_u16() / 100).clamp(1, 5) - 1));
+    }
+
+    /// Counts the word at this place.
+    fn count(&self, at: usize) {
+        let (Some(counter), Some(word)) = (self.counters.get(at), self.words.get(at)) else { return };
         let counter = counter.get_or_init(|| {
             let mut labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
-            labels.push(name);
+            labels.push(word);
             self.family.with_label_values(&labels)
         });
         counter.inc();
     }
 }
 
-fn remove_classes(family: &IntCounterVec, labels: &[&str]) {
-    for class in CLASSES {
+fn remove_words(family: &IntCounterVec, labels: &[&str], words: &[&str]) {
+    for word in words {
         let mut labels = labels.to_vec();
-        labels.push(class);
-        // Not there: no request had it.
+        labels.push(word);
+        // Not there: it was never counted.
         let _ = family.remove_label_values(&labels);
     }
 }

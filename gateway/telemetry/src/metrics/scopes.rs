@@ -1,4 +1,10 @@
-//! Handles by label values: shared while somebody holds them, gone with the last holder, and bounded in number.
+//! Handles by what they count: shared while somebody holds them, gone with the last holder, and bounded in number.
+
+mod earned;
+mod label;
+
+pub(super) use earned::{Earned, Moving};
+pub(super) use label::{Labelled, RuleKey};
 
 use super::OTHER;
 use std::collections::HashMap;
@@ -6,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Families of metrics that belong together, and how a handle on one set of labels is made and given up.
 pub(super) trait Families: Clone + Send + Sync + 'static {
+    /// What is counted on its own.
+    type Key: Labelled;
     /// The handle. It holds its [`Lease`] so that its series are given up with it.
     type Handle: Send + Sync + 'static;
 
@@ -32,7 +40,7 @@ struct Shared<F: Families> {
 }
 
 struct Taken<F: Families> {
-    handles: HashMap<Vec<String>, Entry<F>>,
+    handles: HashMap<F::Key, Entry<F>>,
     other: Weak<F::Handle>,
     next: u64,
 }
@@ -43,9 +51,11 @@ struct Entry<F: Families> {
 }
 
 /// Gives series up when it is dropped, unless another handle has taken them over.
-pub(super) struct Lease<F: Families> {
+pub(super) struct Lease<F: Families>(Option<Held<F>>);
+
+struct Held<F: Families> {
     shared: Weak<Shared<F>>,
-    labels: Vec<String>,
+    key: F::Key,
     number: u64,
 }
 
@@ -55,28 +65,46 @@ impl<F: Families> Scopes<F> {
         Self(Arc::new(Shared { families, limit, taken: Mutex::new(taken) }))
     }
 
-    /// The handle on these labels if somebody holds it.
-    pub(super) fn existing(&self, labels: &[String]) -> Option<Arc<F::Handle>> {
-        self.0.lock().handles.get(labels)?.handle.upgrade()
+    /// The handle on this if somebody holds it.
+    pub(super) fn existing(&self, key: &F::Key) -> Option<Arc<F::Handle>> {
+        self.0.lock().existing(key)
     }
 
-    /// The handle on these labels, or on those that all further ones share.
-    pub(super) fn get(&self, labels: &[String]) -> Arc<F::Handle> {
+    /// The handle on this, or on what all further ones share.
+    pub(super) fn get(&self, key: &F::Key) -> Arc<F::Handle> {
+        self.first(key, self.0.limit).unwrap_or_else(|| self.other())
+    }
+
+    /// The handle on this if it has one, or is among the first so many.
+    fn first(&self, key: &F::Key, many: usize) -> Option<Arc<F::Handle>> {
         let shared = &self.0;
         let mut taken = shared.lock();
-        if let Some(handle) = taken.handles.get(labels).and_then(|entry| entry.handle.upgrade()) {
-            return handle;
+        if let Some(handle) = taken.existing(key) {
+            return Some(handle);
         }
-        if !taken.handles.contains_key(labels) && taken.handles.len() >= shared.limit {
-            return shared.other(&mut taken, labels.len());
+        if !taken.handles.contains_key(key) && taken.handles.len() >= many.min(shared.limit) {
+            return None;
         }
         taken.next += 1;
         let number = taken.next;
-        let lease = Lease { shared: Arc::downgrade(shared), labels: labels.to_vec(), number };
+        let lease = Lease(Some(Held { shared: Arc::downgrade(shared), key: key.clone(), number }));
+        let labels = key.labels();
         let names: Vec<&str> = labels.iter().map(String::as_str).collect();
         let handle = Arc::new(shared.families.handle(&names, lease));
-        taken.handles.insert(labels.to_vec(), Entry { handle: Arc::downgrade(&handle), lease: number });
-        handle
+        taken.handles.insert(key.clone(), Entry { handle: Arc::downgrade(&handle), lease: number });
+        Some(handle)
+    }
+
+    /// The handle that all share that have none of their own.
+    fn other(&self) -> Arc<F::Handle> {
+        let mut taken = self.0.lock();
+        if let Some(other) = taken.other.upgrade() {
+            return other;
+        }
+        // Its series stay: they are one set, and others may come.
+        let other = Arc::new(self.0.families.handle(&vec![OTHER; F::Key::LABELS], Lease(None)));
+        taken.other = Arc::downgrade(&other);
+        other
     }
 }
 
@@ -85,27 +113,24 @@ impl<F: Families> Shared<F> {
         // Whoever panicked left a map that is whole.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn other(&self, taken: &mut Taken<F>, labels: usize) -> Arc<F::Handle> {
-        if let Some(other) = taken.other.upgrade() {
-            return other;
-        }
-        // Its series stay: they are one set, and others may come.
-        let lease = Lease { shared: Weak::new(), labels: Vec::new(), number: 0 };
-        let other = Arc::new(self.families.handle(&vec![OTHER; labels], lease));
-        taken.other = Arc::downgrade(&other);
-        other
+impl<F: Families> Taken<F> {
+    fn existing(&self, key: &F::Key) -> Option<Arc<F::Handle>> {
+        self.handles.get(key)?.handle.upgrade()
     }
 }
 
 impl<F: Families> Drop for Lease<F> {
     fn drop(&mut self) {
-        let Some(shared) = self.shared.upgrade() else { return };
+        let Some(Held { shared, key, number }) = self.0.take() else { return };
+        let Some(shared) = shared.upgrade() else { return };
         let mut taken = shared.lock();
         // A newer handle on the same labels goes on counting in the same series.
-        if taken.handles.get(&self.labels).is_some_and(|entry| entry.lease == self.number) {
-            taken.handles.remove(&self.labels);
-            let names: Vec<&str> = self.labels.iter().map(String::as_str).collect();
+        if taken.handles.get(&key).is_some_and(|entry| entry.lease == number) {
+            taken.handles.remove(&key);
+            let labels = key.labels();
+            let names: Vec<&str> = labels.iter().map(String::as_str).collect();
             shared.families.remove(&names);
         }
     }

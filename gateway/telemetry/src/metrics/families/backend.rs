@@ -1,10 +1,12 @@
 //! Attempts and connections, as backends see them.
 
 use super::stream::Direction;
-use super::{ByClass, Registered, counters, gauges, histograms, remove_classes};
+use super::{ByWord, CLASSES, Registered, counters, gauges, histograms, remove_words};
 use crate::Reason;
-use crate::metrics::scopes::{Families, Lease};
+use crate::metrics::OTHER;
+use crate::metrics::scopes::{Earned, Families, Lease, Moving, Scopes};
 use http::StatusCode;
+use lychgate_ir::BackendId;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use std::time::Duration;
 
@@ -41,20 +43,22 @@ impl BackendFamilies {
 }
 
 impl Families for BackendFamilies {
-    type Handle = BackendMetrics;
+    type Key = BackendId;
+    type Handle = BackendSeries;
 
-    fn handle(&self, labels: &[&str], lease: Lease<Self>) -> BackendMetrics {
+    fn handle(&self, labels: &[&str], lease: Lease<Self>) -> BackendSeries {
         let with = |family: &IntCounterVec, last: &str| {
             let mut labels = labels.to_vec();
             labels.push(last);
             family.with_label_values(&labels)
         };
-        BackendMetrics {
-            requests: ByClass::new(&self.requests, labels),
+        BackendSeries {
+            requests: ByWord::new(&self.requests, labels, CLASSES),
             duration: self.duration.with_label_values(labels),
             in_flight: self.in_flight.with_label_values(labels),
-            failures: ConnectFailure::ALL.map(|kind| with(&self.failures, kind.as_str())),
-            endpoints: self.endpoints.with_label_values(labels),
+            failures: ByWord::new(&self.failures, labels, ConnectFailure::WORDS),
+            // Those of one backend would say nothing of all.
+            endpoints: (labels != [OTHER]).then(|| self.endpoints.with_label_values(labels)),
             new: with(&self.connections, "new"),
             reused: with(&self.connections, "reused"),
             open: self.open.with_label_values(labels),
@@ -66,14 +70,9 @@ impl Families for BackendFamilies {
     }
 
     fn remove(&self, labels: &[&str]) {
-        let remove = |family: &IntCounterVec, last: &str| {
-            let mut labels = labels.to_vec();
-            labels.push(last);
-            let _ = family.remove_label_values(&labels);
-        };
-        remove_classes(&self.requests, labels);
-        ConnectFailure::ALL.iter().for_each(|kind| remove(&self.failures, kind.as_str()));
-        ["new", "reused"].iter().for_each(|kind| remove(&self.connections, kind));
+        remove_words(&self.requests, labels, CLASSES);
+        remove_words(&self.failures, labels, ConnectFailure::WORDS);
+        remove_words(&self.connections, labels, &["new", "reused"]);
         for family in [&self.retries, &self.sent, &self.received] {
             let _ = family.remove_label_values(labels);
         }
@@ -82,6 +81,29 @@ impl Families for BackendFamilies {
         }
         let _ = self.duration.remove_label_values(labels);
     }
+}
+
+impl Moving for BackendFamilies {
+    type Standing = Standing;
+
+    fn moved(standing: &Standing, from: Option<&BackendSeries>, to: &BackendSeries) {
+        let Standing { in_flight, open, endpoints } = *standing;
+        if let Some(from) = from {
+            from.in_flight.sub(in_flight);
+            from.open.sub(open);
+        }
+        to.in_flight.add(in_flight);
+        to.open.add(open);
+        to.endpoints.iter().for_each(|gauge| gauge.set(endpoints));
+    }
+}
+
+/// What the gauges of one backend stand at while it has none of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::metrics) struct Standing {
+    in_flight: i64,
+    open: i64,
+    endpoints: i64,
 }
 
 /// Why an endpoint could not be connected to.
@@ -98,7 +120,7 @@ pub enum ConnectFailure {
 }
 
 impl ConnectFailure {
-    const ALL: [Self; 4] = [Self::Connect, Self::Tls, Self::Timeout, Self::NoEndpoint];
+    const WORDS: &[&str] = &["connect", "tls", "timeout", "no_endpoint"];
 
     /// What is logged of a request or connection that ends with it.
     pub fn reason(self) -> Reason {
@@ -110,23 +132,24 @@ impl ConnectFailure {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    /// Where its word is.
+    fn place(self) -> usize {
         match self {
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::NoEndpoint => "no_endpoint",
+            Self::Connect => 0,
+            Self::Tls => 1,
+            Self::Timeout => 2,
+            Self::NoEndpoint => 3,
         }
     }
 }
 
-/// What is counted for a backend.
-pub struct BackendMetrics {
-    requests: ByClass,
+/// The series of a backend.
+pub(in crate::metrics) struct BackendSeries {
+    requests: ByWord,
     duration: Histogram,
     in_flight: IntGauge,
-    failures: [IntCounter; 4],
-    endpoints: IntGauge,
+    failures: ByWord,
+    endpoints: Option<IntGauge>,
     new: IntCounter,
     reused: IntCounter,
     open: IntGauge,
@@ -136,17 +159,33 @@ pub struct BackendMetrics {
     _lease: Lease<BackendFamilies>,
 }
 
+/// What is counted for a backend. It has series of its own if it is among the first that are asked, or asked often.
+pub struct BackendMetrics(Earned<BackendFamilies>);
+
 impl BackendMetrics {
+    pub(in crate::metrics) fn new(id: BackendId, scopes: &Scopes<BackendFamilies>) -> Self {
+        Self(Earned::new(id, scopes))
+    }
+
     /// An attempt has begun.
     pub fn begun(&self) {
-        self.in_flight.inc();
+        self.0.asked_if(
+            |_| true,
+            |series, standing| {
+                series.in_flight.inc();
+                standing.in_flight += 1;
+            },
+        );
     }
 
     /// An attempt that had begun is over; without a status it broke off.
     pub fn ended(&self, status: Option<StatusCode>, took: Duration) {
-        self.in_flight.dec();
-        self.requests.count(status);
-        self.duration.observe(took.as_secs_f64());
+        self.0.count(|series, standing| {
+            series.in_flight.dec();
+            standing.in_flight -= 1;
+            series.requests.count_status(status);
+            series.duration.observe(took.as_secs_f64());
+        });
     }
 
     /// An attempt was answered.
@@ -161,42 +200,54 @@ impl BackendMetrics {
 
     /// A connection was there, kept or new.
     pub fn connected(&self, reused: bool) {
-        if reused { self.reused.inc() } else { self.new.inc() }
+        // Streams are asked for with their connection; attempts have begun before.
+        self.0.asked_if(is_no_attempt, |series, _| if reused { series.reused.inc() } else { series.new.inc() });
     }
 
     /// No connection came about.
     pub fn not_connected(&self, why: ConnectFailure) {
-        let at = ConnectFailure::ALL.iter().position(|kind| *kind == why);
-        if let Some(counter) = at.and_then(|at| self.failures.get(at)) {
-            counter.inc();
-        }
+        self.0.asked_if(is_no_attempt, |series, _| series.failures.count(why.place()));
     }
 
     /// A connection to an endpoint was made; the pool may keep it for later.
     pub fn opened(&self) {
-        self.open.inc();
+        self.0.count(|series, standing| {
+            series.open.inc();
+            standing.open += 1;
+        });
     }
 
     /// A connection that had been made is closed.
     pub fn closed(&self) {
-        self.open.dec();
+        self.0.count(|series, standing| {
+            series.open.dec();
+            standing.open -= 1;
+        });
     }
 
     /// An endpoint is tried after another try has failed.
     pub fn retried(&self) {
-        self.retries.inc();
+        self.0.count(|series, _| series.retries.inc());
     }
 
     /// Bytes were carried: up to the backend, down from it.
     pub fn carried(&self, direction: Direction, bytes: u64) {
-        match direction {
-            Direction::Up => self.sent.inc_by(bytes),
-            Direction::Down => self.received.inc_by(bytes),
-        }
+        self.0.count(|series, _| match direction {
+            Direction::Up => series.sent.inc_by(bytes),
+            Direction::Down => series.received.inc_by(bytes),
+        });
     }
 
     /// So many endpoints take requests now.
     pub fn endpoints(&self, ready: usize) {
-        self.endpoints.set(i64::try_from(ready).unwrap_or(i64::MAX));
+        let ready = i64::try_from(ready).unwrap_or(i64::MAX);
+        self.0.set(
+            |series| series.endpoints.iter().for_each(|gauge| gauge.set(ready)),
+            |standing| standing.endpoints = ready,
+        );
     }
+}
+
+fn is_no_attempt(standing: &Standing) -> bool {
+    standing.in_flight == 0
 }

@@ -1,6 +1,6 @@
 //! Requests, as listeners see them.
 
-use super::{ByClass, Registered, counters, gauges, histograms, remove_classes};
+use super::{ByWord, CLASSES, Registered, counters, gauges, histograms, remove_words};
 use crate::metrics::scopes::{Families, Lease};
 use http::StatusCode;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -29,11 +29,12 @@ impl ListenerFamilies {
 }
 
 impl Families for ListenerFamilies {
+    type Key = [String; 2];
     type Handle = ListenerMetrics;
 
     fn handle(&self, labels: &[&str], lease: Lease<Self>) -> ListenerMetrics {
         ListenerMetrics {
-            requests: ByClass::new(&self.requests, labels),
+            requests: ByWord::new(&self.requests, labels, CLASSES),
             duration: self.duration.with_label_values(labels),
             in_flight: self.in_flight.with_label_values(labels),
             received: self.received.with_label_values(labels),
@@ -43,7 +44,7 @@ impl Families for ListenerFamilies {
     }
 
     fn remove(&self, labels: &[&str]) {
-        remove_classes(&self.requests, labels);
+        remove_words(&self.requests, labels, CLASSES);
         for family in [&self.received, &self.sent] {
             let _ = family.remove_label_values(labels);
         }
@@ -54,7 +55,7 @@ impl Families for ListenerFamilies {
 
 /// What is counted at a listener that reads requests.
 pub struct ListenerMetrics {
-    requests: ByClass,
+    requests: ByWord,
     duration: Histogram,
     in_flight: IntGauge,
     received: IntCounter,
@@ -71,7 +72,7 @@ impl ListenerMetrics {
     /// A request that had begun is over.
     pub fn ended(&self, status: Option<StatusCode>, took: Duration, received: u64, sent: u64) {
         self.in_flight.dec();
-        self.requests.count(status);
+        self.requests.count_status(status);
         self.duration.observe(took.as_secs_f64());
         self.received.inc_by(received);
         self.sent.inc_by(sent);

@@ -1,10 +1,9 @@
 //! Requests, as rules see them.
 
-use super::{ByClass, Registered, counters, gauges, histograms, remove_classes};
-use crate::metrics::scopes::{Families, Lease, Scopes};
+use super::{ByWord, CLASSES, Registered, counters, gauges, histograms, remove_words};
+use crate::metrics::scopes::{Earned, Families, Lease, Moving, RuleKey, Scopes};
 use http::StatusCode;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Families of rules.
@@ -32,11 +31,12 @@ impl RuleFamilies {
 }
 
 impl Families for RuleFamilies {
+    type Key = RuleKey;
     type Handle = RuleSeries;
 
     fn handle(&self, labels: &[&str], lease: Lease<Self>) -> RuleSeries {
         RuleSeries {
-            requests: ByClass::new(&self.requests, labels),
+            requests: ByWord::new(&self.requests, labels, CLASSES),
             duration: self.duration.with_label_values(labels),
             in_flight: self.in_flight.with_label_values(labels),
             received: self.received.with_label_values(labels),
@@ -47,7 +47,7 @@ impl Families for RuleFamilies {
     }
 
     fn remove(&self, labels: &[&str]) {
-        remove_classes(&self.requests, labels);
+        remove_words(&self.requests, labels, CLASSES);
         for family in [&self.received, &self.sent, &self.retries] {
             let _ = family.remove_label_values(labels);
         }
@@ -56,9 +56,19 @@ impl Families for RuleFamilies {
     }
 }
 
+impl Moving for RuleFamilies {
+    /// Requests in flight.
+    type Standing = i64;
+
+    fn moved(in_flight: &i64, from: Option<&RuleSeries>, to: &RuleSeries) {
+        from.iter().for_each(|from| from.in_flight.sub(*in_flight));
+        to.in_flight.add(*in_flight);
+    }
+}
+
 /// The series of a rule.
 pub(in crate::metrics) struct RuleSeries {
-    requests: ByClass,
+    requests: ByWord,
     duration: Histogram,
     in_flight: IntGauge,
     received: IntCounter,
@@ -67,40 +77,36 @@ pub(in crate::metrics) struct RuleSeries {
     _lease: Lease<RuleFamilies>,
 }
 
-/// What is counted for a rule that answers requests.
-///
-/// Its series begin with its first request. Of thousands of rules few may ever have one, and those that have are the ones
-/// that should get the series that there are.
-pub struct RuleMetrics {
-    labels: [String; 2],
-    scopes: Scopes<RuleFamilies>,
-    series: OnceLock<Arc<RuleSeries>>,
-}
+/// What is counted for a rule that answers requests. It has series of its own if it is among the first that are asked, or
+/// asked often.
+pub struct RuleMetrics(Earned<RuleFamilies>);
 
 impl RuleMetrics {
-    pub(in crate::metrics) fn new(labels: [String; 2], scopes: &Scopes<RuleFamilies>) -> Self {
-        // Those of the generation before are kept alive from here on: counters go on.
-        let series = scopes.existing(&labels).map_or_else(OnceLock::new, OnceLock::from);
-        Self { labels, scopes: scopes.clone(), series }
-    }
-
-    fn series(&self) -> &RuleSeries {
-        self.series.get_or_init(|| self.scopes.get(&self.labels))
+    pub(in crate::metrics) fn new(key: RuleKey, scopes: &Scopes<RuleFamilies>) -> Self {
+        Self(Earned::new(key, scopes))
     }
 
     /// The rule was found for a request.
     pub fn begun(&self) {
-        self.series().in_flight.inc();
+        self.0.asked_if(
+            |_| true,
+            |series, in_flight| {
+                series.in_flight.inc();
+                *in_flight += 1;
+            },
+        );
     }
 
     /// A request that had begun is over.
     pub fn ended(&self, status: Option<StatusCode>, took: Duration, received: u64, sent: u64) {
-        let series = self.series();
-        series.in_flight.dec();
-        series.requests.count(status);
-        series.duration.observe(took.as_secs_f64());
-        series.received.inc_by(received);
-        series.sent.inc_by(sent);
+        self.0.count(|series, in_flight| {
+            series.in_flight.dec();
+            *in_flight -= 1;
+            series.requests.count_status(status);
+            series.duration.observe(took.as_secs_f64());
+            series.received.inc_by(received);
+            series.sent.inc_by(sent);
+        });
     }
 
     /// A request was answered.
@@ -112,6 +118,6 @@ impl RuleMetrics {
 
     /// A request is tried again.
     pub fn retried(&self) {
-        self.series().retries.inc();
+        self.0.count(|series, _| series.retries.inc());
     }
 }

@@ -23,6 +23,7 @@ impl SocketFamilies {
 }
 
 impl Families for SocketFamilies {
+    type Key = String;
     type Handle = SocketMetrics;
 
     fn handle(&self, labels: &[&str], lease: Lease<Self>) -> SocketMetrics {

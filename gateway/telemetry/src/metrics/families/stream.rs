@@ -50,6 +50,7 @@ impl StreamFamilies {
 }
 
 impl Families for StreamFamilies {
+    type Key = [String; 2];
     type Handle = StreamMetrics;
 
     fn handle(&self, labels: &[&str], lease: Lease<Self>) -> StreamMetrics {
