@@ -1,6 +1,19 @@
 //! How values of other crates look in dumps, and how they are read back. Durations are milliseconds, the smallest unit
 //! of GEP-2257.
 
+use serde::{Deserialize, Deserializer};
+
+/// A list without room for more. Text does not say how many there will be, so a list that is read has room for four at
+/// least, and most lists of a route have one: of thousands of routes, that is as much again as what they say.
+pub(crate) fn exact<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Vec::deserialize(deserializer).map(tight)
+}
+
+fn tight<T>(mut list: Vec<T>) -> Vec<T> {
+    list.shrink_to_fit();
+    list
+}
+
 /// Whole milliseconds.
 pub(crate) mod millis {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -61,7 +74,8 @@ pub(crate) mod headers {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HeaderName>, D::Error> {
-        Vec::<String>::deserialize(deserializer)?.iter().map(|name| super::header::parse(name)).collect()
+        let names = Vec::<String>::deserialize(deserializer)?;
+        names.iter().map(|name| super::header::parse(name)).collect::<Result<_, _>>().map(super::tight)
     }
 }
 
@@ -87,6 +101,7 @@ pub(crate) mod header_pairs {
             let value = value.map_err(|_| D::Error::custom(format!("the value of header `{name}` cannot be sent")))?;
             Ok((super::header::parse(name)?, value))
         };
-        Vec::<(String, String)>::deserialize(deserializer)?.iter().map(pair).collect()
+        let pairs = Vec::<(String, String)>::deserialize(deserializer)?;
+        pairs.iter().map(pair).collect::<Result<_, _>>().map(super::tight)
     }
 }

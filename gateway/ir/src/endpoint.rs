@@ -13,6 +13,7 @@ pub type Endpoints = BTreeMap<BackendId, Arc<EndpointSet>>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSet {
     /// The endpoints. Those that are not serving are not listed.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub endpoints: Vec<Endpoint>,
 }
 

@@ -13,8 +13,10 @@ pub struct Route {
     /// `metadata.creationTimestamp` in seconds since 1970: the older route wins a tie. Files have none.
     pub created: Option<i64>,
     /// Where it is served, sorted by listener.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub attachments: Vec<Attachment>,
     /// Its rules, in the order written.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub rules: Vec<Arc<Rule>>,
 }
 
@@ -26,6 +28,7 @@ pub struct Attachment {
     /// The route's own host names that intersect with the listener's, as written in the route (precedence goes by
     /// these, not by the intersection: `GatewayRouteHostnameIntersectionPrecedence`); `[Any]` if it names none.
     /// The listener has already been chosen when they are matched, so the intersection needs no place here.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub hostnames: Vec<HostPattern>,
 }
 
@@ -35,8 +38,10 @@ pub struct Rule {
     /// What it is called everywhere.
     pub id: RuleId,
     /// Alternatives, at least one.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub matches: Vec<Match>,
     /// Filters of the rule, in the order written; the order they run in is the chain's business.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub filters: Vec<Filter>,
     /// Where requests go that no filter answered. A broken rule answers with its refusal.
     pub forward: Result<Forward, Refusal>,
@@ -50,8 +55,10 @@ pub struct Match {
     /// The method, if any is asked for.
     pub method: Option<Arc<str>>,
     /// Headers; names are lower case, unique and sorted.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub headers: Vec<HeaderMatch>,
     /// Query parameters; names are unique and sorted.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub query: Vec<QueryMatch>,
 }
 
@@ -98,6 +105,7 @@ pub enum ValueMatch {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
     /// Chosen by weight. Broken ones keep their share and answer for it. Empty only where a filter answers every request.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub backends: Vec<WeightedBackend>,
     /// Deadlines.
     pub timeouts: Timeouts,
@@ -116,6 +124,7 @@ pub struct WeightedBackend {
     /// Where it goes.
     pub target: Target,
     /// Filters for requests to this backend only, run on every attempt, after those of the rule.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub filters: Vec<Filter>,
 }
 

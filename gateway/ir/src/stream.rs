@@ -11,6 +11,7 @@ pub struct StreamRoute {
     /// `metadata.creationTimestamp` in seconds since 1970: the older route wins a tie. Files have none.
     pub created: Option<i64>,
     /// Where it is served, sorted by listener. Host names count for TLS only, where they are server names.
+    #[serde(deserialize_with = "crate::dump::exact")]
     pub attachments: Vec<Attachment>,
     /// Its rule; these kinds have one.
     pub rule: RuleId,

@@ -12,7 +12,7 @@ use crate::{Acknowledgement, Version, cache};
 use backoff::Backoff;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -59,7 +59,7 @@ impl Client {
         let (outcomes, told) = watch::channel(Outcome::default());
         let (link, link_receiver) = watch::channel(Link::default());
         let (stop, stopped) = watch::channel(false);
-        let (keep, kept) = watch::channel(None);
+        let (keep, kept) = watch::channel(Kept::default());
         let mut tasks = JoinSet::new();
         if let Some(folder) = options.cache.clone() {
             tasks.spawn(write(folder, kept));
@@ -131,10 +131,14 @@ async fn load(folder: PathBuf) -> Option<State> {
     }
 }
 
+/// What the cache shall hold, until the writer has taken it: nobody keeps it alive longer than it takes to write.
+type Kept = Arc<Mutex<Option<State>>>;
+
 /// Writes what is handed over, until nobody does any more.
-async fn write(folder: PathBuf, mut kept: watch::Receiver<Option<Arc<State>>>) {
+async fn write(folder: PathBuf, mut kept: watch::Receiver<Kept>) {
     while kept.changed().await.is_ok() {
-        let Some(state) = kept.borrow_and_update().clone() else { continue };
+        let state = kept.borrow_and_update().lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(state) = state else { continue };
         let folder = folder.clone();
         match tokio::task::spawn_blocking(move || cache::store(&folder, &state)).await {
             Ok(Ok(())) => {}
@@ -156,7 +160,7 @@ struct Run {
     outcomes: watch::Receiver<Outcome>,
     link: watch::Sender<Link>,
     /// What the cache shall hold.
-    keep: watch::Sender<Option<Arc<State>>>,
+    keep: watch::Sender<Kept>,
     /// Whether something is served that was not handed over yet, and when it may be.
     unkept: bool,
     keep_at: Instant,
@@ -389,7 +393,7 @@ impl Run {
     /// Hands what is served to who writes it, and not too often: all of it is copied, and written.
     fn hand_over(&mut self) {
         if std::mem::take(&mut self.unkept) && self.doubts == 0 && !self.keep.is_closed() {
-            self.keep.send_replace(Some(Arc::new(self.state.clone())));
+            self.keep.send_replace(Arc::new(Mutex::new(Some(self.state.clone()))));
             self.keep_at = Instant::now() + self.options.pace.cache;
         }
     }

@@ -6,6 +6,7 @@ mod tests;
 use crate::resource::{Decoded, Hash, Kind, Name, Need, Sum, Value, decode};
 use crate::{Rejected, Unbound, Version, wire};
 use lychgate_ir::{Endpoints, ListenerId, Route, RouteId, Snapshot, StreamRoute};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -101,11 +102,14 @@ impl State {
     }
 
     /// The snapshot as it came: with routes on listeners that are shut.
-    pub(crate) fn as_published(&self) -> Snapshot {
+    pub(crate) fn as_published(&self) -> Cow<'_, Snapshot> {
+        if self.routes.is_empty() && self.stream_routes.is_empty() {
+            return Cow::Borrowed(&self.snapshot);
+        }
         let mut snapshot = Snapshot::clone(&self.snapshot);
         snapshot.routes.extend(self.routes.iter().map(|(id, route)| (id.clone(), route.clone())));
         snapshot.stream_routes.extend(self.stream_routes.iter().map(|(id, route)| (id.clone(), route.clone())));
-        snapshot
+        Cow::Owned(snapshot)
     }
 
     pub(crate) fn shut(&self) -> &BTreeSet<ListenerId> {

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod room;
 mod route;
 
 use super::{Kind, Name, Need};

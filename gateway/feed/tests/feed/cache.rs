@@ -45,6 +45,24 @@ async fn nobody_else_may_read_it() {
     assert_eq!((mode(&folder), mode(&folder.join("config"))), (0o700, 0o600));
 }
 
+/// It lies in memory, on the account of the pod.
+#[tokio::test]
+async fn many_routes_take_little() {
+    let mut control = Control::start().await;
+    let options = Options { cache: Some(control.home.path().join("cache")), ..control.options("one") };
+    let names: Vec<String> = (0..1000).map(|number| format!("route-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    control.feed.publish(&group(), &snapshot(&names), &endpoints(&[]));
+    let plane = Plane::start(options.clone()).await;
+    control.acknowledged("one", |_| true).await;
+    plane.stop().await;
+    control.stop().await;
+    let size = std::fs::metadata(options.cache.clone().unwrap().join("config")).unwrap().len();
+    assert!(size < 150_000, "{size} bytes");
+    let client = Client::start(options).await;
+    assert_eq!(client.configs().borrow().clone().unwrap().snapshot, snapshot(&names));
+}
+
 #[tokio::test]
 async fn a_torn_file_counts_for_nothing() {
     let mut control = Control::start().await;
@@ -53,8 +71,15 @@ async fn a_torn_file_counts_for_nothing() {
     let whole = std::fs::read(&path).unwrap();
     let mut other = whole.clone();
     other[whole.len() / 2] ^= 1;
-    for torn in [&whole[..whole.len() / 2], &whole[..whole.len() - 10], &other, b"", b"\n", b"lychgate-feed 2 x\n{}\n"]
-    {
+    for torn in [
+        &whole[..whole.len() / 2],
+        &whole[..whole.len() - 10],
+        &other,
+        b"",
+        b"\n",
+        b"lychgate-feed 1 x\n{}\n",
+        b"lychgate-feed 2 x\n",
+    ] {
         std::fs::write(&path, torn).unwrap();
         let client = Client::start(options.clone()).await;
         assert!(client.configs().borrow().is_none());
