@@ -16,15 +16,15 @@ macro_rules! objects {
     ($($kind:ident $all:ident $one:ident;)+) => {
         /// All API objects that translation looks at, ordered by kind, namespace and name.
         ///
-        /// Cheap to clone: kinds are shared until one of their objects changes, objects are shared always.
+        /// Cheap to clone: kinds are shared until one of their objects changes, objects and their names are shared always.
         #[derive(Debug, Clone, Default, PartialEq)]
-        pub struct Objects { $($all: Arc<BTreeMap<ObjectKey, Arc<$kind>>>),+ }
+        pub struct Objects { $($all: Arc<BTreeMap<Arc<ObjectKey>, Arc<$kind>>>),+ }
 
         impl Objects {
             $(
                 #[doc = concat!("Every `", stringify!($kind), "`, ordered by namespace and name.")]
                 pub fn $all(&self) -> impl DoubleEndedIterator<Item = (&ObjectKey, &Arc<$kind>)> + ExactSizeIterator {
-                    self.$all.iter()
+                    self.$all.iter().map(|(key, object)| (&**key, object))
                 }
 
                 #[doc = concat!("The `", stringify!($kind), "` of this key.")]
@@ -50,7 +50,7 @@ macro_rules! objects {
             fn put(&mut self, object: Object) {
                 let key = object.key();
                 match object {
-                    $(Object::$kind(object) => { Arc::make_mut(&mut self.$all).insert(key, object); })+
+                    $(Object::$kind(object) => { Arc::make_mut(&mut self.$all).insert(Arc::new(key), object); })+
                 }
             }
 

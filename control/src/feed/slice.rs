@@ -1,13 +1,18 @@
 //! Slices: of a whole snapshot, what one data plane needs and no more. It gets no key, no route and no address that only
 //! others use.
 //!
-//! A slice whose parts are all the same values as before is the same value again, so that a change costs only those whom
-//! it concerns.
+//! A slice whose parts are all the same values as before is the same value again, and of thousands of routes only those
+//! that changed are looked at: a change costs those whom it concerns.
 
-use lychgate_ir::filter::{ExternalAuth, ListenerFilter, Mirror};
+mod attached;
+mod edit;
+
+use attached::{Attached, target};
+use edit::{Edits, difference};
+use lychgate_ir::filter::ListenerFilter;
 use lychgate_ir::{
-    Attachment, Backend, BackendId, BackendTls, CertificateId, ClientIdentity, Endpoints, Filter, Forward, GatewayId,
-    Listener, Route, RouteId, Snapshot, StreamBackend, StreamRoute, Target, WeightedBackend,
+    Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Endpoints, GatewayId, Listener,
+    ListenerId, RouteId, Snapshot,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,127 +29,157 @@ pub struct Slice {
 /// Cuts, and remembers what it cut before.
 #[derive(Debug)]
 pub struct Slicer<G> {
+    /// What was cut last, and for whom.
+    whole: Arc<Snapshot>,
+    groups: BTreeMap<GatewayId, G>,
     slices: BTreeMap<G, Slice>,
-    routes: BTreeMap<RouteId, Known<Route>>,
-    streams: BTreeMap<RouteId, Known<StreamRoute>>,
-}
-
-/// What is known of a route of the snapshot before.
-#[derive(Debug)]
-struct Known<R> {
-    route: Arc<R>,
-    backends: Arc<[BackendId]>,
+    /// How many routes of each group use which backend.
+    used: BTreeMap<G, BTreeMap<BackendId, usize>>,
 }
 
 impl<G> Default for Slicer<G> {
     fn default() -> Self {
-        Self { slices: BTreeMap::new(), routes: BTreeMap::new(), streams: BTreeMap::new() }
+        let (groups, slices, used) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { whole: Arc::default(), groups, slices, used }
     }
-}
-
-/// A route of either kind.
-trait Attached: Clone + Eq {
-    fn attachments(&self) -> &Vec<Attachment>;
-    fn attachments_mut(&mut self) -> &mut Vec<Attachment>;
-    fn backends(&self) -> BTreeSet<BackendId>;
 }
 
 impl<G: Ord + Clone> Slicer<G> {
     /// The slices of now. Every group of `groups` has one, also if it serves nothing yet.
     pub fn cut(
         &mut self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         endpoints: &Endpoints,
         groups: &BTreeMap<GatewayId, G>,
     ) -> &BTreeMap<G, Slice> {
-        let mut cut: BTreeMap<G, Snapshot> =
-            groups.values().map(|group| (group.clone(), Snapshot::default())).collect();
+        let mut before = std::mem::replace(&mut self.whole, snapshot.clone());
+        let is_anew = self.groups != *groups;
+        if is_anew {
+            // Any route may be for others now: all of them are looked at.
+            self.groups = groups.clone();
+            self.used.clear();
+            before = Arc::default();
+        }
+        let mut routes = self.edits(&before.routes, &snapshot.routes);
+        let mut streams = self.edits(&before.stream_routes, &snapshot.stream_routes);
+        let mut listeners: BTreeMap<G, BTreeMap<ListenerId, Arc<Listener>>> =
+            groups.values().map(|group| (group.clone(), BTreeMap::new())).collect();
         for (id, listener) in &snapshot.listeners {
-            if let Some(slice) = groups.get(&id.gateway).and_then(|group| cut.get_mut(group)) {
-                slice.listeners.insert(id.clone(), listener.clone());
+            if let Some(own) = groups.get(&id.gateway).and_then(|group| listeners.get_mut(group)) {
+                own.insert(id.clone(), listener.clone());
             }
         }
-        let mut used: BTreeMap<G, BTreeSet<BackendId>> = BTreeMap::new();
-        for (group, slice) in &cut {
-            let asked = slice.listeners.values().flat_map(|listener| &listener.filters);
-            let services = asked.filter_map(|ListenerFilter::ExternalAuth(auth)| target(&auth.target));
-            used.entry(group.clone()).or_default().extend(services);
+        let mut old = std::mem::take(&mut self.slices);
+        for (group, listeners) in listeners {
+            let old = old.remove(&group).unwrap_or_default();
+            let routes = routes.remove(&group).unwrap_or_default();
+            let streams = streams.remove(&group).unwrap_or_default();
+            let backends = self.backends(&group, &listeners, snapshot);
+            let own = backends.keys().filter_map(|id| Some((id.clone(), endpoints.get(id)?.clone())));
+            let endpoints = own.collect();
+            let part = Part {
+                routes: routes.applied(&old.snapshot.routes, is_anew),
+                streams: streams.applied(&old.snapshot.stream_routes, is_anew),
+                certificates: certificates(&listeners, &backends, snapshot),
+                listeners,
+                backends,
+            };
+            self.slices.insert(group, Slice { snapshot: part.snapshot(&old.snapshot), endpoints });
         }
-        self.routes = attach(&snapshot.routes, &self.routes, groups, &mut used, |group, id, route| {
-            let old = self.slices.get(group).and_then(|slice| slice.snapshot.routes.get(id));
-            if let Some(slice) = cut.get_mut(group) {
-                slice.routes.insert(id.clone(), same(route, old));
-            }
-        });
-        self.streams = attach(&snapshot.stream_routes, &self.streams, groups, &mut used, |group, id, route| {
-            let old = self.slices.get(group).and_then(|slice| slice.snapshot.stream_routes.get(id));
-            if let Some(slice) = cut.get_mut(group) {
-                slice.stream_routes.insert(id.clone(), same(route, old));
-            }
-        });
-        let finished = cut.into_iter().map(|(group, mut slice)| {
-            for id in used.remove(&group).unwrap_or_default() {
-                if let Some(backend) = snapshot.backends.get(&id) {
-                    slice.backends.insert(id, backend.clone());
-                }
-            }
-            for id in certificates(&slice) {
-                if let Some(certificate) = snapshot.certificates.get(&id) {
-                    slice.certificates.insert(id, certificate.clone());
-                }
-            }
-            let own = slice.backends.keys().filter_map(|id| Some((id.clone(), endpoints.get(id)?.clone())));
-            let endpoints: Endpoints = own.collect();
-            let old = self.slices.get(&group);
-            let snapshot = old.map(|old| &old.snapshot).filter(|old| ***old == slice).cloned();
-            let snapshot = snapshot.unwrap_or_else(|| Arc::new(slice));
-            (group, Slice { snapshot, endpoints })
-        });
-        self.slices = finished.collect();
         &self.slices
     }
-}
 
-/// Gives every group the routes that are attached to listeners of it, without what they say of listeners of others.
-fn attach<G: Ord + Clone, R: Attached>(
-    routes: &BTreeMap<RouteId, Arc<R>>,
-    known: &BTreeMap<RouteId, Known<R>>,
-    groups: &BTreeMap<GatewayId, G>,
-    used: &mut BTreeMap<G, BTreeSet<BackendId>>,
-    mut give: impl FnMut(&G, &RouteId, Arc<R>),
-) -> BTreeMap<RouteId, Known<R>> {
-    let mut now = BTreeMap::new();
-    for (id, route) in routes {
-        let backends = match known.get(id).filter(|known| Arc::ptr_eq(&known.route, route)) {
-            Some(known) => known.backends.clone(),
-            None => route.backends().into_iter().collect(),
-        };
-        let group = |attachment: &Attachment| groups.get(&attachment.listener.gateway);
-        let mine: BTreeSet<&G> = route.attachments().iter().filter_map(group).collect();
-        for one in &mine {
-            used.entry((*one).clone()).or_default().extend(backends.iter().cloned());
-            let all = route.attachments().iter().all(|attachment| group(attachment) == Some(*one));
-            if all {
-                give(one, id, route.clone());
-            } else {
-                let mut part = R::clone(route);
-                part.attachments_mut().retain(|attachment| group(attachment) == Some(*one));
-                give(one, id, Arc::new(part));
+    /// What changes for whom, and keeps account of what is used.
+    fn edits<R: Attached>(
+        &mut self,
+        before: &BTreeMap<RouteId, Arc<R>>,
+        now: &BTreeMap<RouteId, Arc<R>>,
+    ) -> BTreeMap<G, Edits<R>> {
+        let mut edits: BTreeMap<G, Edits<R>> = BTreeMap::new();
+        for (id, old, new) in difference(before, now) {
+            if let Some(old) = old {
+                for group in old.groups(&self.groups) {
+                    edits.entry(group.clone()).or_default().remove(id);
+                    let used = self.used.entry(group.clone()).or_default();
+                    old.backends().iter().for_each(|backend| release(used, backend));
+                }
+            }
+            if let Some(new) = new {
+                for group in new.groups(&self.groups) {
+                    let part = new.part_of(group, &self.groups);
+                    edits.entry(group.clone()).or_default().put(id, part);
+                    let used = self.used.entry(group.clone()).or_default();
+                    new.backends().into_iter().for_each(|backend| *used.entry(backend).or_default() += 1);
+                }
             }
         }
-        now.insert(id.clone(), Known { route: route.clone(), backends });
+        edits
     }
-    now
+
+    /// What routes of the group forward to and filters of its listeners ask.
+    fn backends(
+        &self,
+        group: &G,
+        listeners: &BTreeMap<ListenerId, Arc<Listener>>,
+        snapshot: &Snapshot,
+    ) -> BTreeMap<BackendId, Arc<Backend>> {
+        let asked = listeners.values().flat_map(|listener| &listener.filters);
+        let asked: Vec<BackendId> =
+            asked.filter_map(|ListenerFilter::ExternalAuth(auth)| target(&auth.target)).collect();
+        let used = self.used.get(group).into_iter().flat_map(BTreeMap::keys).chain(&asked);
+        used.filter_map(|id| Some((id.clone(), snapshot.backends.get(id)?.clone()))).collect()
+    }
 }
 
-/// The old one if it says the same.
-fn same<R: Attached>(new: Arc<R>, old: Option<&Arc<R>>) -> Arc<R> {
-    old.filter(|old| **old == new).cloned().unwrap_or(new)
+fn release(used: &mut BTreeMap<BackendId, usize>, backend: &BackendId) {
+    if let Some(routes) = used.get_mut(backend) {
+        *routes -= 1;
+        if *routes == 0 {
+            used.remove(backend);
+        }
+    }
 }
 
-fn certificates(slice: &Snapshot) -> BTreeSet<CertificateId> {
-    let mut all = BTreeSet::new();
-    for listener in slice.listeners.values() {
+/// What a slice is made of.
+struct Part {
+    listeners: BTreeMap<ListenerId, Arc<Listener>>,
+    /// None if they are as before.
+    routes: Option<BTreeMap<RouteId, Arc<lychgate_ir::Route>>>,
+    streams: Option<BTreeMap<RouteId, Arc<lychgate_ir::StreamRoute>>>,
+    backends: BTreeMap<BackendId, Arc<Backend>>,
+    certificates: BTreeMap<CertificateId, Arc<Certificate>>,
+}
+
+impl Part {
+    /// The old one if it says the same.
+    fn snapshot(self, old: &Arc<Snapshot>) -> Arc<Snapshot> {
+        let Self { listeners, routes, streams, backends, certificates } = self;
+        let is_same = routes.is_none()
+            && streams.is_none()
+            && listeners == old.listeners
+            && backends == old.backends
+            && certificates == old.certificates;
+        if is_same {
+            return old.clone();
+        }
+        Arc::new(Snapshot {
+            listeners,
+            routes: routes.unwrap_or_else(|| old.routes.clone()),
+            stream_routes: streams.unwrap_or_else(|| old.stream_routes.clone()),
+            backends,
+            certificates,
+        })
+    }
+}
+
+/// Those that listeners show and backends are shown.
+fn certificates(
+    listeners: &BTreeMap<ListenerId, Arc<Listener>>,
+    backends: &BTreeMap<BackendId, Arc<Backend>>,
+    snapshot: &Snapshot,
+) -> BTreeMap<CertificateId, Arc<Certificate>> {
+    let mut all: BTreeSet<&CertificateId> = BTreeSet::new();
+    for listener in listeners.values() {
         let Listener {
             id: _,
             addresses: _,
@@ -157,10 +192,10 @@ fn certificates(slice: &Snapshot) -> BTreeSet<CertificateId> {
             proxy_protocol_from: _,
             filters: _,
         } = &**listener;
-        all.extend(tls.iter().flat_map(|tls| tls.certificates.iter().cloned()));
-        all.extend(upstream_identity.clone());
+        all.extend(tls.iter().flat_map(|tls| &tls.certificates));
+        all.extend(upstream_identity);
     }
-    for backend in slice.backends.values() {
+    for backend in backends.values() {
         let Backend { id: _, protocol: _, tls, resolution: _, balance: _, persistence: _, proxy_protocol: _ } =
             &**backend;
         match tls {
@@ -168,72 +203,12 @@ fn certificates(slice: &Snapshot) -> BTreeSet<CertificateId> {
             BackendTls::Tls(tls) => match &tls.identity {
                 ClientIdentity::Gateway | ClientIdentity::None => {}
                 ClientIdentity::Certificate(id) => {
-                    all.insert(id.clone());
+                    all.insert(id);
                 }
             },
         }
     }
-    all
-}
-
-impl Attached for Route {
-    fn attachments(&self) -> &Vec<Attachment> {
-        &self.attachments
-    }
-
-    fn attachments_mut(&mut self) -> &mut Vec<Attachment> {
-        &mut self.attachments
-    }
-
-    fn backends(&self) -> BTreeSet<BackendId> {
-        let mut all = BTreeSet::new();
-        for rule in &self.rules {
-            of_filters(&rule.filters, &mut all);
-            let Ok(Forward { backends, timeouts: _, retry: _, persistence: _ }) = &rule.forward else { continue };
-            for WeightedBackend { weight: _, target: to, filters } in backends {
-                all.extend(target(to));
-                of_filters(filters, &mut all);
-            }
-        }
-        all
-    }
-}
-
-impl Attached for StreamRoute {
-    fn attachments(&self) -> &Vec<Attachment> {
-        &self.attachments
-    }
-
-    fn attachments_mut(&mut self) -> &mut Vec<Attachment> {
-        &mut self.attachments
-    }
-
-    fn backends(&self) -> BTreeSet<BackendId> {
-        let backends = self.forward.iter().flatten();
-        backends.filter_map(|StreamBackend { weight: _, target: to }| target(to)).collect()
-    }
-}
-
-fn target(to: &Target) -> Option<BackendId> {
-    match to {
-        Target::Backend(id) => Some(id.clone()),
-        Target::Broken(_) => None,
-    }
-}
-
-fn of_filters(filters: &[Filter], all: &mut BTreeSet<BackendId>) {
-    for filter in filters {
-        match filter {
-            Filter::Mirror(Mirror { target: to, share: _ }) => all.extend(target(to)),
-            Filter::ExternalAuth(ExternalAuth { target: to, protocol: _, body: _ }) => all.extend(target(to)),
-            Filter::RequestHeaders(_)
-            | Filter::ResponseHeaders(_)
-            | Filter::Redirect(_)
-            | Filter::Rewrite(_)
-            | Filter::Cors(_)
-            | Filter::Broken(_) => {}
-        }
-    }
+    all.into_iter().filter_map(|id| Some((id.clone(), snapshot.certificates.get(id)?.clone()))).collect()
 }
 
 #[cfg(test)]

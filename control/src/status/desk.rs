@@ -12,7 +12,6 @@ use lychgate_api::{Kind, ObjectKey, ObjectRef, Time};
 use lychgate_translate::Statuses;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -133,11 +132,7 @@ impl Desk {
         let before = self.wanted.replace(Wanted { statuses: statuses.clone(), held, others });
         let (old, old_held) = before.map_or_else(Default::default, |before| (before.statuses, before.held));
         let first = old.iter().len() == 0;
-        let changed = statuses
-            .iter()
-            .filter(|(object, status)| old.get(object).is_none_or(|old| !Arc::ptr_eq(old, status) && old != *status));
-        let gone = old.iter().filter(|(object, _)| statuses.get(object).is_none());
-        let mut look: BTreeSet<ObjectRef> = changed.chain(gone).map(|(object, _)| object.clone()).collect();
+        let mut look = statuses.changed_since(&old);
         look.extend(old_held);
         if first {
             look.extend(self.with_words_of_ours());

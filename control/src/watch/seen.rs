@@ -6,6 +6,7 @@
 use crate::status::FIELD_MANAGER;
 use k8s_openapi::jiff::Timestamp;
 use lychgate_api::{Kind, Object, ObjectKey, ObjectRef};
+use lychgate_translate::ObjectStatus;
 use serde_json::Value;
 
 /// Annotations that say nothing to us, and are long or change often.
@@ -45,7 +46,7 @@ impl Seen {
         // Lists leave it out, watches send it, and no type has it.
         map.remove("apiVersion");
         map.remove("kind");
-        let status = if has_our_status(kind) { map.remove("status") } else { None };
+        let status = if ObjectStatus::is_said_of(kind) { map.remove("status") } else { None };
         let metadata = map.get_mut("metadata")?.as_object_mut()?;
         let managed = metadata.remove("managedFields");
         let resource_version = metadata.remove("resourceVersion");
@@ -62,7 +63,7 @@ impl Seen {
             keep_trust_anchors(map);
         }
         let entries = managed.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let observed = has_our_status(kind).then(|| Observed {
+        let observed = ObjectStatus::is_said_of(kind).then(|| Observed {
             uid,
             resource_version: text(resource_version.as_ref()),
             status: status.unwrap_or_default(),
@@ -75,30 +76,6 @@ impl Seen {
             observed,
             written,
         })
-    }
-}
-
-/// Whether we write statuses of this kind.
-pub(crate) fn has_our_status(kind: Kind) -> bool {
-    match kind {
-        Kind::GatewayClass
-        | Kind::Gateway
-        | Kind::ListenerSet
-        | Kind::HttpRoute
-        | Kind::GrpcRoute
-        | Kind::TlsRoute
-        | Kind::TcpRoute
-        | Kind::UdpRoute
-        | Kind::BackendTlsPolicy
-        | Kind::XBackend => true,
-        Kind::ReferenceGrant
-        | Kind::GatewayParameters
-        | Kind::Service
-        | Kind::EndpointSlice
-        | Kind::Secret
-        | Kind::ConfigMap
-        | Kind::ClusterTrustBundle
-        | Kind::Namespace => false,
     }
 }
 

@@ -77,11 +77,11 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     let before_endpoints = previous.map(|previous| (&previous.memo.objects, &previous.endpoints));
     let endpoints = endpoints::all(objects, &snapshot.backends, before_endpoints);
 
-    let mut said: Vec<(ObjectRef, Arc<ObjectStatus>)> = Vec::with_capacity(routes.len());
+    let mut said: Vec<(Arc<ObjectRef>, Arc<ObjectStatus>)> = Vec::with_capacity(routes.len());
     let mut say = |object: ObjectRef, status: ObjectStatus| {
         let old = previous.and_then(|previous| previous.statuses.get(&object));
         let status = keep(status, old);
-        said.push((object, status));
+        said.push((Arc::new(object), status));
     };
     gateway_class::statuses(objects).for_each(|(object, status)| say(object, status));
     gateway_statuses(&world, &plans, &unclaimed, &usage, &mut say);

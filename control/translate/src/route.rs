@@ -82,7 +82,7 @@ pub(crate) struct Outcome {
 /// A route as it was read, and what became of it.
 #[derive(Debug)]
 pub(crate) struct Remembered {
-    key: ObjectKey,
+    object: Arc<ObjectRef>,
     source: Source,
     namespace: Option<Arc<Namespace>>,
     links: Vec<Link>,
@@ -158,8 +158,8 @@ pub(crate) fn all(
     let mut old_ones = before.into_iter().flatten().peekable();
     let steps = sources.iter().map(|(key, source)| {
         let place = (source.kind(), *key);
-        while old_ones.next_if(|old| (old.source.kind(), &old.key) < place).is_some() {}
-        let old = old_ones.next_if(|old| (old.source.kind(), &old.key) == place);
+        while old_ones.next_if(|old| (old.source.kind(), old.key()) < place).is_some() {}
+        let old = old_ones.next_if(|old| (old.source.kind(), old.key()) == place);
         step(&inputs, key, source, old)
     });
     let steps: Vec<Step<'_>> = steps.collect();
@@ -241,7 +241,7 @@ impl<'s> Step<'s> {
 
     fn contender(&self) -> Contender<'_> {
         let (key, source, attachments) = match self {
-            Self::Same(old) => (&old.key, &old.source, Cow::Borrowed(old.wants())),
+            Self::Same(old) => (old.key(), &old.source, Cow::Borrowed(old.wants())),
             Self::Read(reading) => (reading.key, reading.source, Cow::Owned(attach::attachments(&reading.attached))),
         };
         Contender { kind: source.kind(), key, created: created(source.metadata()), attachments }
@@ -251,9 +251,9 @@ impl<'s> Step<'s> {
         match self {
             Self::Same(old) if old.losses == losses => old.clone(),
             Self::Same(old) => {
-                let Remembered { key, source, compiled, .. } = &**old;
-                let relations = Relations::new(inputs, key, source);
-                relations.read(inputs.world, key, source, compiled.clone(), Some(old)).finish(losses)
+                let Remembered { source, compiled, .. } = &**old;
+                let relations = Relations::new(inputs, old.key(), source);
+                relations.read(inputs.world, old.key(), source, compiled.clone(), Some(old)).finish(losses)
             }
             Self::Read(reading) => reading.finish(losses),
         }
@@ -297,8 +297,12 @@ impl Reading<'_> {
         let unopposed = if losses.is_empty() { Vec::new() } else { attach::attachments(&attached) };
         attached.iter_mut().for_each(|attached| attached.leave(&losses));
         let outcome = outcome(key, source, &compiled, &attached, old.map(|old| &old.outcome));
-        let (key, source) = (key.clone(), source.clone());
-        Arc::new(Remembered { key, source, namespace, links, compiled, losses, unopposed, outcome })
+        let object = match old {
+            Some(old) => old.object.clone(),
+            None => Arc::new(ObjectRef { kind: source::object_kind(source.kind()), key: key.clone() }),
+        };
+        let source = source.clone();
+        Arc::new(Remembered { object, source, namespace, links, compiled, losses, unopposed, outcome })
     }
 }
 
@@ -361,6 +365,10 @@ fn served(
 }
 
 impl Remembered {
+    fn key(&self) -> &ObjectKey {
+        &self.object.key
+    }
+
     /// Where it would be served without rivals.
     fn wants(&self) -> &[Attachment] {
         match &self.outcome.served {
@@ -399,9 +407,6 @@ pub(crate) fn streams(memory: &Memory) -> BTreeMap<RouteId, Arc<StreamRoute>> {
 }
 
 /// What is said about routes.
-pub(crate) fn statuses(memory: &Memory) -> impl Iterator<Item = (ObjectRef, Arc<ObjectStatus>)> {
-    memory.iter().map(|remembered| {
-        let kind = source::object_kind(remembered.source.kind());
-        (ObjectRef { kind, key: remembered.key.clone() }, remembered.outcome.status.clone())
-    })
+pub(crate) fn statuses(memory: &Memory) -> impl Iterator<Item = (Arc<ObjectRef>, Arc<ObjectStatus>)> {
+    memory.iter().map(|remembered| (remembered.object.clone(), remembered.outcome.status.clone()))
 }

@@ -4,25 +4,33 @@
 //! ([`Statuses::with_times`]), as whoever serves a snapshot tells what became of it ([`Statuses::overlaid`]).
 
 pub(crate) mod condition;
+mod decode;
 mod overlay;
 pub(crate) mod reason;
 mod transition;
 
 pub use overlay::{Assigned, MissingAddress, Overlay, SocketTrouble};
 
+use lychgate_api::ObjectRef;
 use lychgate_api::gateway::{
     BackendStatus, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ParentReference, PolicyStatus, RouteStatus,
 };
 use lychgate_api::meta::{Condition, ConditionStatus};
-use lychgate_api::{Kind, ObjectRef};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 /// The statuses of all objects that are ours to speak of. Cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Statuses(Arc<BTreeMap<ObjectRef, Arc<ObjectStatus>>>);
+#[derive(Clone, Debug, Default)]
+pub struct Statuses {
+    all: Arc<Entries>,
+    /// Of some of these objects, what is said in the place of that: thousands of routes are not copied for one Gateway.
+    instead: Arc<Entries>,
+}
+
+type Entries = BTreeMap<Arc<ObjectRef>, Arc<ObjectStatus>>;
 
 /// The status of one object, shaped (and serialised) as its kind has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,24 +112,64 @@ impl Finding<'_> {
 }
 
 impl Statuses {
-    pub(crate) fn new(entries: BTreeMap<ObjectRef, Arc<ObjectStatus>>) -> Self {
-        Self(Arc::new(entries))
+    pub(crate) fn new(all: Entries) -> Self {
+        Self { all: Arc::new(all), instead: Arc::default() }
     }
 
     /// The status of one object.
     #[must_use]
     pub fn get(&self, object: &ObjectRef) -> Option<&Arc<ObjectStatus>> {
-        self.0.get(object)
+        self.instead.get(object).or_else(|| self.all.get(object))
     }
 
     /// Every status, ordered by kind, namespace and name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ObjectRef, &Arc<ObjectStatus>)> {
-        self.0.iter()
+        // Both are in the same order: walking them side by side needs no search.
+        let mut instead = self.instead.iter().peekable();
+        self.all.iter().map(move |(object, status)| {
+            let other = instead.next_if(|(other, _)| *other == object).map(|(_, other)| other);
+            (&**object, other.unwrap_or(status))
+        })
+    }
+
+    /// Whether these are the very same values.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.all, &other.all) && Arc::ptr_eq(&self.instead, &other.instead)
+    }
+
+    /// The objects of which something else was said before, or nothing, and those of which nothing is said any more.
+    #[must_use]
+    pub fn changed_since(&self, before: &Self) -> BTreeSet<ObjectRef> {
+        if self.is(before) {
+            return BTreeSet::new();
+        }
+        if Arc::ptr_eq(&self.all, &before.all) {
+            let either = self.instead.keys().chain(before.instead.keys()).collect::<BTreeSet<_>>();
+            let changed = either.into_iter().filter(|object| !same(self.get(object), before.get(object)));
+            return changed.map(|object| ObjectRef::clone(object)).collect();
+        }
+        let (mut now, mut old) = (self.iter().peekable(), before.iter().peekable());
+        let mut changed = BTreeSet::new();
+        loop {
+            let order = match (now.peek(), old.peek()) {
+                (Some((now, _)), Some((old, _))) => now.cmp(old),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return changed,
+            };
+            let here = if order.is_le() { now.next() } else { None };
+            let gone = if order.is_ge() { old.next() } else { None };
+            if let Some((object, _)) = here.or(gone)
+                && !same(here.map(|(_, status)| status), gone.map(|(_, status)| status))
+            {
+                changed.insert(object.clone());
+            }
+        }
     }
 
     /// Every condition of every object, in the order of [`Statuses::iter`].
     pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
-        self.0.iter().flat_map(|(object, status)| {
+        self.iter().flat_map(|(object, status)| {
             status.conditions().into_iter().map(move |(place, condition)| Finding { object, place, condition })
         })
     }
@@ -134,34 +182,25 @@ impl Statuses {
 
 impl FromIterator<(ObjectRef, ObjectStatus)> for Statuses {
     fn from_iter<I: IntoIterator<Item = (ObjectRef, ObjectStatus)>>(statuses: I) -> Self {
-        Self::new(statuses.into_iter().map(|(object, status)| (object, Arc::new(status))).collect())
+        Self::new(statuses.into_iter().map(|(object, status)| (Arc::new(object), Arc::new(status))).collect())
     }
 }
 
-impl ObjectStatus {
-    /// Reads the status of an object of this kind, whoever wrote it; `None` for kinds of which nothing is said here.
-    #[must_use]
-    pub fn decode(kind: Kind, status: serde_json::Value) -> Option<Result<Self, serde_json::Error>> {
-        Some(match kind {
-            Kind::GatewayClass => serde_json::from_value(status).map(Self::GatewayClass),
-            Kind::Gateway => serde_json::from_value(status).map(Self::Gateway),
-            Kind::ListenerSet => serde_json::from_value(status).map(Self::ListenerSet),
-            Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => {
-                serde_json::from_value(status).map(Self::Route)
-            }
-            Kind::BackendTlsPolicy => serde_json::from_value(status).map(Self::Policy),
-            Kind::XBackend => serde_json::from_value(status).map(Self::XBackend),
-            Kind::ReferenceGrant
-            | Kind::GatewayParameters
-            | Kind::Service
-            | Kind::EndpointSlice
-            | Kind::Secret
-            | Kind::ConfigMap
-            | Kind::ClusterTrustBundle
-            | Kind::Namespace => return None,
-        })
+/// What is said counts, not how it is kept.
+impl PartialEq for Statuses {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other) || self.iter().eq(other.iter())
     }
+}
 
+impl Eq for Statuses {}
+
+fn same(one: Option<&Arc<ObjectStatus>>, other: Option<&Arc<ObjectStatus>>) -> bool {
+    // Those that are the same value are not compared.
+    one == other
+}
+
+impl ObjectStatus {
     /// Every condition, with where it stands.
     #[must_use]
     pub fn conditions(&self) -> Vec<(Place<'_>, &Condition)> {

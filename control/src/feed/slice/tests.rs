@@ -135,6 +135,33 @@ fn a_change_costs_only_those_whom_it_concerns() {
     assert_ne!(moved["b"].endpoints, after["b"].endpoints);
 }
 
+/// Whatever was cut before, the slices are those that somebody cuts who begins now.
+#[test]
+fn what_was_before_does_not_show() {
+    let without = |text: &str, name: &str| {
+        let objects = text.split("---\n").filter(|object| !object.contains(&format!("name: {name},")));
+        objects.collect::<Vec<_>>().join("---\n")
+    };
+    let endpoints = endpoints("one", "10.1.0.1");
+    let whole = [OBJECTS, &endpoints].concat();
+    let texts = [
+        whole.clone(),
+        without(&whole, "both"),
+        whole.replace("parentRefs: [{name: a}]", "parentRefs: [{name: b}]"),
+        without(&without(&whole, "only-a"), "stream"),
+        whole.replace("name: one, port: 80}]\n---", "name: copy, port: 80}]\n---"),
+        without(&whole, "b"),
+        whole,
+    ];
+    let (mut slicer, mut before) = (Slicer::default(), None);
+    for text in texts {
+        let translation = translated(&text, before.as_ref());
+        let slices = cut(&mut slicer, &translation);
+        assert_eq!(slices, cut(&mut Slicer::default(), &translation));
+        before = Some(translation);
+    }
+}
+
 #[test]
 fn a_group_that_serves_nothing_yet_has_an_empty_slice() {
     let translation = translated(OBJECTS, None);

@@ -53,10 +53,10 @@ impl Statuses {
         if plain && pending.is_empty() && addresses.is_empty() {
             return self.clone();
         }
-        let mut entries = (*self.0).clone();
+        let mut instead = (*self.instead).clone();
         let mut edit = |object: ObjectRef, edit: &dyn Fn(&mut ObjectStatus)| {
-            if let Some(status) = entries.get_mut(&object) {
-                edit(Arc::make_mut(status));
+            if let Some(status) = self.all.get(&object) {
+                edit(Arc::make_mut(instead.entry(Arc::new(object)).or_insert_with(|| status.clone())));
             }
         };
         for (id, listener) in &snapshot.listeners {
@@ -103,7 +103,7 @@ impl Statuses {
                 }
             });
         }
-        Self::new(entries)
+        Self { all: self.all.clone(), instead: Arc::new(instead) }
     }
 }
 
@@ -369,6 +369,27 @@ spec:
         let said: Vec<_> =
             statuses.problems().map(|it| (it.condition.r#type.as_str(), it.condition.reason.as_str())).collect();
         assert_eq!(said, [("Programmed", "AddressNotUsable")]);
+    }
+
+    #[test]
+    fn what_is_said_otherwise_is_told() {
+        let translation = translated();
+        let plain = &translation.statuses;
+        let overlay = rejected(&translation.snapshot, &[0]);
+        let overlaid = plain.overlaid(&translation.snapshot, &overlay);
+        let names = |changed: BTreeSet<ObjectRef>| changed.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(overlaid.changed_since(plain)), ["HTTPRoute/d/r"]);
+        assert_eq!(names(plain.changed_since(&overlaid)), ["HTTPRoute/d/r"]);
+        assert!(overlaid.changed_since(&plain.overlaid(&translation.snapshot, &overlay)).is_empty());
+        assert!(translated().statuses.changed_since(plain).is_empty(), "another value that says the same");
+        let all: BTreeSet<ObjectRef> = plain.iter().map(|(object, _)| object.clone()).collect();
+        assert_eq!(plain.changed_since(&Statuses::default()), all);
+        assert_eq!(Statuses::default().changed_since(&overlaid), all);
+        // Said so, or laid over what was said: it is the same.
+        let flat: Statuses =
+            overlaid.iter().map(|(object, status)| (object.clone(), ObjectStatus::clone(status))).collect();
+        assert!(flat == overlaid && flat != *plain && flat.changed_since(&overlaid).is_empty());
+        assert_eq!(flat.get(all.last().unwrap()), overlaid.get(all.last().unwrap()));
     }
 
     #[test]

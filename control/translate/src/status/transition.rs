@@ -11,7 +11,7 @@ impl Statuses {
     #[must_use]
     pub fn with_times(&self, before: Option<(&Self, &Self)>, now: Time) -> Self {
         if let Some((plain, timed)) = before
-            && Arc::ptr_eq(&self.0, &plain.0)
+            && self.is(plain)
         {
             return timed.clone();
         }
@@ -22,7 +22,7 @@ impl Statuses {
                 Some((_, timed)) => Arc::new(status.timed(Some(timed), now)),
                 None => Arc::new(status.timed(None, now)),
             };
-            (object.clone(), status)
+            (Arc::new(object.clone()), status)
         });
         Self::new(timed.collect())
     }
@@ -97,8 +97,8 @@ mod tests {
         let changing = vec![Writer::new(1).write("Accepted", accepted, "Why", message)];
         let steady = vec![Writer::new(1).write("Accepted", true, "Why", "always")];
         Statuses::new(BTreeMap::from([
-            (object("changing"), gateway(changing, vec![listener("a", programmed), listener("b", true)])),
-            (object("steady"), gateway(steady, Vec::new())),
+            (Arc::new(object("changing")), gateway(changing, vec![listener("a", programmed), listener("b", true)])),
+            (Arc::new(object("steady")), gateway(steady, Vec::new())),
         ]))
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let first = said(true, true, "one");
         let timed = first.with_times(None, Time::from_unix_seconds(10));
         let again = first.with_times(Some((&first, &timed)), Time::from_unix_seconds(20));
-        assert!(Arc::ptr_eq(&again.0, &timed.0));
+        assert!(again.is(&timed));
         let other = said(false, true, "one").with_times(Some((&first, &timed)), Time::from_unix_seconds(20));
         assert!(Arc::ptr_eq(other.get(&object("steady")).unwrap(), timed.get(&object("steady")).unwrap()));
         assert_eq!(times(&other, "changing"), [20, 10, 10]);

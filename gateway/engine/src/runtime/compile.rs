@@ -10,8 +10,8 @@ use crate::tls::client::ClientTls;
 use crate::tls::server::{Presentable, ServerTls};
 use crate::upstream::{BackendCell, BackendState, Pools, Reach};
 use lychgate_ir::{
-    Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Listener, ListenerFilter, ListenerId,
-    ListenerTls, Protocol, Refusal, RefusalReason, Route, RuleId, Snapshot, StreamRoute, UpstreamTls,
+    Attachment, Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Listener, ListenerFilter,
+    ListenerId, ListenerTls, Protocol, Refusal, RefusalReason, Route, RuleId, Snapshot, StreamRoute, UpstreamTls,
 };
 use lychgate_router::{Listeners, RouteTable, Unusable};
 use lychgate_telemetry::Metrics;
@@ -90,11 +90,12 @@ impl<'a> Compiler<'a> {
     fn is_unchanged(
         &self,
         state: &BackendState,
-        spec: &Backend,
+        spec: &Arc<Backend>,
         identities: &BTreeSet<Option<&CertificateId>>,
     ) -> bool {
         let same = |id: &CertificateId| self.identity(id) == self.previous.snapshot.certificates.get(id);
-        *state.spec == *spec
+        // Most are the same value, and are not compared.
+        state.spec == *spec
             && match &spec.tls {
                 BackendTls::Plain | BackendTls::Broken(_) => true,
                 BackendTls::Tls(UpstreamTls { identity, .. }) => match identity {
@@ -144,18 +145,10 @@ impl<'a> Compiler<'a> {
     // Listeners.
 
     fn listeners(&mut self, backends: &HashMap<BackendId, Arc<BackendCell>>) -> Vec<Arc<ListenerState>> {
-        let mut attached: HashMap<&ListenerId, Vec<&Arc<Route>>> = HashMap::new();
-        for route in self.snapshot.routes.values() {
-            for attachment in &route.attachments {
-                attached.entry(&attachment.listener).or_default().push(route);
-            }
-        }
-        let mut streams: HashMap<&ListenerId, Vec<&Arc<StreamRoute>>> = HashMap::new();
-        for route in self.snapshot.stream_routes.values() {
-            for attachment in &route.attachments {
-                streams.entry(&attachment.listener).or_default().push(route);
-            }
-        }
+        let attachments = |route: &'a Arc<Route>| &route.attachments[..];
+        let mut attached = by_listener(self.snapshot.routes.values(), attachments);
+        let attachments = |route: &'a Arc<StreamRoute>| &route.attachments[..];
+        let mut streams = by_listener(self.snapshot.stream_routes.values(), attachments);
         let previous: HashMap<&ListenerId, &Arc<ListenerState>> = self
             .previous
             .ports
@@ -218,6 +211,29 @@ impl<'a> Compiler<'a> {
             broken(format!("TLS of {} cannot be set up: {error}", listener.id))
         })
     }
+}
+
+/// Routes by the listeners that serve them.
+fn by_listener<'r, R>(
+    routes: impl Iterator<Item = &'r R>,
+    attachments: impl Fn(&'r R) -> &'r [Attachment],
+) -> HashMap<&'r ListenerId, Vec<&'r R>> {
+    // Most routes have the listener of the one before: thousands of them are not looked up one by one.
+    let mut lists: Vec<(&ListenerId, Vec<&R>)> = Vec::new();
+    let mut places: HashMap<&ListenerId, usize> = HashMap::new();
+    let mut place = 0;
+    for route in routes {
+        for Attachment { listener, hostnames: _ } in attachments(route) {
+            if lists.get(place).is_none_or(|(last, _)| *last != listener) {
+                place = *places.entry(listener).or_insert(lists.len());
+            }
+            match lists.get_mut(place) {
+                Some((_, routes)) => routes.push(route),
+                None => lists.push((listener, vec![route])),
+            }
+        }
+    }
+    lists.into_iter().collect()
 }
 
 fn broken(message: String) -> Refusal {
