@@ -9,10 +9,10 @@ import (
 	"lychgate.dev/bench/cluster/world"
 )
 
-// What the cluster has not, and what it has in an old version only.
+// What the cluster has not, and what it has in an old version only: both channels have an older one of it.
 const (
 	missing = "udproutes.gateway.networking.k8s.io"
-	old     = "tlsroutes.gateway.networking.k8s.io"
+	old     = "referencegrants.gateway.networking.k8s.io"
 )
 
 // oldKinds takes one CRD away and serves another in its old versions only, and lets the control plane start: it is ready,
@@ -71,7 +71,7 @@ func (s *Stage) served(ctx context.Context, name string, served bool) error {
 func (b *bad) kinds(ctx context.Context, served float64) error {
 	for {
 		ready := true
-		for _, kind := range []string{"UDPRoute", "TLSRoute"} {
+		for _, kind := range []string{"UDPRoute", "ReferenceGrant"} {
 			pods, err := b.stage.List(ctx, world.Pod, b.stage.System, controlPods)
 			if err != nil {
 				return err
