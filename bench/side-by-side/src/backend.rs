@@ -1,10 +1,12 @@
-//! What is behind the proxies: nginx for HTTP/1.1, which nobody is faster than, and a gRPC server of ours.
+//! What is behind the proxies: nginx for HTTP/1.1, which nobody is faster than, and servers of ours for what it does not do.
 
+mod datagrams;
 mod grpc;
 mod nginx;
+mod websocket;
 
 pub(crate) use grpc::MESSAGES;
-pub(crate) use nginx::LARGE;
+pub(crate) use nginx::{LARGE, many};
 
 use crate::process::Process;
 use crate::site::Identity;
@@ -19,14 +21,19 @@ pub(crate) struct Backends {
     pub(crate) http: SocketAddr,
     /// The same over TLS.
     pub(crate) https: SocketAddr,
+    /// Answers 503, always.
+    pub(crate) failing: SocketAddr,
     pub(crate) grpc: SocketAddr,
+    pub(crate) websocket: SocketAddr,
+    pub(crate) datagrams: SocketAddr,
     _nginx: Process,
 }
 
 impl Backends {
     pub(crate) async fn start(tools: &Tools, dir: &Path, identity: &Identity) -> anyhow::Result<Self> {
-        let (http, https) = (free_addr(), free_addr());
-        let nginx = nginx::start(tools, dir, http, https, identity).await?;
-        Ok(Self { http, https, grpc: grpc::start().await?, _nginx: nginx })
+        let (http, https, failing) = (free_addr(), free_addr(), free_addr());
+        let nginx = nginx::start(tools, dir, [http, https, failing], identity).await?;
+        let (grpc, websocket, datagrams) = (grpc::start().await?, websocket::start().await?, datagrams::start().await?);
+        Ok(Self { http, https, failing, grpc, websocket, datagrams, _nginx: nginx })
     }
 }

@@ -6,14 +6,20 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// No answer that is asked for here is longer.
 const LONGEST: usize = 64 << 10;
 
-/// Asks for `/`, and reads the answer to its end, which its length tells.
+/// Asks for `/`, and reads the answer to its end; it has to be 200.
 pub(crate) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> anyhow::Result<()> {
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: bench.example.com\r\n\r\n").await?;
+    anyhow::ensure!(is_there(stream, "/").await?, "an answer that is not 200");
+    Ok(())
+}
+
+/// Whether the answer is 200. It is read to its end, which its length tells.
+pub(crate) async fn is_there<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, path: &str) -> anyhow::Result<bool> {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: bench.example.com\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
     let mut read = Vec::with_capacity(1024);
     loop {
         if let Some(whole) = whole(&read)? {
-            anyhow::ensure!(whole, "an answer that is not 200");
-            return Ok(());
+            return Ok(whole);
         }
         anyhow::ensure!(read.len() < LONGEST, "an answer that does not end");
         anyhow::ensure!(stream.read_buf(&mut read).await? > 0, "the connection ended before the answer did");

@@ -1,20 +1,27 @@
 //! What is sent through a proxy, by the tools of the field where there is one.
 
+mod change;
+mod datagrams;
 mod h2load;
 mod handshakes;
 mod idle;
 mod steady;
+mod websocket;
 mod wrk;
 
+pub(crate) use change::Change;
+pub(crate) use datagrams::{Datagrams, echoes};
 pub(crate) use h2load::{Form, H2load};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use idle::{Idle, Kind};
 pub(crate) use steady::{Latency, Steady};
+pub(crate) use websocket::WebSockets;
 pub(crate) use wrk::{Spread, Wrk};
 
 use crate::site::Site;
 use crate::tools::Tools;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// As much as goes through, from a fixed number of connections.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +32,10 @@ pub(crate) enum Load {
     H2load(H2load),
     /// A TLS connection for each request.
     Handshakes(Handshakes),
+    /// Messages, and their echoes.
+    WebSockets(WebSockets),
+    /// Datagrams, and their echoes.
+    Datagrams(Datagrams),
 }
 
 /// What became of it.
@@ -41,8 +52,22 @@ impl Load {
             Self::Wrk(wrk) => wrk.run(tools, site, lasting).await,
             Self::H2load(h2load) => h2load.run(tools, site, lasting).await,
             Self::Handshakes(handshakes) => handshakes.run(site, lasting).await,
+            Self::WebSockets(websockets) => websockets.run(site, lasting).await,
+            Self::Datagrams(datagrams) => datagrams.run(site, lasting).await,
         }
     }
+}
+
+/// Clients of ours until they end: what each did, and what failed.
+async fn all(clients: Vec<JoinHandle<(u64, u64)>>, begun: Instant) -> anyhow::Result<Done> {
+    let mut done = Done { count: 0, failed: 0, took: Duration::ZERO };
+    for client in clients {
+        let (count, failed) = client.await?;
+        done.count += count;
+        done.failed += failed;
+    }
+    done.took = begun.elapsed();
+    Ok(done)
 }
 
 /// Where requests go: by number, so that nothing is resolved and no proxy is chosen by name.

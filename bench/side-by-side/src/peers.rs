@@ -9,7 +9,9 @@ mod haproxy;
 mod lychgate;
 mod nginx;
 
+use crate::load::echoes;
 use crate::process::{Invocation, Process};
+use crate::scene::Scene;
 use crate::site::Site;
 use crate::tools::Tools;
 use clap::ValueEnum;
@@ -71,8 +73,23 @@ impl Peer {
     pub(crate) async fn start(self, tools: &Tools, site: &Site) -> anyhow::Result<Option<Process>> {
         let Some(invocation) = self.invocation(tools, site)? else { return Ok(None) };
         let mut process = Process::start(&invocation.on(tools.proxies), &site.log())?;
-        process.accepts(site.http, &site.log()).await?;
+        if site.scene == Scene::Datagrams {
+            process.serves(site.http, &site.log(), async || echoes(site.http).await.unwrap_or(false)).await?;
+        } else {
+            process.accepts(site.http, &site.log()).await?;
+        }
         Ok(Some(process))
+    }
+
+    /// Moves the route that changes to where it is by its change `version`, and tells the process, if it has to be told.
+    pub(crate) fn change(self, site: &Site, process: &Process, version: u32) -> anyhow::Result<()> {
+        match self {
+            Self::Lychgate | Self::Other => lychgate::change(site, version),
+            Self::Nginx => nginx::change(site, process, version),
+            Self::Haproxy => haproxy::change(site, process, version),
+            Self::Envoy => envoy::change(site, version),
+            Self::BarePingora => anyhow::bail!("bare Pingora has no routes"),
+        }
     }
 }
 

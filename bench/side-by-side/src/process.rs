@@ -1,6 +1,7 @@
 //! A process, and what it takes: the processor and memory, its own and that of those that it started.
 
 use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -84,8 +85,18 @@ impl Process {
 
     /// Waits until it accepts at `at`; `log` is where it tells why it does not.
     pub(crate) async fn accepts(&mut self, at: SocketAddr, log: &Path) -> anyhow::Result<()> {
+        self.serves(at, log, async || TcpStream::connect(at).await.is_ok()).await
+    }
+
+    /// Waits until this is so.
+    pub(crate) async fn serves(
+        &mut self,
+        at: SocketAddr,
+        log: &Path,
+        so: impl AsyncFn() -> bool,
+    ) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while TcpStream::connect(at).await.is_err() {
+        while !so().await {
             let ended = self.child.try_wait()?;
             if ended.is_some() || begun.elapsed() > PATIENCE {
                 anyhow::bail!("nobody listens on {at}: {}", std::fs::read_to_string(log)?);
@@ -117,6 +128,11 @@ impl Process {
             at += 1;
         }
         Ok(all)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("no pid")?;
+        kill_process(pid, signal).context("a proxy has ended")
     }
 
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {

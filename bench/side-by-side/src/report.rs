@@ -2,6 +2,7 @@
 
 mod chart;
 mod compare;
+mod goals;
 mod publish;
 mod table;
 

@@ -6,6 +6,7 @@ use crate::load::{Done, Idle, Latency, Load, Steady};
 use crate::peers::Peer;
 use crate::process::Process;
 use crate::report::{Measured, median};
+use crate::scene::Scene;
 use crate::site::Site;
 use crate::tools::Tools;
 use crate::workloads::{Unit, Work, Workload};
@@ -38,14 +39,14 @@ const SETTLED: Duration = Duration::from_millis(1500);
 
 impl Pace {
     pub(crate) fn of(mode: Mode, workload: &Workload) -> Self {
-        let routes = workload.key.starts_with("routes");
-        let (rounds, lasting, steady) = match mode {
-            Mode::Full if routes => (3, 2, None),
-            Mode::Full => (5, 3, Some(5)),
-            Mode::Quick => (3, 1, Some(2)),
-            Mode::Smoke => (1, 1, None),
+        let (rounds, lasting, steady) = match (mode, workload.scene) {
+            // There are many of them, and each is one of a row.
+            (Mode::Full, Scene::Routes(_) | Scene::Filtered(_)) => (3, 1, None),
+            (Mode::Full, _) => (5, 2, Some(4)),
+            (Mode::Quick, _) => (2, 1, Some(1)),
+            (Mode::Smoke, _) => (1, 1, None),
         };
-        let warm_up = Duration::from_secs(if mode == Mode::Smoke { 0 } else { 1 });
+        let warm_up = Duration::from_secs(if mode == Mode::Full { 1 } else { 0 });
         Self { rounds, lasting: Duration::from_secs(lasting), warm_up, steady: steady.map(Duration::from_secs) }
     }
 }
@@ -62,6 +63,11 @@ pub(crate) async fn measure(
         Work::Idle(idle) => {
             for (one, measured) in running.iter().zip(&mut all) {
                 measured.figures.push(each_takes(&idle, one).await?);
+            }
+        }
+        Work::Change(change) => {
+            for (one, measured) in running.iter().zip(&mut all) {
+                measured.figures = change.run(one.peer, &one.site, &one.process).await?;
             }
         }
         Work::Load(load, steady) => {
@@ -90,6 +96,7 @@ fn empty(workload: &Workload, one: &Running) -> Measured {
     let figure = match workload.work {
         Work::Load(..) => "µs of processor",
         Work::Idle(_) => "KiB of memory",
+        Work::Change(_) => "ms until served",
     };
     Measured {
         workload: workload.key.clone(),
@@ -120,7 +127,14 @@ async fn round(
     if count > 0 {
         let each = match unit {
             Unit::Message => MESSAGES as f64,
-            Unit::Request | Unit::Connection | Unit::Handshake | Unit::Call | Unit::Mebibyte => 1.0,
+            Unit::Request
+            | Unit::Connection
+            | Unit::Handshake
+            | Unit::Call
+            | Unit::Mebibyte
+            | Unit::Echo
+            | Unit::Datagram
+            | Unit::Change => 1.0,
         };
         let count = count as f64 * each;
         measured.figures.push(spent.as_secs_f64() * 1e6 / count);
@@ -153,7 +167,7 @@ async fn each_takes(idle: &Idle, one: &Running) -> anyhow::Result<f64> {
     let open = idle.open(&one.site).await?;
     sleep(SETTLED).await;
     let with = one.process.memory()?;
+    // Whoever served them is stopped after this.
     drop(open);
-    sleep(SETTLED).await;
     Ok(with.saturating_sub(before) as f64 / 1024.0 / f64::from(idle.count))
 }

@@ -16,9 +16,24 @@ pub(crate) enum Scene {
     Passed,
     /// As plain, and something is done to each request.
     Filtered(Filtered),
+    /// As plain, with so many endpoints behind the backend.
+    Endpoints(u16),
+    /// WebSockets, with an echo behind them.
+    WebSocket,
+    /// Datagrams at the port in the clear, with an echo behind them.
+    Datagrams,
+    /// As plain, and the context of a trace is read from each request, or made, and written for the backend.
+    Traced,
+    /// So many routes, by path, and one more that changes while they are served: [`changed`] is where it then is.
+    Changing(u32),
 }
 
-/// What is done to each request. These are for what they cost Lychgate; others have their own words for them.
+/// The path of the route that changes, by the number of its change.
+pub(crate) fn changed(version: u32) -> String {
+    format!("/changed-{version}/")
+}
+
+/// What is done to each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Filtered {
     /// Two headers are set, one is added and one removed, both ways.
@@ -29,8 +44,10 @@ pub(crate) enum Filtered {
     Cors,
     /// A client goes to the endpoint where it was before.
     Session,
-    /// The whole takes a second at most, and what fails is tried again; nothing fails.
+    /// The whole takes a second at most, and what fails may be tried again; nothing fails.
     Retry,
+    /// One of two endpoints answers 503, and its requests are tried again with the other.
+    Retried,
     /// A copy goes to the same backend.
     Mirror,
 }

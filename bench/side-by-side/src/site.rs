@@ -1,8 +1,8 @@
 //! Where a proxy stands: its ports, its folder, and what is behind it.
 
-use crate::backend::Backends;
-use crate::scene::Scene;
-use lychgate_testkit::{Leaf, free_addr};
+use crate::backend::{self, Backends};
+use crate::scene::{Filtered, Scene};
+use lychgate_testkit::{Leaf, free_addr, free_udp_addr};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -18,21 +18,25 @@ pub(crate) struct Site {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
     pub(crate) admin: SocketAddr,
-    /// Serves HTTP/1.1.
-    pub(crate) backend: SocketAddr,
-    /// Serves the same over TLS, with the same certificate.
+    /// What is behind it, in the clear.
+    pub(crate) endpoints: Vec<SocketAddr>,
+    /// Serves HTTP/1.1 over TLS, with the same certificate.
     pub(crate) tls_backend: SocketAddr,
-    /// Serves gRPC over HTTP/2 in the clear.
-    pub(crate) grpc: SocketAddr,
     pub(crate) identity: Identity,
 }
 
 impl Site {
     pub(crate) fn new(scene: Scene, dir: PathBuf, backends: &Backends, identity: &Identity) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&dir)?;
-        let [http, https, admin] = std::array::from_fn(|_| free_addr());
-        let (backend, tls_backend, grpc) = (backends.http, backends.https, backends.grpc);
-        Ok(Self { scene, dir, http, https, admin, backend, tls_backend, grpc, identity: identity.clone() })
+        let http = if scene == Scene::Datagrams { free_udp_addr() } else { free_addr() };
+        let [https, admin] = std::array::from_fn(|_| free_addr());
+        let endpoints = endpoints(scene, backends);
+        Ok(Self { scene, dir, http, https, admin, endpoints, tls_backend: backends.https, identity: identity.clone() })
+    }
+
+    /// Whether what is behind it speaks HTTP/2, in the clear.
+    pub(crate) fn http2_behind(&self) -> bool {
+        self.scene == Scene::Grpc
     }
 
     /// Writes a file into its folder.
@@ -42,6 +46,16 @@ impl Site {
         Ok(path)
     }
 
+    /// Writes a file anew, in one moment for whoever reads it.
+    pub(crate) fn replace(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        // What reads whole folders passes over names that begin with a dot.
+        let path = self.dir.join(name);
+        let (folder, file) = (path.parent().unwrap_or(&self.dir), path.file_name().unwrap_or_default());
+        let new = folder.join(format!(".{}", file.to_string_lossy()));
+        std::fs::write(&new, text)?;
+        Ok(std::fs::rename(&new, &path)?)
+    }
+
     /// Where requests are logged, if they are.
     pub(crate) fn access_log(&self) -> Option<PathBuf> {
         (self.scene == Scene::Logged).then(|| self.dir.join("access.log"))
@@ -49,6 +63,30 @@ impl Site {
 
     pub(crate) fn log(&self) -> PathBuf {
         self.dir.join("log")
+    }
+}
+
+fn endpoints(scene: Scene, backends: &Backends) -> Vec<SocketAddr> {
+    match scene {
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Passed
+        | Scene::Traced
+        | Scene::Changing(_)
+        | Scene::Filtered(
+            Filtered::Headers
+            | Filtered::Rewrite
+            | Filtered::Cors
+            | Filtered::Session
+            | Filtered::Retry
+            | Filtered::Mirror,
+        ) => vec![backends.http],
+        Scene::Filtered(Filtered::Retried) => vec![backends.http, backends.failing],
+        Scene::Endpoints(count) => backend::many(backends.http).take(count.into()).collect(),
+        Scene::Grpc => vec![backends.grpc],
+        Scene::WebSocket => vec![backends.websocket],
+        Scene::Datagrams => vec![backends.datagrams],
     }
 }
 

@@ -1,16 +1,19 @@
 //! What is measured, by family.
 
 mod bodies;
+mod changes;
 mod connections;
+mod endpoints;
 mod filters;
 mod grpc;
 mod idle;
+mod messages;
 mod passed;
 mod requests;
 mod routes;
 
 use crate::arguments::Mode;
-use crate::load::{Idle, Load, Steady};
+use crate::load::{Change, Idle, Load, Steady};
 use crate::scene::Scene;
 
 /// One row of the table.
@@ -40,6 +43,8 @@ pub(crate) enum Work {
     Load(Load, Option<Steady>),
     /// Memory for each connection.
     Idle(Idle),
+    /// How long until a change is served.
+    Change(Change),
 }
 
 /// What one of what is done is called.
@@ -51,6 +56,9 @@ pub(crate) enum Unit {
     Call,
     Mebibyte,
     Message,
+    Echo,
+    Datagram,
+    Change,
 }
 
 impl Unit {
@@ -62,6 +70,9 @@ impl Unit {
             Self::Call => "call",
             Self::Mebibyte => "MiB",
             Self::Message => "message",
+            Self::Echo => "message and its echo",
+            Self::Datagram => "datagram and its echo",
+            Self::Change => "changed route",
         }
     }
 }
@@ -70,14 +81,19 @@ impl Unit {
 pub(crate) fn all(mode: Mode) -> Vec<Workload> {
     let families = [
         requests::all(),
-        bodies::all(),
+        bodies::all(mode),
         connections::all(),
         idle::all(mode),
         requests::logged(),
+        requests::traced(),
         grpc::all(),
+        messages::websocket(),
+        messages::datagrams(),
         passed::all(),
-        filters::all(),
+        endpoints::all(mode),
+        filters::all(mode),
         routes::all(mode),
+        changes::all(mode),
     ];
     families.concat()
 }

@@ -9,35 +9,46 @@ use std::path::Path;
 /// What `/large` answers with, and what is sent to `/take`.
 pub(crate) const LARGE: usize = 1 << 20;
 
+/// How many addresses there are for one backend.
+const MANY: u16 = 1_000;
+
 pub(super) async fn start(
     tools: &Tools,
     dir: &Path,
-    http: SocketAddr,
-    https: SocketAddr,
+    at: [SocketAddr; 3],
     identity: &Identity,
 ) -> anyhow::Result<Process> {
     let dir = dir.join("backend");
     std::fs::create_dir_all(&dir)?;
     std::fs::write(dir.join("large"), vec![b'x'; LARGE])?;
     let (config, log) = (dir.join("nginx.conf"), dir.join("log"));
-    std::fs::write(&config, text(&dir.to_string_lossy(), http, https, identity))?;
+    std::fs::write(&config, text(&dir.to_string_lossy(), at, identity))?;
     let invocation = Invocation::new(&tools.find("nginx")?).with(["-e", "stderr", "-c"]).with_path(&config);
     let mut nginx = Process::start(&invocation, &log)?;
-    nginx.accepts(http, &log).await?;
+    nginx.accepts(at[0], &log).await?;
     Ok(nginx)
+}
+
+/// A thousand addresses at which the backend at `at` is as well, for who balances between them.
+pub(crate) fn many(at: SocketAddr) -> impl Iterator<Item = SocketAddr> {
+    (0..MANY).map(move |number| {
+        let [high, low] = number.to_be_bytes();
+        SocketAddr::from(([127, 1, high, low], at.port()))
+    })
 }
 
 /// Connections are kept, however often they are used: how often a proxy opens one is its own matter. `/take` reads a body
 /// before it answers.
-fn text(dir: &str, http: SocketAddr, https: SocketAddr, identity: &Identity) -> String {
+fn text(dir: &str, [http, https, failing]: [SocketAddr; 3], identity: &Identity) -> String {
+    let many: String = many(http).map(|at| format!("    listen {at};\n")).collect();
     let body = "x".repeat(129);
     let (chain, key) = (identity.chain.display(), identity.key.display());
     format!(
         "daemon off;
 master_process off;
 pid {dir}/pid;
-worker_rlimit_nofile 65536;
-events {{ worker_connections 32768; }}
+worker_rlimit_nofile 131072;
+events {{ worker_connections 65536; }}
 http {{
   access_log off;
   keepalive_requests 1000000000;
@@ -52,7 +63,11 @@ http {{
   sendfile on;
   default_type text/plain;
   server {{
-    listen {http} backlog=4096;
+    listen {failing};
+    return 503;
+  }}
+  server {{
+{many}    listen {http} backlog=4096;
     listen {https} ssl backlog=4096;
     ssl_certificate {chain};
     ssl_certificate_key {key};

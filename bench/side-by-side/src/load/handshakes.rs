@@ -1,6 +1,6 @@
 //! A TLS connection for each request, with a client of ours: none of the tools counts what was resumed.
 
-use super::Done;
+use super::{Done, all};
 use crate::http1;
 use crate::site::{HOST, Site};
 use anyhow::Context;
@@ -26,15 +26,7 @@ impl Handshakes {
         let Self { clients, resume } = *self;
         let begun = Instant::now();
         let each = || tokio::spawn(client(site.https, resume, begun + lasting));
-        let all: Vec<_> = (0..clients).map(|_| each()).collect();
-        let mut done = Done { count: 0, failed: 0, took: Duration::ZERO };
-        for one in all {
-            let (count, failed) = one.await?;
-            done.count += count;
-            done.failed += failed;
-        }
-        done.took = begun.elapsed();
-        Ok(done)
+        all((0..clients).map(|_| each()).collect(), begun).await
     }
 }
 

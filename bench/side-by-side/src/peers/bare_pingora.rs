@@ -10,11 +10,20 @@ pub(super) const VERSION: &str = "0.9.1";
 
 pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
     match site.scene {
-        Scene::Plain => {}
-        Scene::Logged | Scene::Routes(_) | Scene::Grpc | Scene::Passed | Scene::Filtered(_) => return Ok(None),
+        Scene::Plain | Scene::WebSocket => {}
+        Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Grpc
+        | Scene::Passed
+        | Scene::Filtered(_)
+        | Scene::Endpoints(_)
+        | Scene::Datagrams
+        | Scene::Traced
+        | Scene::Changing(_) => return Ok(None),
     }
+    let [backend] = site.endpoints.as_slice() else { return Ok(None) };
     let program = Tools::built(&tools.bare_pingora)?;
-    let addresses = [("--http", site.http), ("--https", site.https), ("--backend", site.backend)];
+    let addresses = [("--http", site.http), ("--https", site.https), ("--backend", *backend)];
     let mut invocation = Invocation::new(&program);
     for (name, address) in addresses {
         invocation = invocation.with([name.to_owned(), address.to_string()]);

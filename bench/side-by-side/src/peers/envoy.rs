@@ -1,10 +1,13 @@
 //! Envoy: one worker, a bootstrap without a control plane, written as JSON, which it takes for YAML.
 
+mod datagrams;
 mod passed;
+mod routes;
+mod words;
 
 use super::number;
 use crate::process::Invocation;
-use crate::scene::{By, Routes, Scene};
+use crate::scene::Scene;
 use crate::site::Site;
 use crate::tools::Tools;
 use serde_json::{Value, json};
@@ -26,13 +29,29 @@ pub(super) async fn version(tools: &Tools) -> anyhow::Result<String> {
 
 pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
     let bootstrap = match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Routes(_) | Scene::Grpc => bootstrap(site),
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Grpc
+        | Scene::Filtered(_)
+        | Scene::Endpoints(_)
+        | Scene::WebSocket => bootstrap(site),
+        Scene::Changing(_) => {
+            change(site, 0)?;
+            bootstrap(site)
+        }
         Scene::Passed => passed::bootstrap(site),
-        Scene::Filtered(_) => return Ok(None),
+        Scene::Datagrams => datagrams::bootstrap(site),
+        Scene::Traced => return Ok(None),
     };
     let config = site.write("envoy.json", &bootstrap.to_string())?;
     let flags = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-path"];
     Ok(Some(Invocation::new(&tools.find("envoy")?).with(flags).with_path(&config)))
+}
+
+/// It watches the file.
+pub(super) fn change(site: &Site, version: u32) -> anyhow::Result<()> {
+    site.replace(routes::FILE, &routes::discovered(site, version).to_string())
 }
 
 fn bootstrap(site: &Site) -> Value {
@@ -46,59 +65,59 @@ fn bootstrap(site: &Site) -> Value {
     } });
     let https = json!({ "name": "https", "address": address(site.https), "filter_chains": [{ "filters": [manager],
         "transport_socket": { "name": "envoy.transport_sockets.tls", "typed_config": context } }] });
-    json!({ "static_resources": { "listeners": [http, https], "clusters": [cluster(site)] } })
+    // Files are watched for whoever has a name.
+    json!({ "node": { "id": "bench", "cluster": "bench" },
+        "static_resources": { "listeners": [http, https], "clusters": [cluster(site)] } })
 }
 
 fn manager(site: &Site) -> Value {
-    let mut manager = json!({ "@type": MANAGER, "stat_prefix": "it", "route_config": { "virtual_hosts": hosts(site) },
-        "http_filters": [{ "name": "envoy.filters.http.router", "typed_config": { "@type": ROUTER } }] });
-    if let (Some(path), Some(manager)) = (site.access_log(), manager.as_object_mut()) {
+    let mut filters: Vec<Value> = match site.scene {
+        Scene::Filtered(filtered) => words::filter(filtered).into_iter().collect(),
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Grpc
+        | Scene::Passed
+        | Scene::Endpoints(_)
+        | Scene::WebSocket
+        | Scene::Datagrams
+        | Scene::Traced
+        | Scene::Changing(_) => Vec::new(),
+    };
+    filters.push(json!({ "name": "envoy.filters.http.router", "typed_config": { "@type": ROUTER } }));
+    let mut manager = json!({ "@type": MANAGER, "stat_prefix": "it", "http_filters": filters });
+    let (key, routes) = routes::of(site);
+    set(&mut manager, key, routes);
+    if site.scene == Scene::WebSocket {
+        set(&mut manager, "upgrade_configs", json!([{ "upgrade_type": "websocket" }]));
+    }
+    if let Some(path) = site.access_log() {
         let file = json!({ "@type": FILE_LOG, "path": path.to_string_lossy() });
-        manager.insert("access_log".to_owned(), json!([{ "name": "envoy.access_loggers.file", "typed_config": file }]));
+        set(&mut manager, "access_log", json!([{ "name": "envoy.access_loggers.file", "typed_config": file }]));
     }
     json!({ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager })
 }
 
-fn hosts(site: &Site) -> Value {
-    let to = json!({ "cluster": "it" });
-    let Routes { by, count } = match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Grpc | Scene::Passed | Scene::Filtered(_) => {
-            let all = json!([{ "match": { "prefix": "/" }, "route": to }]);
-            return json!([{ "name": "it", "domains": ["*"], "routes": all }]);
-        }
-        Scene::Routes(routes) => routes,
-    };
-    let matches: fn(u32) -> Value = match by {
-        By::Host => {
-            let host = |route: u32| {
-                json!({ "name": format!("h{route}"), "domains": [format!("h{route}.example.com")],
-                    "routes": [{ "match": { "prefix": "/" }, "route": to }] })
-            };
-            return (0..count).map(host).collect();
-        }
-        By::Path => |route| json!({ "prefix": format!("/r{route}/") }),
-        By::Header => {
-            |route| json!({ "prefix": "/", "headers": [{ "name": "x-route", "string_match": { "exact": format!("r{route}") } }] })
-        }
-        By::Regex => |route| json!({ "safe_regex": { "regex": format!("/r{route}/[0-9]+") } }),
-    };
-    let routes: Vec<Value> = (0..count).map(|route| json!({ "match": matches(route), "route": to })).collect();
-    json!([{ "name": "it", "domains": ["*"], "routes": routes }])
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(key.to_owned(), value);
+    }
 }
 
 fn cluster(site: &Site) -> Value {
-    let (backend, protocol) = match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Routes(_) | Scene::Passed | Scene::Filtered(_) => {
-            (site.backend, "http_protocol_options")
-        }
-        Scene::Grpc => (site.grpc, "http2_protocol_options"),
-    };
-    let endpoint = json!({ "lb_endpoints": [{ "endpoint": { "address": address(backend) } }] });
+    let protocol = if site.http2_behind() { "http2_protocol_options" } else { "http_protocol_options" };
+    let thresholds = json!([{ "max_connections": 65536, "max_pending_requests": 65536, "max_requests": 65536,
+        "max_retries": 65536 }]);
     json!({ "name": "it", "type": "STATIC", "connect_timeout": "5s",
-        "circuit_breakers": { "thresholds": [{ "max_connections": 65536, "max_pending_requests": 65536, "max_requests": 65536 }] },
-        "load_assignment": { "cluster_name": "it", "endpoints": [endpoint] },
+        "circuit_breakers": { "thresholds": thresholds },
+        "load_assignment": assignment("it", &site.endpoints),
         "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
             { "@type": HTTP, "explicit_http_config": { protocol: {} } } } })
+}
+
+fn assignment(name: &str, endpoints: &[SocketAddr]) -> Value {
+    let endpoints: Vec<Value> = endpoints.iter().map(|at| json!({ "endpoint": { "address": address(*at) } })).collect();
+    json!({ "cluster_name": name, "endpoints": [{ "lb_endpoints": endpoints }] })
 }
 
 fn address(at: SocketAddr) -> Value {

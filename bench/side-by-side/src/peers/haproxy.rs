@@ -1,10 +1,13 @@
 //! HAProxy: one thread; many routes as maps, as its documents say.
 
+mod words;
+
 use super::number;
-use crate::process::Invocation;
-use crate::scene::{By, Routes, Scene};
+use crate::process::{Invocation, Process};
+use crate::scene::{By, Filtered, Routes, Scene, changed};
 use crate::site::{HOST, Site};
 use crate::tools::Tools;
+use rustix::process::Signal;
 
 pub(super) async fn version(tools: &Tools) -> anyhow::Result<String> {
     Ok(number(&Invocation::new(&tools.find("haproxy")?).with(["-v"]).output().await?))
@@ -12,17 +15,49 @@ pub(super) async fn version(tools: &Tools) -> anyhow::Result<String> {
 
 pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
     let text = match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Routes(_) | Scene::Grpc => text(site)?,
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Grpc
+        | Scene::Endpoints(_)
+        | Scene::WebSocket
+        | Scene::Changing(_) => text(site)?,
+        Scene::Filtered(filtered) if words::has(filtered) => text(site)?,
         Scene::Passed => passed(site),
-        Scene::Filtered(_) => return Ok(None),
+        Scene::Filtered(_) | Scene::Datagrams | Scene::Traced => return Ok(None),
     };
     let config = site.write("haproxy.cfg", &text)?;
-    // In the foreground, without a process that watches it.
-    Ok(Some(Invocation::new(&tools.find("haproxy")?).with(["-db", "-f"]).with_path(&config)))
+    let invocation = Invocation::new(&tools.find("haproxy")?);
+    // In the foreground; with a process that watches it, and takes a new config, only where that is the question.
+    let invocation = match site.scene {
+        Scene::Changing(_) => invocation.with(["-W", "-f"]),
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Grpc
+        | Scene::Passed
+        | Scene::Filtered(_)
+        | Scene::Endpoints(_)
+        | Scene::WebSocket
+        | Scene::Datagrams
+        | Scene::Traced => invocation.with(["-db", "-f"]),
+    };
+    Ok(Some(invocation.with_path(&config)))
+}
+
+pub(super) fn change(site: &Site, process: &Process, version: u32) -> anyhow::Result<()> {
+    let Scene::Changing(count) = site.scene else { return Ok(()) };
+    site.replace(MAP, &map(Routes { by: By::Path, count }, &format!("{} it\n", changed(version))))?;
+    process.signal(Signal::USR2)
+}
+
+fn servers(endpoints: &[std::net::SocketAddr], more: &str) -> String {
+    endpoints.iter().enumerate().map(|(number, at)| format!("  server it{number} {at}{more}\n")).collect()
 }
 
 fn passed(site: &Site) -> String {
-    let Site { http, https, backend, tls_backend, scene: _, dir: _, admin: _, grpc: _, identity: _ } = site;
+    let Site { http, https, endpoints, tls_backend, scene: _, dir: _, admin: _, identity: _ } = site;
+    let clear = servers(endpoints, "");
     format!(
         "global
   nbthread 1
@@ -35,8 +70,7 @@ frontend clear
   bind {http}
   default_backend clear
 backend clear
-  server it {backend}
-frontend tls
+{clear}frontend tls
   bind {https}
   tcp-request inspect-delay 5s
   tcp-request content accept if {{ req.ssl_hello_type 1 }}
@@ -49,14 +83,25 @@ backend tls
 
 fn text(site: &Site) -> anyhow::Result<String> {
     let (http, https, both) = (site.http, site.https, site.identity.both.display());
-    let proto = if site.scene == Scene::Grpc { " proto h2" } else { "" };
+    let proto = if site.http2_behind() { " proto h2" } else { "" };
     // Its log goes to standard output, which goes to a file.
     let log = if site.access_log().is_some() { "  log stdout format raw local0\n  option httplog\n" } else { "" };
-    let backend = match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Routes(_) | Scene::Passed | Scene::Filtered(_) => site.backend,
-        Scene::Grpc => site.grpc,
+    let filtered = match site.scene {
+        Scene::Filtered(filtered) => Some(filtered),
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Grpc
+        | Scene::Passed
+        | Scene::Endpoints(_)
+        | Scene::WebSocket
+        | Scene::Datagrams
+        | Scene::Traced
+        | Scene::Changing(_) => None,
     };
-    let route = route(site)?;
+    let cookie = if filtered == Some(Filtered::Session) { " cookie it" } else { "" };
+    let servers = servers(&site.endpoints, &format!("{proto}{cookie}"));
+    let (words, route) = (filtered.map_or("", words::of), route(site)?);
     Ok(format!(
         "global
   nbthread 1
@@ -65,30 +110,49 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  timeout tunnel 1h
 frontend it
 {log}  bind {http}{proto}
   bind {https} ssl crt {both} alpn h2,http/1.1
   {route}
 backend it
-  server it {backend}{proto}
-"
+  balance roundrobin
+{words}{servers}"
     ))
 }
 
+const MAP: &str = "routes.map";
+
 fn route(site: &Site) -> anyhow::Result<String> {
-    let Routes { by, count } = match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Grpc | Scene::Passed | Scene::Filtered(_) => {
-            return Ok("default_backend it".to_owned());
-        }
-        Scene::Routes(routes) => routes,
+    let (routes, more) = match site.scene {
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Grpc
+        | Scene::Passed
+        | Scene::Filtered(_)
+        | Scene::Endpoints(_)
+        | Scene::WebSocket
+        | Scene::Datagrams
+        | Scene::Traced => return Ok("default_backend it".to_owned()),
+        Scene::Routes(routes) => (routes, String::new()),
+        Scene::Changing(count) => (Routes { by: By::Path, count }, format!("{} it\n", changed(0))),
     };
-    let (sample, key): (_, fn(u32) -> String) = match by {
-        By::Path => ("path,map_beg", |route| format!("/r{route}/")),
-        By::Host => ("req.hdr(host),map_str", |route| format!("h{route}.example.com")),
-        By::Header => ("req.hdr(x-route),map_str", |route| format!("r{route}")),
-        By::Regex => ("path,map_reg", |route| format!("^/r{route}/[0-9]+$")),
+    let sample = match routes.by {
+        By::Path => "path,map_beg",
+        By::Host => "req.hdr(host),map_str",
+        By::Header => "req.hdr(x-route),map_str",
+        By::Regex => "path,map_reg",
     };
-    let map: String = (0..count).map(|route| format!("{} it\n", key(route))).collect();
-    let map = site.write("routes.map", &map)?;
+    let map = site.write(MAP, &map(routes, &more))?;
     Ok(format!("use_backend %[{sample}({})]", map.display()))
+}
+
+fn map(Routes { by, count }: Routes, more: &str) -> String {
+    let key = |route: u32| match by {
+        By::Path => format!("/r{route}/"),
+        By::Host => format!("h{route}.example.com"),
+        By::Header => format!("r{route}"),
+        By::Regex => format!("^/r{route}/[0-9]+$"),
+    };
+    (0..count).map(|route| format!("{} it\n", key(route))).collect::<String>() + more
 }

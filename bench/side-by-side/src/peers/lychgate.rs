@@ -4,7 +4,7 @@ mod objects;
 
 use super::number;
 use crate::process::Invocation;
-use crate::scene::{By, Filtered, Routes, Scene};
+use crate::scene::{By, Filtered, Routes, Scene, changed};
 use crate::site::{HOST, Site};
 use crate::tools::Tools;
 use objects::{Backend, route};
@@ -27,16 +27,27 @@ pub(super) fn invocation(program: &Path, site: &Site) -> anyhow::Result<Invocati
     let admin = site.admin.to_string();
     let flags = ["run", "--log", "error", "--drain", "1", "--admin", &admin, "--config"];
     let invocation = Invocation::new(&Tools::built(program)?).with(flags).with_path(&folder);
+    // Of one in none at all a record goes to a collector, which is not there.
+    let traced = ["--trace-otlp", "http://127.0.0.1:9", "--trace-sample", "0"];
+    let invocation = if site.scene == Scene::Traced { invocation.with(traced) } else { invocation };
     Ok(match site.access_log() {
         None => invocation,
         Some(log) => invocation.with(["--access-log"]).with_path(&log),
     })
 }
 
+pub(super) fn change(site: &Site, version: u32) -> anyhow::Result<()> {
+    let path = format!("matches: [{{path: {{type: PathPrefix, value: {}}}}}], ", changed(version));
+    site.replace("config/changed.yaml", &route("HTTPRoute", "changed", "", &path, Backend::Clear))
+}
+
 fn routes(site: &Site, folder: &Path) -> anyhow::Result<()> {
     let write = |text: String| Ok(std::fs::write(folder.join("routes.yaml"), text)?);
     let Routes { by, count } = match site.scene {
-        Scene::Plain | Scene::Logged => return write(route("HTTPRoute", "it", "", "", Backend::Clear)),
+        Scene::Plain | Scene::Logged | Scene::Endpoints(_) | Scene::WebSocket | Scene::Traced => {
+            return write(route("HTTPRoute", "it", "", "", Backend::Clear));
+        }
+        Scene::Datagrams => return write(route("UDPRoute", "it", "", "", Backend::Clear)),
         Scene::Grpc => return write(route("GRPCRoute", "it", "", "", Backend::Clear)),
         Scene::Passed => {
             let clear = route("TCPRoute", "clear", "", "", Backend::Clear);
@@ -45,6 +56,10 @@ fn routes(site: &Site, folder: &Path) -> anyhow::Result<()> {
         }
         Scene::Filtered(filtered) => return write(route("HTTPRoute", "it", "", rule(filtered), Backend::Clear)),
         Scene::Routes(routes) => routes,
+        Scene::Changing(count) => {
+            change(site, 0)?;
+            Routes { by: By::Path, count }
+        }
     };
     for from in (0..count).step_by(IN_A_FILE as usize) {
         let mut text = String::new();
@@ -74,7 +89,9 @@ fn rule(filtered: Filtered) -> &'static str {
              exposeHeaders: [x-a], allowCredentials: true}}], "
         }
         Filtered::Session => "sessionPersistence: {type: Cookie, cookie: {lifetimeType: Session}}, ",
-        Filtered::Retry => "timeouts: {request: 1s}, retry: {codes: [503], attempts: 2, backoff: 10ms}, ",
+        Filtered::Retry | Filtered::Retried => {
+            "timeouts: {request: 1s}, retry: {codes: [503], attempts: 2, backoff: 10ms}, "
+        }
         Filtered::Mirror => "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: clear, port: 80}}}], ",
     }
 }

@@ -21,12 +21,16 @@ const GAP: f64 = 4.0;
 const HEAD: f64 = 24.0;
 
 /// Which workloads share a picture: key of the picture, its title, what their keys begin with.
-const PICTURES: [(&str, &str, &[&str]); 5] = [
+const PICTURES: [(&str, &str, &[&str]); 9] = [
     ("requests", "Small requests", &["h1", "h2"]),
     ("bodies", "Large bodies", &["large"]),
     ("connections", "New connections", &["connections", "handshakes"]),
     ("idle", "Idle connections", &["idle"]),
     ("grpc", "gRPC", &["grpc"]),
+    ("passed", "Passed through, WebSocket and UDP", &["passed", "websocket", "datagrams"]),
+    ("filters", "Filters, a mirror and retries", &["filter"]),
+    ("routes", "Many routes and endpoints", &["routes", "endpoints"]),
+    ("changes", "One changed route", &["changed"]),
 ];
 
 pub(super) fn all(report: &Report) -> Vec<Chart> {

@@ -1,19 +1,20 @@
 //! Tables in Markdown.
 
-use super::{Measured, Report};
+use super::{Measured, Report, goals};
 use crate::peers::Peer;
 use std::fmt::Write as _;
 
-/// All tables of a run.
+/// All tables of a run. A dash is for who cannot do it, or not with configuration alone.
 pub(crate) fn markdown(report: &Report) -> String {
-    [about(report), figures(report), ratios(report), latencies(report), memory(report)].join("\n")
+    [about(report), goals::markdown(report), figures(report), ratios(report), latencies(report), memory(report)]
+        .join("\n")
 }
 
 fn about(report: &Report) -> String {
     let Report { date, mode, machine, versions, measured: _ } = report;
     let versions: Vec<String> = versions.iter().map(|(peer, version)| format!("{} {version}", peer.name())).collect();
     format!(
-        "Measured on {date} ({mode} run): {} processors ({}), {}. {}.\n",
+        "Measured on {date} ({mode} run): {} processors ({}), {}. {}. –: cannot do it, or not with configuration alone.\n",
         machine.processors,
         machine.processor,
         machine.kernel,

@@ -8,7 +8,7 @@ use crate::scene::Scene;
 pub(super) fn all(mode: Mode) -> Vec<Workload> {
     let count = match mode {
         Mode::Full => 10_000,
-        Mode::Quick => 2_000,
+        Mode::Quick => 1_000,
         Mode::Smoke => 10,
     };
     let kinds = [

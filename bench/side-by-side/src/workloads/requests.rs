@@ -26,3 +26,9 @@ pub(super) fn logged() -> Vec<Workload> {
     let one = plain("h1-logged", "HTTP/1.1, access log on", Unit::Request, http1(false), None);
     vec![Workload { scene: Scene::Logged, ..one }]
 }
+
+/// The same, with the context of traces read and written.
+pub(super) fn traced() -> Vec<Workload> {
+    let one = plain("h1-traced", "HTTP/1.1, traces propagated", Unit::Request, http1(false), None);
+    vec![Workload { scene: Scene::Traced, ..one }]
+}

@@ -5,20 +5,25 @@ use crate::arguments::Mode;
 use crate::load::{Load, Spread, Wrk};
 use crate::scene::{By, Routes, Scene};
 
+/// Paths are what most routes have, so they are tried in every number. Whoever tries headers or expressions one after the
+/// other would take seconds for a request among more of them.
 pub(super) fn all(mode: Mode) -> Vec<Workload> {
-    let counts: &[u32] = match mode {
-        Mode::Full => &[1, 100, 1_000, 10_000, 50_000],
-        Mode::Quick => &[1, 10_000],
-        Mode::Smoke => &[10],
+    let kinds: &[(By, &str, &[u32])] = match mode {
+        Mode::Full => &[
+            (By::Path, "paths", &[1, 100, 1_000, 5_000, 10_000, 50_000]),
+            (By::Host, "hosts", &[1, 10_000, 50_000]),
+            (By::Header, "headers", &[1, 1_000]),
+            (By::Regex, "regexes", &[1, 1_000]),
+        ],
+        Mode::Quick => &[(By::Path, "paths", &[1, 10_000])],
+        Mode::Smoke => &[
+            (By::Path, "paths", &[10]),
+            (By::Host, "hosts", &[10]),
+            (By::Header, "headers", &[10]),
+            (By::Regex, "regexes", &[10]),
+        ],
     };
-    let kinds: &[(By, &str)] = match mode {
-        Mode::Full | Mode::Smoke => {
-            &[(By::Path, "paths"), (By::Host, "hosts"), (By::Header, "headers"), (By::Regex, "regexes")]
-        }
-        Mode::Quick => &[(By::Path, "paths")],
-    };
-    let each = kinds.iter().flat_map(|(by, name)| counts.iter().map(move |count| one(*by, name, *count)));
-    each.collect()
+    kinds.iter().flat_map(|(by, name, counts)| counts.iter().map(move |count| one(*by, name, *count))).collect()
 }
 
 fn one(by: By, name: &str, count: u32) -> Workload {

@@ -1,6 +1,6 @@
 //! Connections that Envoy does not read.
 
-use super::address;
+use super::{address, assignment};
 use crate::site::{HOST, Site};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -18,12 +18,10 @@ pub(super) fn bootstrap(site: &Site) -> Value {
     let inspector = json!({ "name": "envoy.filters.listener.tls_inspector", "typed_config": { "@type": INSPECTOR } });
     let tls = json!({ "name": "tls", "address": address(site.https), "listener_filters": [inspector],
         "filter_chains": [{ "filter_chain_match": { "server_names": [HOST] }, "filters": to("tls") }] });
-    let clusters = [cluster("clear", site.backend), cluster("tls", site.tls_backend)];
+    let clusters = [cluster("clear", &site.endpoints), cluster("tls", &[site.tls_backend])];
     json!({ "static_resources": { "listeners": [clear, tls], "clusters": clusters } })
 }
 
-fn cluster(name: &str, at: SocketAddr) -> Value {
-    let endpoint = json!({ "lb_endpoints": [{ "endpoint": { "address": address(at) } }] });
-    json!({ "name": name, "type": "STATIC", "connect_timeout": "5s",
-        "load_assignment": { "cluster_name": name, "endpoints": [endpoint] } })
+fn cluster(name: &str, endpoints: &[SocketAddr]) -> Value {
+    json!({ "name": name, "type": "STATIC", "connect_timeout": "5s", "load_assignment": assignment(name, endpoints) })
 }

@@ -25,21 +25,28 @@ impl Backend {
 pub(super) fn gateway(site: &Site) -> String {
     let (http, https) = (site.http.port(), site.https.port());
     let listeners = match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Routes(_) | Scene::Grpc | Scene::Filtered(_) => format!(
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Grpc
+        | Scene::Filtered(_)
+        | Scene::Endpoints(_)
+        | Scene::WebSocket
+        | Scene::Traced
+        | Scene::Changing(_) => format!(
             "    - {{name: http, protocol: HTTP, port: {http}}}
     - {{name: https, protocol: HTTPS, port: {https}, tls: {{certificateRefs: [{{name: certificate}}]}}}}
 "
         ),
+        Scene::Datagrams => format!("    - {{name: http, protocol: UDP, port: {http}}}\n"),
         Scene::Passed => format!(
             "    - {{name: http, protocol: TCP, port: {http}}}
     - {{name: https, protocol: TLS, port: {https}, tls: {{mode: Passthrough}}}}
 "
         ),
     };
-    let (clear, protocol) = match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Routes(_) | Scene::Passed | Scene::Filtered(_) => (site.backend, ""),
-        Scene::Grpc => (site.grpc, ", appProtocol: kubernetes.io/h2c"),
-    };
+    let protocol = if site.scene == Scene::Datagrams { ", protocol: UDP" } else { "" };
+    let spoken = if site.http2_behind() { ", appProtocol: kubernetes.io/h2c" } else { "" };
     let head = format!(
         "apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -51,32 +58,42 @@ spec:
 {listeners}",
         site.http.ip()
     );
-    [head, service(Backend::Clear, clear, protocol), service(Backend::Tls, site.tls_backend, "")].join("---\n")
+    let clear = service(Backend::Clear, &site.endpoints, protocol, spoken);
+    [head, clear, service(Backend::Tls, &[site.tls_backend], "", "")].join("---\n")
 }
 
-/// A Service with one endpoint.
-fn service(backend: Backend, at: SocketAddr, protocol: &str) -> String {
-    let (name, ip, port) = (backend.name(), at.ip(), at.port());
-    format!(
+/// A Service, with a slice for the endpoints at each port.
+fn service(backend: Backend, endpoints: &[SocketAddr], protocol: &str, spoken: &str) -> String {
+    let name = backend.name();
+    let mut text = format!(
         "apiVersion: v1
 kind: Service
 metadata: {{name: {name}, namespace: default}}
-spec: {{ports: [{{name: it, port: 80{protocol}}}]}}
----
+spec: {{ports: [{{name: it, port: 80{protocol}{spoken}}}]}}
+"
+    );
+    for (number, slice) in endpoints.chunk_by(|one, next| one.port() == next.port()).enumerate() {
+        let port = slice.first().map(SocketAddr::port).unwrap_or_default();
+        let addresses: Vec<String> = slice.iter().map(|at| format!("{{addresses: [{}]}}", at.ip())).collect();
+        let addresses = addresses.join(", ");
+        text += &format!(
+            "---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: {{name: {name}-1, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}
+metadata: {{name: {name}-{number}, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}
 addressType: IPv4
-endpoints: [{{addresses: [{ip}]}}]
-ports: [{{name: it, port: {port}}}]
+endpoints: [{addresses}]
+ports: [{{name: it, port: {port}{protocol}}}]
 "
-    )
+        );
+    }
+    text
 }
 
 /// A route of any kind: `hosts` are lines of its spec, `rule` is what its one rule has beside the backend.
 pub(super) fn route(kind: &str, name: &str, hosts: &str, rule: &str, backend: Backend) -> String {
     let section = match kind {
-        "TCPRoute" => ", sectionName: http",
+        "TCPRoute" | "UDPRoute" => ", sectionName: http",
         "TLSRoute" => ", sectionName: https",
         _ => "",
     };
