@@ -8,7 +8,7 @@ use crate::memo::Memo;
 use crate::policy::backend_tls::TlsPolicies;
 use crate::route::parents::Parents;
 use crate::route::usage::{Asked, Usage};
-use crate::route::{self, Routes, Unchanged};
+use crate::route::{self, Routes, Unchanged, change};
 use crate::status::{ObjectStatus, Statuses};
 use crate::world::World;
 use crate::{Options, Translation, gateway_class};
@@ -55,7 +55,7 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     let parents = Parents::new(&plans, before.map(|before| &*before.parents));
     let unchanged = unchanged(objects, &parents, before);
     let old_routes = before.map(|before| &*before.routes);
-    let Routes { memory: routes, same_usage } = route::all(&world, &policies, &parents, unchanged, old_routes);
+    let Routes { memory: routes, same_usage, changes } = route::all(&world, &policies, &parents, unchanged, old_routes);
     let asked = Asked::of(&plans);
     let same_usage = same_usage && before.is_some_and(|before| before.usage.asked == asked);
     let usage = match before.filter(|_| same_usage) {
@@ -69,30 +69,31 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     let snapshot = Snapshot {
         certificates: BTreeMap::new(),
         listeners: listeners(&plans, old),
-        routes: route::requests(&routes),
-        stream_routes: route::streams(&routes),
+        routes: change::requests(&changes, old.map(|old| &old.routes)),
+        stream_routes: change::streams(&changes, old.map(|old| &old.stream_routes)),
         backends,
     };
     let snapshot = Snapshot { certificates: certificates(&world, &snapshot, old), ..snapshot };
     let before_endpoints = previous.map(|previous| (&previous.memo.objects, &previous.endpoints));
     let endpoints = endpoints::all(objects, &snapshot.backends, before_endpoints);
 
-    let mut said: Vec<(Arc<ObjectRef>, Arc<ObjectStatus>)> = Vec::with_capacity(routes.len());
+    let mut said = change::statuses(&changes, previous.map(|previous| previous.statuses.all()));
+    // The rest is said anew.
+    said.retain(|_, status| matches!(**status, ObjectStatus::Route(_)));
     let mut say = |object: ObjectRef, status: ObjectStatus| {
         let old = previous.and_then(|previous| previous.statuses.get(&object));
         let status = keep(status, old);
-        said.push((Arc::new(object), status));
+        said.insert(Arc::new(object), status);
     };
     gateway_class::statuses(objects).for_each(|(object, status)| say(object, status));
     gateway_statuses(&world, &plans, &unclaimed, &usage, &mut say);
     policies.statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
     backend::statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
-    said.extend(route::statuses(&routes));
 
     Translation {
         snapshot: keep(snapshot, previous.map(|previous| &previous.snapshot)),
         endpoints,
-        statuses: Statuses::new(said.into_iter().collect()),
+        statuses: Statuses::new(said),
         memo: Arc::new(Memo {
             objects: objects.clone(),
             options: options.clone(),

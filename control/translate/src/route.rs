@@ -8,6 +8,7 @@
 //! ```
 
 mod attach;
+pub(crate) mod change;
 pub(crate) mod finding;
 mod grpc;
 mod hostnames;
@@ -28,6 +29,7 @@ use crate::policy::backend_tls::TlsPolicies;
 use crate::status::ObjectStatus;
 use crate::world::World;
 use attach::{Asks, Attached};
+use change::Change;
 use finding::Findings;
 use lychgate_api::core::Namespace;
 use lychgate_api::{ObjectKey, ObjectRef};
@@ -38,7 +40,7 @@ use parents::{Found, Link, Parents};
 use rivals::{Contender, Loss};
 use source::{Rules, Source};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use stream::Carried;
 
@@ -109,6 +111,7 @@ pub(crate) struct Unchanged {
 pub(crate) struct Routes {
     pub(crate) memory: Memory,
     pub(crate) same_usage: bool,
+    pub(crate) changes: Vec<Change>,
 }
 
 /// What every route is translated with.
@@ -123,7 +126,8 @@ struct Inputs<'w, 'a> {
 enum Step<'s> {
     /// Nothing that it looks at has changed.
     Same(&'s Arc<Remembered>),
-    Read(Reading<'s>),
+    /// Rare, and large.
+    Read(Box<Reading<'s>>),
 }
 
 /// Whom a route has to do with.
@@ -156,13 +160,17 @@ pub(crate) fn all(
     let sources: Vec<(&ObjectKey, Source)> = source::all(world.objects).collect();
     // Both are in the same order: walking them side by side needs no search.
     let mut old_ones = before.into_iter().flatten().peekable();
+    let mut changes: Vec<Change> = Vec::new();
     let steps = sources.iter().map(|(key, source)| {
         let place = (source.kind(), *key);
-        while old_ones.next_if(|old| (old.source.kind(), old.key()) < place).is_some() {}
+        while let Some(gone) = old_ones.next_if(|old| (old.source.kind(), old.key()) < place) {
+            changes.push(Change { old: Some(gone.clone()), new: None });
+        }
         let old = old_ones.next_if(|old| (old.source.kind(), old.key()) == place);
         step(&inputs, key, source, old)
     });
     let steps: Vec<Step<'_>> = steps.collect();
+    changes.extend(old_ones.map(|gone| Change { old: Some(gone.clone()), new: None }));
     // HTTPRoutes, which come first, have no rivals among themselves.
     let is_contested = sources.last().is_some_and(|(_, source)| source.kind() != RouteKind::Http);
     let mut losses = if is_contested { rivals::find(steps.iter().map(Step::contender)) } else { HashMap::new() };
@@ -170,11 +178,14 @@ pub(crate) fn all(
     let finished = steps.into_iter().enumerate().map(|(at, step)| {
         let old = step.old();
         let new = step.finish(&inputs, losses.remove(&at).unwrap_or_default());
-        same_usage &= old.is_some_and(|old| Arc::ptr_eq(old, &new) || old.uses_the_same(&new));
+        if old.is_none_or(|old| !Arc::ptr_eq(old, &new)) {
+            same_usage &= old.is_some_and(|old| old.uses_the_same(&new));
+            changes.push(Change { old: old.cloned(), new: Some(new.clone()) });
+        }
         new
     });
     let memory = finished.collect();
-    Routes { memory, same_usage }
+    Routes { memory, same_usage, changes }
 }
 
 fn step<'s>(
@@ -197,7 +208,7 @@ fn step<'s>(
     let relations = Relations::new(inputs, key, source);
     match same_rules.filter(|old| relations.are_those_of(old)) {
         Some(old) => Step::Same(old),
-        None => Step::Read(relations.read(world, key, source, compiled, old)),
+        None => Step::Read(Box::new(relations.read(world, key, source, compiled, old))),
     }
 }
 
@@ -386,27 +397,4 @@ impl Remembered {
             && self.compiled.targets == other.compiled.targets
             && self.compiled.objects == other.compiled.objects
     }
-}
-
-/// The routes of requests that a listener of the snapshot serves.
-pub(crate) fn requests(memory: &Memory) -> BTreeMap<RouteId, Arc<Route>> {
-    let served = memory.iter().filter_map(|remembered| match &remembered.outcome.served {
-        Some(Served::Requests(route)) => Some((route.id.clone(), route.clone())),
-        Some(Served::Streams(_)) | None => None,
-    });
-    served.collect()
-}
-
-/// The routes of connections and datagrams that a listener of the snapshot serves.
-pub(crate) fn streams(memory: &Memory) -> BTreeMap<RouteId, Arc<StreamRoute>> {
-    let served = memory.iter().filter_map(|remembered| match &remembered.outcome.served {
-        Some(Served::Streams(route)) => Some((route.id.clone(), route.clone())),
-        Some(Served::Requests(_)) | None => None,
-    });
-    served.collect()
-}
-
-/// What is said about routes.
-pub(crate) fn statuses(memory: &Memory) -> impl Iterator<Item = (Arc<ObjectRef>, Arc<ObjectStatus>)> {
-    memory.iter().map(|remembered| (remembered.object.clone(), remembered.outcome.status.clone()))
 }

@@ -30,7 +30,7 @@ pub struct Statuses {
     instead: Arc<Entries>,
 }
 
-type Entries = BTreeMap<Arc<ObjectRef>, Arc<ObjectStatus>>;
+pub(crate) type Entries = BTreeMap<Arc<ObjectRef>, Arc<ObjectStatus>>;
 
 /// The status of one object, shaped (and serialised) as its kind has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -114,6 +114,11 @@ impl Finding<'_> {
 impl Statuses {
     pub(crate) fn new(all: Entries) -> Self {
         Self { all: Arc::new(all), instead: Arc::default() }
+    }
+
+    /// What translation said, whatever is said in its place.
+    pub(crate) fn all(&self) -> &Entries {
+        &self.all
     }
 
     /// The status of one object.
