@@ -31,7 +31,7 @@ test-clients: prepare ## Test with clients of other languages: grpcurl, grpcio, 
 	hack/test-clients.sh
 
 # Those that bring targets. `make test` runs each of them for a second.
-FUZZED := lychgate-admission lychgate-router lychgate-engine
+FUZZED := lychgate-admission lychgate-router lychgate-egress lychgate-engine
 SECONDS := 60
 
 .PHONY: fuzz

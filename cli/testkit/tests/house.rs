@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lychgate-api", &[]),
     ("lychgate-router", &["lychgate-ir"]),
     ("lychgate-filters", &["lychgate-ir", "lychgate-router"]),
+    ("lychgate-egress", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-telemetry", &["lychgate-ir"]),
     ("lychgate-engine", &["lychgate-ir", "lychgate-router", "lychgate-filters", "lychgate-telemetry"]),
     ("lychgate-feed", &["lychgate-ir"]),
@@ -61,8 +62,15 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Pure: data in, data out. Nothing here waits, so nothing here brings a runtime.
-const WITHOUT_RUNTIME: &[&str] =
-    &["lychgate-ir", "lychgate-api", "lychgate-router", "lychgate-filters", "lychgate-admission", "lychgate-translate"];
+const WITHOUT_RUNTIME: &[&str] = &[
+    "lychgate-ir",
+    "lychgate-api",
+    "lychgate-router",
+    "lychgate-filters",
+    "lychgate-egress",
+    "lychgate-admission",
+    "lychgate-translate",
+];
 
 #[derive(Deserialize)]
 struct Metadata {

@@ -3,6 +3,7 @@
 mod parse;
 
 pub use parse::NotAName;
+pub(crate) use parse::{Place, place};
 
 use crate::Transport;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

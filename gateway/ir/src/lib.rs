@@ -14,6 +14,7 @@
 
 mod backend;
 mod dump;
+pub mod egress;
 mod endpoint;
 pub mod filter;
 mod host;

@@ -6,10 +6,17 @@ use super::{
 use crate::Transport;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A text that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAName(String);
+
+impl NotAName {
+    pub(crate) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
 
 impl fmt::Display for NotAName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,14 +89,27 @@ fn route(text: &str) -> Option<RouteId> {
     Some(RouteId { kind: route_kind(kind)?, name: name(of)? })
 }
 
-fn rule(text: &str) -> Option<RuleId> {
+/// Where in an object a rule stands: what follows the object's name in the name of a rule.
+pub(crate) struct Place {
+    pub(crate) generation: i64,
+    pub(crate) index: u32,
+    pub(crate) name: Option<Arc<str>>,
+}
+
+/// The object's name, and the place in it.
+pub(crate) fn place(text: &str) -> Option<(&str, Place)> {
     let (of, rest) = text.split_once('#')?;
     let (place, generation) = rest.rsplit_once('@')?;
     let (index, name) = match place.split_once('(') {
         Some((index, name)) => (index, Some(name.strip_suffix(')')?.into())),
         None => (place, None),
     };
-    Some(RuleId { route: route(of)?, generation: generation.parse().ok()?, index: index.parse().ok()?, name })
+    Some((of, Place { generation: generation.parse().ok()?, index: index.parse().ok()?, name }))
+}
+
+fn rule(text: &str) -> Option<RuleId> {
+    let (of, Place { generation, index, name }) = place(text)?;
+    Some(RuleId { route: route(of)?, generation, index, name })
 }
 
 fn backend(text: &str) -> Option<BackendId> {
