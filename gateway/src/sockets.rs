@@ -311,13 +311,14 @@ impl Door {
     }
 
     fn serve(&self, tcp: TcpStream, peer: SocketAddr) {
-        let serve = self.engine.clone().serve(self.bind, tcp, peer, self.draining.clone());
-        let too_late = too_late(self.draining.clone(), self.patience);
+        let (engine, bind, patience) = (self.engine.clone(), self.bind, self.patience);
+        let (draining, late) = (self.draining.clone(), self.draining.clone());
         let counted = self.connections.enter();
         tokio::spawn(async move {
+            // Made here: a future that is moved in has its room twice, for as long as the connection is open.
             tokio::select! {
-                () = serve => drop(counted),
-                () = too_late => counted.cut(),
+                () = engine.serve(bind, tcp, peer, draining) => drop(counted),
+                () = too_late(late, patience) => counted.cut(),
             }
         });
     }

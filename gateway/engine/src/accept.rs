@@ -63,6 +63,9 @@ impl Drop for Open {
 impl Engine {
     /// Serves one accepted connection until it ends. When `drain` turns true, running requests finish, and the
     /// connection closes; streams that are not read go on.
+    ///
+    /// What a connection only goes through, or does instead of HTTP, is boxed here and below: the task of each idle one is
+    /// as large as the largest of it.
     pub async fn serve(
         self: Arc<Self>,
         bind: Bind,
@@ -89,7 +92,8 @@ impl Engine {
             }
             Speaks::Tls => {
                 let mut record = Record::begin(&self.observe, Carries::Tls, ends.source);
-                match tokio::time::timeout_at(deadline, self.open(&port, tcp, &mut record)).await {
+                let opened = Box::pin(self.open(&port, tcp, &mut record));
+                match tokio::time::timeout_at(deadline, opened).await {
                     Ok(Ok(opened)) => self.go_on(bind, ends, opened, record, drain).await,
                     Ok(Err(Closed { reason, error })) => {
                         port.metrics.handshake_failed();
@@ -106,7 +110,7 @@ impl Engine {
                 let mut record = Record::begin(&self.observe, Carries::Tcp, ends.source);
                 record.taken(listener);
                 match listener.streams.find(None) {
-                    Some(route) => self.streams(listener, ends).carry(tcp, route, record).await,
+                    Some(route) => Box::pin(self.streams(listener, ends).carry(tcp, route, record)).await,
                     None => record.refused(Reason::NoRoute, "no TCPRoute"),
                 }
             }
@@ -223,14 +227,14 @@ impl Engine {
         const NO_ROUTE: &str = "no TLSRoute has the name";
         match opened {
             Opened::Passed(listener, Some(route), stream) => {
-                self.streams(&listener, ends).carry(stream, &route, record).await;
+                Box::pin(self.streams(&listener, ends).carry(stream, &route, record)).await;
             }
             Opened::Passed(_, None, _) => record.refused(Reason::NoRoute, NO_ROUTE),
             Opened::Ended(listener, stream, facts) => match listener.spec.protocol {
                 Protocol::Tls => {
                     let name = stream.get_ref().1.server_name().map(|name| name.trim_end_matches('.').to_owned());
                     match listener.streams.find(name.as_deref()) {
-                        Some(route) => self.streams(&listener, ends).carry(*stream, route, record).await,
+                        Some(route) => Box::pin(self.streams(&listener, ends).carry(*stream, route, record)).await,
                         None => record.refused(Reason::NoRoute, NO_ROUTE),
                     }
                 }

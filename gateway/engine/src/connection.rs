@@ -6,6 +6,7 @@ mod guard;
 mod life;
 mod parting;
 mod peeked;
+mod pieces;
 mod pipe;
 mod quota;
 mod reclaim;

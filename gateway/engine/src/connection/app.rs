@@ -38,7 +38,7 @@ impl HttpServerApp for ConnectionApp {
         let _open = is_stream.then(|| self.connection.streams.open());
         let mut session = match session {
             ServerSession::H2(stream) if websocket::is_asked_for(&stream) => {
-                websocket::serve(self, stream, shutdown).await;
+                Box::pin(websocket::serve(self, stream, shutdown)).await;
                 return None;
             }
             session => session,
@@ -50,7 +50,7 @@ impl HttpServerApp for ConnectionApp {
             Ended::Done(reused) => reused,
             Ended::Late(last_word) => {
                 if let (Some(last_word), Some(stream)) = (last_word, self.connection.left.take()) {
-                    say(stream, &last_word(), self.linger).await;
+                    Box::pin(say(stream, &last_word(), self.linger)).await;
                 }
                 None
             }

@@ -53,7 +53,7 @@ impl Engine {
             () = has_to_end => {}
         }
         if let Some(refused) = connection.take_refused() {
-            self.refuse(connection, refused).await;
+            Box::pin(self.refuse(connection, refused)).await;
         }
     }
 
@@ -110,3 +110,7 @@ async fn drained(mut drain: watch::Receiver<bool>) {
     // An error means that whoever could say so is gone.
     let _ = drain.wait_for(|drain| *drain).await;
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -4,6 +4,7 @@
 
 use super::Connection;
 use super::guard::{Flaw, Guard, GuardLimits, PREFACE};
+use super::pieces::Pieces;
 use super::trailers::Writing;
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -20,13 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// A client's connection that is written to in whole pieces: a head and the body behind it are one packet, and over TLS one
 /// record. Pingora, which would do so for the sockets that it opens itself, flushes where nothing more is there to be sent.
-pub(crate) type Buffered = BufWriter<Stream>;
+pub(crate) type Buffered = Pieces<Stream>;
 
-/// As much as small responses have; larger pieces are not copied. Each connection has it for as long as it is open.
+/// As much as small responses have; larger pieces are not copied.
 const PIECE: usize = 4096;
 
 /// Where a connection is left when its request is dropped.
@@ -73,7 +74,7 @@ impl Reclaimable {
                 Some(_) | None => guard.http1(&[]),
             }
         }
-        let stream = BufWriter::with_capacity(piece, stream);
+        let stream = Pieces::new(piece, stream);
         Self { stream: Some(stream), guard, writing: Writing::default(), connection }
     }
 
