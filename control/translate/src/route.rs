@@ -162,11 +162,15 @@ pub(crate) fn all(
     let mut old_ones = before.into_iter().flatten().peekable();
     let mut changes: Vec<Change> = Vec::new();
     let steps = sources.iter().map(|(key, source)| {
-        let place = (source.kind(), *key);
-        while let Some(gone) = old_ones.next_if(|old| (old.source.kind(), old.key()) < place) {
-            changes.push(Change { old: Some(gone.clone()), new: None });
-        }
-        let old = old_ones.next_if(|old| (old.source.kind(), old.key()) == place);
+        // Most are the very same object, whose name need not be compared.
+        let same = old_ones.next_if(|old| old.source == *source);
+        let old = same.or_else(|| {
+            let place = (source.kind(), *key);
+            while let Some(gone) = old_ones.next_if(|old| (old.source.kind(), old.key()) < place) {
+                changes.push(Change { old: Some(gone.clone()), new: None });
+            }
+            old_ones.next_if(|old| (old.source.kind(), old.key()) == place)
+        });
         step(&inputs, key, source, old)
     });
     let steps: Vec<Step<'_>> = steps.collect();

@@ -157,6 +157,8 @@ impl Statuses {
         let mut changed = BTreeSet::new();
         loop {
             let order = match (now.peek(), old.peek()) {
+                // Most are the very same name.
+                (Some((now, _)), Some((old, _))) if std::ptr::eq(*now, *old) => Ordering::Equal,
                 (Some((now, _)), Some((old, _))) => now.cmp(old),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,

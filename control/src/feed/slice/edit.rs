@@ -16,6 +16,8 @@ pub(super) fn difference<'m, R>(
     std::iter::from_fn(move || {
         loop {
             let order = match (before.peek(), now.peek()) {
+                // A route says its name, so the very same route has the same.
+                (Some((_, old)), Some((_, new))) if Arc::ptr_eq(old, new) => Ordering::Equal,
                 (Some((old, _)), Some((new, _))) => old.cmp(new),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
