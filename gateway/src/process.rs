@@ -2,6 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
+use std::thread::available_parallelism;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,12 +24,20 @@ pub fn raise_descriptors() {
 /// # Errors
 /// If no threads can be started.
 pub fn runtime(threads: Option<u16>) -> io::Result<Runtime> {
-    let mut runtime = Builder::new_multi_thread();
-    runtime.enable_all();
-    if let Some(threads) = threads {
-        runtime.worker_threads(threads.into());
-    }
-    runtime.build()
+    let threads = match threads {
+        Some(threads) => threads.into(),
+        None => available_parallelism().map_or(1, usize::from),
+    };
+    let mut runtime = match threads {
+        // Nobody to share work with, and nobody to wake.
+        1 => Builder::new_current_thread(),
+        threads => {
+            let mut runtime = Builder::new_multi_thread();
+            runtime.worker_threads(threads);
+            runtime
+        }
+    };
+    runtime.enable_all().build()
 }
 
 /// What the process is told.
@@ -66,5 +75,19 @@ impl Signals {
             _ = self.interrupt.recv() => false,
             Some(()) = self.rotate.recv() => true,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use tokio::runtime::RuntimeFlavor;
+
+    #[test]
+    fn one_thread_shares_with_nobody() {
+        let flavor = |threads| runtime(Some(threads)).unwrap().handle().runtime_flavor();
+        assert_eq!(flavor(1), RuntimeFlavor::CurrentThread);
+        assert_eq!(flavor(2), RuntimeFlavor::MultiThread);
     }
 }

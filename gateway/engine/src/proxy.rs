@@ -36,6 +36,7 @@ use http::{HeaderMap, StatusCode, Version};
 use lychgate_telemetry::Direction;
 use mirror::Mirrors;
 use pingora_core::connectors::http::Connector;
+use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_error::{Error, Result};
@@ -87,6 +88,10 @@ impl Gateway {
 #[async_trait]
 impl ProxyHttp for Gateway {
     type CTX = RequestContext;
+
+    // None: what is done to requests is in our own chains, and Pingora's compression, which it has by default, would be
+    // asked in every phase of each request to do nothing.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     fn new_ctx(&self) -> RequestContext {
         RequestContext::begin(self.observe.clone())

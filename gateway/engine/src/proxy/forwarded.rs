@@ -28,10 +28,10 @@ pub(super) fn apply(
     let client = connection.ends.source.ip();
     let host = authority(request).unwrap_or_default().to_owned();
     let element = element(client, &host, proto);
-    if listener.trusted_hops == 0 {
-        for name in [&FOR, &PROTO, &HOST, &PORT, &CLIENT_CERT, &FORWARDED] {
-            request.remove_header(name);
-        }
+    let believes = listener.trusted_hops > 0;
+    if !believes {
+        // Setting replaces all of a name; to look names up that are seldom there is what most of this would cost.
+        request.remove_header(&CLIENT_CERT);
         set(request, &FOR, client.to_string());
         set(request, &FORWARDED, element);
     } else {
@@ -46,16 +46,26 @@ pub(super) fn apply(
         let _ = request.insert_header(CLIENT_CERT, verified);
     }
     for (name, value) in [(&PROTO, proto.to_owned()), (&HOST, host), (&PORT, connection.bind.port.to_string())] {
-        if !request.headers.contains_key(name) && !value.is_empty() {
+        if believes && request.headers.contains_key(name) {
+            continue;
+        }
+        if value.is_empty() {
+            request.remove_header(name);
+        } else {
             set(request, name, value);
         }
     }
 }
 
 fn set(request: &mut RequestHeader, name: &HeaderName, value: String) {
-    // A host that is no header value was refused before.
-    if let Ok(value) = HeaderValue::try_from(value) {
-        let _ = request.insert_header(name.clone(), value);
+    match HeaderValue::try_from(value) {
+        Ok(value) => {
+            let _ = request.insert_header(name.clone(), value);
+        }
+        // A host that is no header value was refused before; in any case the client's own word does not stand.
+        Err(_) => {
+            request.remove_header(name);
+        }
     }
 }
 

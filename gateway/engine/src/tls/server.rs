@@ -97,6 +97,8 @@ impl ServerTls {
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         // A ticketer of its own: tickets of a listener that asks for certificates must come from that listener.
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        // One is enough for a client that comes back, which gets another one then; each costs its part of a handshake.
+        config.send_tls13_tickets = 1;
         Ok(Self { config: Arc::new(config), verifier })
     }
 
