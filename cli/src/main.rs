@@ -1,6 +1,7 @@
 //! The `lychgate` command.
 
 mod admin;
+mod audit;
 mod blame;
 mod certs;
 mod check;
@@ -56,6 +57,7 @@ enum Command {
     Status(status::StatusArgs),
     Blame(blame::BlameArgs),
     Top(top::TopArgs),
+    Audit(audit::AuditArgs),
     Echo(EchoArgs),
     Certs(certs::CertsArgs),
     Completions(shell::CompletionsArgs),
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::status(&args),
         Command::Blame(args) => blame::blame(&args),
         Command::Top(args) => top::top(args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Echo(args) => run::echo(args),
         Command::Certs(args) => {
             certs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS).map_err(Into::into)

@@ -76,10 +76,16 @@ fn markdown() -> String {
          cargo run -p lychgate-cli -- reference > docs/reference/cli.md -->\n\n",
     );
     describe(&mut text, &root, Name::AsTyped, false);
-    for command in root.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
-        describe(&mut text, command, Name::AsTyped, true);
-    }
+    describe_subcommands(&mut text, &root);
     text
+}
+
+/// The subcommands of a command, each with its own right after it.
+fn describe_subcommands(text: &mut String, command: &Command) {
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+        describe(text, command, Name::AsTyped, true);
+        describe_subcommands(text, command);
+    }
 }
 
 /// How a command is called: clap joins a command and its subcommand with a hyphen.
@@ -106,8 +112,8 @@ fn gateway() -> String {
 fn describe(text: &mut String, command: &Command, name: Name, is_subcommand: bool) {
     let of = command.get_display_name().unwrap_or_else(|| command.get_name());
     let name = match name {
-        Name::AsItIs => of.to_owned(),
-        Name::AsTyped => of.replace("lychgate-", "lychgate "),
+        Name::AsItIs => of,
+        Name::AsTyped => command.get_bin_name().unwrap_or(of),
     };
     let _ = writeln!(text, "## {name}\n");
     let about = command.get_long_about().or_else(|| command.get_about()).map(plain).unwrap_or_default();

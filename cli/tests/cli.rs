@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/blame.rs"]
 mod blame;
 #[path = "cli/check.rs"]

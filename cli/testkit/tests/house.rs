@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lychgate-router", &["lychgate-ir"]),
     ("lychgate-filters", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-egress", &["lychgate-ir", "lychgate-router"]),
+    ("lychgate-audit", &["lychgate-ir"]),
     ("lychgate-telemetry", &["lychgate-ir"]),
     ("lychgate-engine", &["lychgate-ir", "lychgate-router", "lychgate-filters", "lychgate-telemetry"]),
     ("lychgate-feed", &["lychgate-ir"]),
@@ -42,6 +43,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "lychgate-admission",
             "lychgate-api",
+            "lychgate-audit",
             "lychgate-control",
             "lychgate-echo",
             "lychgate-feed",
@@ -68,6 +70,7 @@ const WITHOUT_RUNTIME: &[&str] = &[
     "lychgate-router",
     "lychgate-filters",
     "lychgate-egress",
+    "lychgate-audit",
     "lychgate-admission",
     "lychgate-translate",
 ];

@@ -1,0 +1,62 @@
+//! The queue and its writer.
+
+use crate::support::{record, segments, settings, whole};
+use lychgate_audit::{Audit, AuditSettings, LogSettings};
+use std::fs;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use tempfile::TempDir;
+
+#[test]
+fn what_is_required_is_signed_when_it_is_told() {
+    let dir = TempDir::new().unwrap();
+    let log = LogSettings { max_bytes: u64::MAX, ..settings(dir.path()) };
+    // Nothing is synced but what is waited for.
+    let never = Duration::from_secs(3600);
+    let audit =
+        Arc::new(Audit::start(log, AuditSettings { required: true, sync: never, ..Default::default() }).unwrap());
+    let threads: Vec<_> = (0..8_u64)
+        .map(|number| {
+            let audit = audit.clone();
+            std::thread::spawn(move || (0..8).for_each(|of| audit.record(record(number * 8 + of)).unwrap()))
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(audit.counts().written, 64);
+    // As another process sees it, while it is written.
+    let report = whole(dir.path());
+    assert_eq!((report.records, report.unsigned), (64, 0));
+    drop(audit);
+    assert_eq!(whole(dir.path()).unfinished, []);
+}
+
+#[test]
+fn nothing_waits_for_the_disk_and_what_is_dropped_is_in_the_log() {
+    let dir = TempDir::new().unwrap();
+    let log = LogSettings { max_bytes: u64::MAX, ..settings(dir.path()) };
+    let audit = Audit::start(log, AuditSettings { queue: 1, ..Default::default() }).unwrap();
+    // The writer is held by its own callback until the queue has overflowed.
+    let (release, held) = channel::<()>();
+    let (entered, inside) = channel();
+    audit.submit(record(0), move |result| {
+        result.unwrap();
+        entered.send(()).unwrap();
+        let _ = held.recv();
+    });
+    inside.recv().unwrap();
+    for number in 1..=10 {
+        audit.record(record(number)).unwrap();
+    }
+    assert_eq!(audit.counts().dropped, 9);
+    // Who wants to know is told at once.
+    let (told, hears) = channel();
+    audit.submit(record(11), move |result| told.send(result.is_err()).unwrap());
+    assert_eq!(hears.recv(), Ok(true));
+    release.send(()).unwrap();
+    drop(audit);
+    let report = whole(dir.path());
+    assert_eq!((report.records, report.dropped), (2, 9));
+    let text = fs::read_to_string(&segments(dir.path())[0]).unwrap();
+    assert!(text.contains(r#""kind":"dropped""#) && text.contains(r#""count":9"#), "{text}");
+}
