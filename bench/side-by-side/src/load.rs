@@ -81,9 +81,32 @@ fn before(text: &str, word: &str) -> Option<u64> {
     ahead.split(|character: char| !character.is_ascii_digit()).rfind(|part| !part.is_empty())?.parse().ok()
 }
 
+/// A time as wrk and h2load write it: `3.01s`, `999.56ms`, `1.00m`.
+fn time(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|character: char| character.is_ascii_alphabetic())?);
+    let seconds = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::before;
+    use super::{before, time};
+    use std::time::Duration;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(time("3.01s"), Some(Duration::from_millis(3010)));
+        assert_eq!(time("999.56ms"), Some(Duration::from_micros(999_560)));
+        assert_eq!(time("1.00m"), Some(Duration::from_secs(60)));
+        assert_eq!(time("1.00"), None);
+        assert_eq!(time("1.00h"), None);
+    }
 
     #[test]
     fn numbers_stand_before_their_words() {

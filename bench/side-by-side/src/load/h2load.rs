@@ -1,6 +1,6 @@
 //! h2load: HTTP/2, over TLS and in the clear.
 
-use super::{Done, before, url};
+use super::{Done, before, time, url};
 use crate::process::Invocation;
 use crate::site::{HOST, Site};
 use crate::tools::Tools;
@@ -64,8 +64,8 @@ fn read(text: &str) -> anyhow::Result<Done> {
     let failed = [" failed", " errored", " timeout"].iter().filter_map(|word| before(requests, word)).sum();
     let count = before(requests, " succeeded").with_context(wrong)?;
     let (_, took) = text.split_once("finished in ").with_context(wrong)?;
-    let (took, _) = took.split_once("s,").with_context(wrong)?;
-    Ok(Done { count, failed, took: Duration::from_secs_f64(took.parse().with_context(wrong)?) })
+    let took = took.split(',').next().and_then(time).with_context(wrong)?;
+    Ok(Done { count, failed, took })
 }
 
 #[cfg(test)]
@@ -79,5 +79,8 @@ mod tests {
                     status codes: 59990 2xx, 0 3xx, 0 4xx, 10 5xx\n";
         let done = read(text).unwrap();
         assert_eq!((done.count, done.failed), (59990, 10));
+        // Less than a second is told in other words.
+        let done = read(&text.replace("3.00s", "999.56ms")).unwrap();
+        assert_eq!(done.took, std::time::Duration::from_micros(999_560));
     }
 }

@@ -1,6 +1,6 @@
 //! wrk: HTTP/1.1, in the clear and over TLS.
 
-use super::{Done, before, url};
+use super::{Done, before, time, url};
 use crate::process::Invocation;
 use crate::scene::{By, Routes};
 use crate::site::Site;
@@ -48,9 +48,7 @@ fn read(text: &str) -> anyhow::Result<Done> {
     let wrong = || format!("wrk says: {text}");
     let count = before(text, " requests in ").with_context(wrong)?;
     let (_, took) = text.split_once(" requests in ").with_context(wrong)?;
-    let (took, _) = took.split_once("s,").with_context(wrong)?;
-    // It says a minute as `1.00m`; we never ask for so long.
-    let took = Duration::from_secs_f64(took.parse().with_context(wrong)?);
+    let took = took.split(',').next().and_then(time).with_context(wrong)?;
     let status = text.split_once("Non-2xx or 3xx responses: ");
     let status = status.and_then(|(_, count)| count.split_whitespace().next()?.parse::<u64>().ok());
     let socket = text.lines().find_map(|line| line.trim().strip_prefix("Socket errors: "));
