@@ -82,7 +82,14 @@ lint: prepare ## Formatting, clippy, dependencies, docs: warnings are errors
 .PHONY: attack
 attack: prepare ## Attack a gateway of its own on loopback, and print what others noticed: docs/security.md (10 minutes)
 	cargo build --release --locked -p lychgate-cli -p lychgate-attack
-	$${CARGO_TARGET_DIR:-target}/release/lychgate-attack --lychgate $${CARGO_TARGET_DIR:-target}/release/lychgate
+	$${CARGO_TARGET_DIR:-target}/release/lychgate-attack attack --lychgate $${CARGO_TARGET_DIR:-target}/release/lychgate
+
+MINUTES := 60
+
+.PHONY: soak
+soak: prepare ## Everything at once for MINUTES=60: all protocols, attacks, reloads, failing backends; nothing may fail or leak
+	cargo build --release --locked -p lychgate-cli -p lychgate-attack
+	$${CARGO_TARGET_DIR:-target}/release/lychgate-attack soak --minutes $(MINUTES) --lychgate $${CARGO_TARGET_DIR:-target}/release/lychgate
 
 # Quick takes five minutes, full half an hour.
 MODE := full

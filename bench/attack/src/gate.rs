@@ -1,10 +1,15 @@
 //! The gateway under attack: a process of its own, with echo servers behind it.
 
+mod config;
+
+pub(crate) use config::{changing, secret};
+
 use anyhow::{Context, bail};
-use lychgate_testkit::{Authority, free_addrs};
+use config::Addresses;
+use lychgate_testkit::{free_addrs, free_udp_addr};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -16,6 +21,9 @@ use tokio::time::{Instant, sleep};
 /// The path of large responses, from a backend of their own.
 pub(crate) const LARGE: &str = "/large";
 
+/// Where the gateway tells what it has to say; no reader of the configuration takes it for a part of it.
+const LOG: &str = "gateway.log";
+
 /// The longest that anything may take to be there.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -23,35 +31,70 @@ pub(crate) struct Gate {
     /// HTTP.
     pub(crate) at: SocketAddr,
     pub(crate) https: SocketAddr,
+    /// TCP, to an echo.
+    pub(crate) tcp: SocketAddr,
+    /// UDP, to an echo.
+    pub(crate) udp: SocketAddr,
+    /// Where a backend may be that comes and goes.
+    pub(crate) flapping: SocketAddr,
+    program: PathBuf,
     admin: SocketAddr,
     lychgate: Child,
     echo: Child,
     large: Child,
     pid: u32,
-    _config: TempDir,
+    config: TempDir,
 }
 
 impl Gate {
     pub(crate) async fn start(lychgate: &Path) -> anyhow::Result<Self> {
-        let [at, https, admin, echo_at, large_at] = free_addrs();
+        let [at, https, tcp, admin, echo_at, echo_tcp, large_at, flapping] = free_addrs();
+        let (udp, echo_udp) = (free_udp_addr(), free_udp_addr());
         let config = tempfile::tempdir()?;
-        std::fs::write(config.path().join("config.yaml"), yaml([at, https, echo_at, large_at]))?;
-        let certificate = Authority::new("attack").server(&["a.example"]).secret("default", "certificate");
-        std::fs::write(config.path().join("certificate.yaml"), certificate)?;
-        let start = |args: &[&str]| {
-            let mut command = Command::new(lychgate);
-            command.args(["--log", "error"]).args(args).stdout(Stdio::null()).kill_on_drop(true);
-            command.spawn().with_context(|| lychgate.display().to_string())
-        };
-        let echo = start(&["echo", "--http", &echo_at.to_string()])?;
+        let addresses =
+            Addresses { http: at, https, tcp, udp, echo: echo_at, echo_tcp, echo_udp, large: large_at, flapping };
+        std::fs::write(config.path().join("config.yaml"), config::objects(&addresses))?;
+        std::fs::write(config.path().join("certificate.yaml"), secret())?;
+        let start = |args: &[&str]| start(lychgate, args, Stdio::inherit());
+        let [http, raw, datagrams] = [echo_at, echo_tcp, echo_udp].map(|at| at.to_string());
+        let echo = start(&["echo", "--http", &http, "--tcp", &raw, "--udp", &datagrams])?;
         let large = start(&["echo", "--http", &large_at.to_string()])?;
         answers(echo_at).await?;
         answers(large_at).await?;
         let dir = config.path().to_string_lossy().into_owned();
-        let child = start(&["run", "--config", &dir, "--admin", &admin.to_string(), "--drain", "1"])?;
+        // What it says of those who misbehave is much, and is looked at for the worst alone.
+        let log = std::fs::File::create(config.path().join(LOG))?;
+        let args = ["run", "--config", &dir, "--admin", &admin.to_string(), "--drain", "1"];
+        let child = self::start(lychgate, &args, log.into())?;
         let pid = child.id().context("the gateway ended at once")?;
         answers(at).await?;
-        Ok(Self { at, https, admin, lychgate: child, echo, large, pid, _config: config })
+        let program = lychgate.to_owned();
+        Ok(Self { at, https, tcp, udp, flapping, program, admin, lychgate: child, echo, large, pid, config })
+    }
+
+    /// Starts the backend that comes and goes; it goes with this value.
+    pub(crate) async fn start_flapping(&self) -> anyhow::Result<Child> {
+        let child = start(&self.program, &["echo", "--http", &self.flapping.to_string()], Stdio::inherit())?;
+        answers(self.flapping).await?;
+        Ok(child)
+    }
+
+    /// Writes a file of the configuration, in one moment for whoever reads it.
+    pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let new = self.config.path().join(format!(".{name}"));
+        std::fs::write(&new, text)?;
+        Ok(std::fs::rename(&new, self.config.path().join(name))?)
+    }
+
+    /// Lines of its log that tell of a panic.
+    pub(crate) fn panics(&self) -> anyhow::Result<Vec<String>> {
+        let text = std::fs::read_to_string(self.config.path().join(LOG))?;
+        Ok(text.lines().filter(|line| line.contains("panicked")).map(str::to_owned).collect())
+    }
+
+    /// Files that it has open.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.pid)).context("the gateway has ended")?.count())
     }
 
     /// Resident memory, in KiB.
@@ -82,9 +125,19 @@ impl Gate {
 
     /// Connections that are open now.
     pub(crate) async fn open(&self) -> anyhow::Result<u64> {
+        self.sum(&["lychgate_connections_open{"]).await
+    }
+
+    /// Requests and attempts that are not over.
+    pub(crate) async fn in_flight(&self) -> anyhow::Result<u64> {
+        self.sum(&["lychgate_listener_requests_in_flight{", "lychgate_backend_requests_in_flight{"]).await
+    }
+
+    /// All values of series that begin like this.
+    async fn sum(&self, beginnings: &[&str]) -> anyhow::Result<u64> {
         let text = self.metrics().await?;
-        let open = text.lines().filter(|line| line.starts_with("lychgate_connections_open{"));
-        Ok(open.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+        let of = text.lines().filter(|line| beginnings.iter().any(|beginning| line.starts_with(beginning)));
+        Ok(of.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
     }
 
     async fn metrics(&self) -> anyhow::Result<String> {
@@ -103,6 +156,12 @@ impl Gate {
     }
 }
 
+fn start(program: &Path, args: &[&str], log: Stdio) -> anyhow::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(["--log", "error"]).args(args).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+    command.spawn().with_context(|| program.display().to_string())
+}
+
 async fn answers(at: SocketAddr) -> anyhow::Result<()> {
     let begun = Instant::now();
     while TcpStream::connect(at).await.is_err() {
@@ -112,51 +171,4 @@ async fn answers(at: SocketAddr) -> anyhow::Result<()> {
         sleep(Duration::from_millis(20)).await;
     }
     Ok(())
-}
-
-/// Two listeners, a backend for whoever asks properly, and one for [`LARGE`]: what attackers have of theirs is no measure
-/// of the gateway.
-fn yaml([http, https, echo, large]: [SocketAddr; 4]) -> String {
-    let (http, https) = (http.port(), https.port());
-    let route = format!(
-        "apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{name: gw, namespace: default}}
-spec:
-  gatewayClassName: lychgate
-  addresses: [{{type: IPAddress, value: 127.0.0.1}}]
-  listeners:
-    - {{name: http, protocol: HTTP, port: {http}}}
-    - {{name: https, protocol: HTTPS, port: {https}, tls: {{certificateRefs: [{{name: certificate}}]}}}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: it, namespace: default}}
-spec:
-  parentRefs: [{{name: gw}}]
-  rules:
-    - backendRefs: [{{name: it, port: 80}}]
-    - matches: [{{path: {{type: PathPrefix, value: {LARGE}}}}}]
-      backendRefs: [{{name: large, port: 80}}]
-"
-    );
-    route + &backend("it", echo.port()) + &backend("large", large.port())
-}
-
-fn backend(name: &str, port: u16) -> String {
-    format!(
-        "---
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}, namespace: default}}
-spec: {{ports: [{{name: http, port: 80}}]}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: {name}-1, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}
-addressType: IPv4
-endpoints: [{{addresses: [127.0.0.1]}}]
-ports: [{{name: http, port: {port}}}]
-"
-    )
 }
