@@ -2,6 +2,8 @@
 
 use crate::http1;
 use crate::site::{HOST, Site};
+use bytes::Bytes;
+use h2::client::SendRequest;
 use lychgate_testkit::ClientTls;
 use rustls::ClientConfig;
 use std::sync::Arc;
@@ -32,13 +34,17 @@ pub(crate) enum Open {
     Http2(#[expect(dead_code, reason = "held open")] Driven),
 }
 
-/// The task that answers the other side of a connection of HTTP/2; it ends with this.
+/// The task that answers the other side of a connection of HTTP/2; it ends with this. Where nobody can ask any more, h2 ends the
+/// connection: so whoever asked is kept.
 #[derive(Debug)]
-pub(crate) struct Driven(JoinHandle<()>);
+pub(crate) struct Driven {
+    task: JoinHandle<()>,
+    _requests: SendRequest<Bytes>,
+}
 
 impl Drop for Driven {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -83,10 +89,10 @@ async fn tls(site: &Site, connector: &TlsConnector) -> anyhow::Result<TlsStream<
 
 async fn http2(tls: TlsStream<TcpStream>) -> anyhow::Result<Driven> {
     let (requests, connection) = h2::client::handshake(tls).await?;
-    let task = Driven(tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         // Whoever asks on it hears how it ended.
         let _ = connection.await;
-    }));
+    });
     let mut requests = requests.ready().await?;
     let request = http::Request::get(format!("https://{HOST}/")).body(())?;
     let (response, _) = requests.send_request(request, true)?;
@@ -96,5 +102,5 @@ async fn http2(tls: TlsStream<TcpStream>) -> anyhow::Result<Driven> {
     while let Some(data) = body.data().await {
         body.flow_control().release_capacity(data?.len())?;
     }
-    Ok(task)
+    Ok(Driven { task, _requests: requests })
 }

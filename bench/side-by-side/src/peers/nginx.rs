@@ -68,7 +68,7 @@ http {{
   server_names_hash_bucket_size 128;
   map_hash_max_size 262144;
   map_hash_bucket_size 128;
-  upstream backend {{ {upstream} keepalive 256; }}
+  upstream backend {{ {upstream} keepalive 1024; }}
 {before}{servers}}}
 "
     ))
