@@ -6,7 +6,6 @@ pub use parse::NotAName;
 pub(crate) use parse::{Place, place};
 
 use crate::Transport;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -195,22 +194,25 @@ impl fmt::Display for CertificateId {
     }
 }
 
+// Dumps are read by people: an identifier is one line, the same one that logs print.
 macro_rules! serialize_as_text {
     ($($name:ty),+) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text: String = serde::Deserialize::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
     )+};
 }
-// Dumps are read by people: an identifier is one line, the same one that logs print.
+pub(crate) use serialize_as_text;
+
 serialize_as_text!(
     ObjectName,
     GatewayId,

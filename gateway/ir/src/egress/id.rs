@@ -1,7 +1,6 @@
 //! Names of egress policies and of their rules.
 
 use crate::{NotAName, ObjectName};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -59,22 +58,7 @@ impl FromStr for EgressRuleId {
     }
 }
 
-macro_rules! serialize_as_text {
-    ($($name:ty),+) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-serialize_as_text!(EgressPolicyId, EgressRuleId);
+crate::id::serialize_as_text!(EgressPolicyId, EgressRuleId);
 
 #[cfg(test)]
 mod tests {
