@@ -14,6 +14,7 @@ use crate::tools::Tools;
 use lychgate_testkit::free_addr;
 use std::net::SocketAddr;
 use std::path::Path;
+use tokio::net::{TcpListener, TcpStream};
 
 /// All backends, for as long as this lives.
 #[derive(Debug)]
@@ -36,4 +37,20 @@ impl Backends {
         let (grpc, websocket, datagrams) = (grpc::start().await?, websocket::start().await?, datagrams::start().await?);
         Ok(Self { http, https, failing, grpc, websocket, datagrams, _nginx: nginx })
     }
+}
+
+/// Serves every connection by itself, for as long as we run, and says where.
+async fn accept<S, F>(serve: S) -> anyhow::Result<SocketAddr>
+where
+    S: Fn(TcpStream) -> F + Send + 'static,
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let at = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            tokio::spawn(serve(connection));
+        }
+    });
+    Ok(at)
 }

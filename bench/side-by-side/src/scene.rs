@@ -28,6 +28,42 @@ pub(crate) enum Scene {
     Changing(u32),
 }
 
+impl Scene {
+    /// What is done to each request, if anything is.
+    pub(crate) fn filtered(self) -> Option<Filtered> {
+        match self {
+            Self::Filtered(filtered) => Some(filtered),
+            Self::Plain
+            | Self::Logged
+            | Self::Routes(_)
+            | Self::Grpc
+            | Self::Passed
+            | Self::Endpoints(_)
+            | Self::WebSocket
+            | Self::Datagrams
+            | Self::Traced
+            | Self::Changing(_) => None,
+        }
+    }
+
+    /// How many routes there are beside one that changes, if one does.
+    pub(crate) fn changing(self) -> Option<u32> {
+        match self {
+            Self::Changing(count) => Some(count),
+            Self::Plain
+            | Self::Logged
+            | Self::Routes(_)
+            | Self::Grpc
+            | Self::Passed
+            | Self::Filtered(_)
+            | Self::Endpoints(_)
+            | Self::WebSocket
+            | Self::Datagrams
+            | Self::Traced => None,
+        }
+    }
+}
+
 /// The path of the route that changes, by the number of its change.
 pub(crate) fn changed(version: u32) -> String {
     format!("/changed-{version}/")

@@ -1,12 +1,13 @@
 //! gRPC as its documents say it, over HTTP/2 in the clear: one message for one, or many for one.
 
+use super::accept;
 use anyhow::Context;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::{SendResponse, handshake};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use std::net::SocketAddr;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// How many messages answer a request for a stream.
 pub(crate) const MESSAGES: usize = 100;
@@ -23,14 +24,7 @@ const MESSAGE: [u8; 133] = {
 };
 
 pub(super) async fn start() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let at = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((connection, _)) = listener.accept().await {
-            tokio::spawn(async move { serve(connection).await });
-        }
-    });
-    Ok(at)
+    accept(serve).await
 }
 
 async fn serve(connection: TcpStream) -> anyhow::Result<()> {

@@ -1,18 +1,12 @@
 //! WebSockets, whose messages come back as they came.
 
+use super::accept;
 use futures::{SinkExt as _, StreamExt as _};
 use std::net::SocketAddr;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 pub(super) async fn start() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let at = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((connection, _)) = listener.accept().await {
-            tokio::spawn(async move { serve(connection).await });
-        }
-    });
-    Ok(at)
+    accept(serve).await
 }
 
 async fn serve(connection: TcpStream) -> anyhow::Result<()> {

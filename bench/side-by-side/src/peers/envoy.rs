@@ -71,19 +71,7 @@ fn bootstrap(site: &Site) -> Value {
 }
 
 fn manager(site: &Site) -> Value {
-    let mut filters: Vec<Value> = match site.scene {
-        Scene::Filtered(filtered) => words::filter(filtered).into_iter().collect(),
-        Scene::Plain
-        | Scene::Logged
-        | Scene::Routes(_)
-        | Scene::Grpc
-        | Scene::Passed
-        | Scene::Endpoints(_)
-        | Scene::WebSocket
-        | Scene::Datagrams
-        | Scene::Traced
-        | Scene::Changing(_) => Vec::new(),
-    };
+    let mut filters: Vec<Value> = site.scene.filtered().and_then(words::filter).into_iter().collect();
     filters.push(json!({ "name": "envoy.filters.http.router", "typed_config": { "@type": ROUTER } }));
     let mut manager = json!({ "@type": MANAGER, "stat_prefix": "it", "http_filters": filters });
     let (key, routes) = routes::of(site);

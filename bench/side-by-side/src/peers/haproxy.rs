@@ -29,24 +29,12 @@ pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<In
     let config = site.write("haproxy.cfg", &text)?;
     let invocation = Invocation::new(&tools.find("haproxy")?);
     // In the foreground; with a process that watches it, and takes a new config, only where that is the question.
-    let invocation = match site.scene {
-        Scene::Changing(_) => invocation.with(["-W", "-f"]),
-        Scene::Plain
-        | Scene::Logged
-        | Scene::Routes(_)
-        | Scene::Grpc
-        | Scene::Passed
-        | Scene::Filtered(_)
-        | Scene::Endpoints(_)
-        | Scene::WebSocket
-        | Scene::Datagrams
-        | Scene::Traced => invocation.with(["-db", "-f"]),
-    };
-    Ok(Some(invocation.with_path(&config)))
+    let how = if site.scene.changing().is_some() { "-W" } else { "-db" };
+    Ok(Some(invocation.with([how, "-f"]).with_path(&config)))
 }
 
 pub(super) fn change(site: &Site, process: &Process, version: u32) -> anyhow::Result<()> {
-    let Scene::Changing(count) = site.scene else { return Ok(()) };
+    let Some(count) = site.scene.changing() else { return Ok(()) };
     site.replace(MAP, &map(Routes { by: By::Path, count }, &format!("{} it\n", changed(version))))?;
     process.signal(Signal::USR2)
 }
@@ -86,19 +74,7 @@ fn text(site: &Site) -> anyhow::Result<String> {
     let proto = if site.http2_behind() { " proto h2" } else { "" };
     // Its log goes to standard output, which goes to a file.
     let log = if site.access_log().is_some() { "  log stdout format raw local0\n  option httplog\n" } else { "" };
-    let filtered = match site.scene {
-        Scene::Filtered(filtered) => Some(filtered),
-        Scene::Plain
-        | Scene::Logged
-        | Scene::Routes(_)
-        | Scene::Grpc
-        | Scene::Passed
-        | Scene::Endpoints(_)
-        | Scene::WebSocket
-        | Scene::Datagrams
-        | Scene::Traced
-        | Scene::Changing(_) => None,
-    };
+    let filtered = site.scene.filtered();
     let cookie = if filtered == Some(Filtered::Session) { " cookie it" } else { "" };
     let servers = servers(&site.endpoints, &format!("{proto}{cookie}"));
     let (words, route) = (filtered.map_or("", words::of), route(site)?);

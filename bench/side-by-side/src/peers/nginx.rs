@@ -76,19 +76,10 @@ http {{
 
 /// Only a master takes a new config; its workers would be nobody, who may not read our folder.
 fn process(site: &Site) -> &'static str {
-    match site.scene {
-        Scene::Changing(_) if geteuid().is_root() => "user root;",
-        Scene::Changing(_) => "",
-        Scene::Plain
-        | Scene::Logged
-        | Scene::Routes(_)
-        | Scene::Grpc
-        | Scene::Passed
-        | Scene::Filtered(_)
-        | Scene::Endpoints(_)
-        | Scene::WebSocket
-        | Scene::Datagrams
-        | Scene::Traced => "master_process off;",
+    match site.scene.changing() {
+        Some(_) if geteuid().is_root() => "user root;",
+        Some(_) => "",
+        None => "master_process off;",
     }
 }
 

@@ -41,19 +41,7 @@ pub(super) fn of(site: &Site) -> (&'static str, Value) {
 
 /// What is in the file.
 pub(super) fn discovered(site: &Site, version: u32) -> Value {
-    let count = match site.scene {
-        Scene::Changing(count) => count,
-        Scene::Plain
-        | Scene::Logged
-        | Scene::Routes(_)
-        | Scene::Grpc
-        | Scene::Passed
-        | Scene::Filtered(_)
-        | Scene::Endpoints(_)
-        | Scene::WebSocket
-        | Scene::Datagrams
-        | Scene::Traced => 0,
-    };
+    let count = site.scene.changing().unwrap_or_default();
     let hosts = many(By::Path, count, Some(&changed(version)));
     let routes = json!({ "@type": ROUTES, "name": "it", "virtual_hosts": hosts });
     json!({ "version_info": version.to_string(), "resources": [routes] })
