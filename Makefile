@@ -91,13 +91,13 @@ soak: prepare ## Everything at once for MINUTES=60: all protocols, attacks, relo
 	cargo build --release --locked -p lychgate-cli -p lychgate-attack
 	$${CARGO_TARGET_DIR:-target}/release/lychgate-attack soak --minutes $(MINUTES) --lychgate $${CARGO_TARGET_DIR:-target}/release/lychgate
 
-# Quick takes five minutes, full half an hour.
+# Full measures for 16 to 19 minutes, quick for less than five; the first time, ten more for the release build and tools.
 MODE := full
 TARGET := $${CARGO_TARGET_DIR:-target}
 BENCH := $(TARGET)/release/lychgate-bench
 
 .PHONY: bench
-bench: prepare ## Measure beside nginx, HAProxy, Envoy and bare Pingora: docs/performance.md (30 minutes; MODE=quick for 5)
+bench: prepare ## Measure beside nginx, HAProxy, Envoy and bare Pingora: docs/performance.md (30 minutes; MODE=quick for 15; later 20 and 5)
 	bench/prepare $(TARGET)/bench-tools
 	cargo build --release --locked -p lychgate-cli -p lychgate-bare-pingora -p lychgate-bench
 	$(BENCH) run --mode $(MODE) --lychgate $(TARGET)/release/lychgate --bare-pingora $(TARGET)/release/lychgate-bare-pingora \

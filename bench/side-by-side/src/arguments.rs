@@ -35,8 +35,8 @@ pub(crate) enum Task {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// How long to measure: `full` takes half an hour, `quick` five minutes; `smoke` measures nothing and only asks everything
-    /// once, to see that it works.
+    /// How long to measure: `full` takes a quarter of an hour, `quick` five minutes; `smoke` measures nothing and only asks
+    /// everything once, to see that it works.
     #[arg(long, value_enum, default_value_t = Mode::Full)]
     pub(crate) mode: Mode,
     /// Only workloads whose key has one of these in it.
@@ -57,9 +57,15 @@ pub(crate) struct Run {
     /// Where tools are that PATH has not: `bench/prepare` puts them there.
     #[arg(long, value_name = "DIR", default_value = "target/bench-tools/bin")]
     pub(crate) tools: PathBuf,
-    /// Where to write what was measured.
+    /// Where to write what was measured, after each workload.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     pub(crate) out: PathBuf,
+    /// Measure what a run that ended early has not, with the same programs.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Only say what would be measured, and about how long it takes.
+    #[arg(long)]
+    pub(crate) plan: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

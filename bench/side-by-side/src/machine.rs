@@ -29,7 +29,7 @@ pub(crate) fn open_many_files() -> anyhow::Result<()> {
 }
 
 /// Where something was measured.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Machine {
     /// What the processor calls itself.
     pub(crate) processor: String,

@@ -12,6 +12,7 @@
 
 mod arguments;
 mod backend;
+mod ended;
 mod http1;
 mod load;
 mod machine;
@@ -31,6 +32,10 @@ use clap::Parser;
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
+        Task::Run(run) if run.plan => {
+            println!("{:#}", plan::Plan::of(&run)?.estimate());
+            Ok(())
+        }
         Task::Run(run) => {
             machine::open_many_files()?;
             let first = machine::leave_first_processor()?;
@@ -38,8 +43,8 @@ fn main() -> anyhow::Result<()> {
             let enough = first.is_some() || run.mode == Mode::Smoke;
             anyhow::ensure!(enough, "this needs two processors: one for proxies, one for what loads them");
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-            let measured = runtime.block_on(plan::run(&run, first))?;
-            report::write(&run.out, &measured)?;
+            let measured = runtime.block_on(ended::unless_told_to_end(plan::run(&run, first)));
+            let measured = measured.with_context(|| format!("what was measured is in {}", run.out.display()))?;
             println!("{}", report::markdown(&measured));
             println!("written: {}", run.out.display());
             Ok(())

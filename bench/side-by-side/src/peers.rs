@@ -57,11 +57,22 @@ impl Peer {
         }
     }
 
-    /// How to start it at a site, whose files are then written; nothing if it cannot do what the scene asks for.
-    fn invocation(self, tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
+    /// Whether its configuration has words for what the scene asks for.
+    pub(crate) fn can(self, scene: Scene) -> bool {
         match self {
-            Self::Lychgate => lychgate::invocation(&tools.lychgate, site).map(Some),
-            Self::Other => lychgate::invocation(other(tools)?, site).map(Some),
+            Self::Lychgate | Self::Other => true,
+            Self::Nginx => nginx::can(scene),
+            Self::Haproxy => haproxy::can(scene),
+            Self::Envoy => envoy::can(scene),
+            Self::BarePingora => bare_pingora::can(scene),
+        }
+    }
+
+    /// How to start it at a site, whose files are then written.
+    fn invocation(self, tools: &Tools, site: &Site) -> anyhow::Result<Invocation> {
+        match self {
+            Self::Lychgate => lychgate::invocation(&tools.lychgate, site),
+            Self::Other => lychgate::invocation(other(tools)?, site),
             Self::Nginx => nginx::invocation(tools, site),
             Self::Haproxy => haproxy::invocation(tools, site),
             Self::Envoy => envoy::invocation(tools, site),
@@ -70,15 +81,15 @@ impl Peer {
     }
 
     /// Starts it, and waits until it serves.
-    pub(crate) async fn start(self, tools: &Tools, site: &Site) -> anyhow::Result<Option<Process>> {
-        let Some(invocation) = self.invocation(tools, site)? else { return Ok(None) };
+    pub(crate) async fn start(self, tools: &Tools, site: &Site) -> anyhow::Result<Process> {
+        let invocation = self.invocation(tools, site)?;
         let mut process = Process::start(&invocation.on(tools.proxies), &site.log())?;
         if site.scene == Scene::Datagrams {
             process.serves(site.http, &site.log(), async || echoes(site.http).await.unwrap_or(false)).await?;
         } else {
             process.accepts(site.http, &site.log()).await?;
         }
-        Ok(Some(process))
+        Ok(process)
     }
 
     /// Moves the route that changes to where it is by its change `version`, and tells the process, if it has to be told.

@@ -1,4 +1,4 @@
-//! A process, and what it takes: the processor and memory, its own and that of those that it started.
+//! A process, and what it takes: the processor and memory, its own and that of those that it started. It does not outlive us.
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
@@ -43,15 +43,13 @@ impl Invocation {
 
     fn command(&self) -> Command {
         let Self { program, arguments, processor } = self;
-        let mut command = match processor {
-            None => Command::new(program),
-            Some(processor) => {
-                let mut command = Command::new("taskset");
-                command.args(["--cpu-list", &processor.to_string()]).arg(program);
-                command
-            }
-        };
-        command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+        // The kernel ends it with us, however we end. It is asked to end, so that it ends its own workers.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", "--"]);
+        if let Some(processor) = processor {
+            command.args(["taskset", "--cpu-list", &processor.to_string()]);
+        }
+        command.arg(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true);
         command
     }
 
@@ -135,9 +133,28 @@ impl Process {
         kill_process(pid, signal).context("a proxy has ended")
     }
 
+    /// Ends it, and waits until it has ended: its memory is free then.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        self.child.kill().await?;
+        self.kill();
+        self.child.wait().await?;
         Ok(())
+    }
+
+    /// It first, and then those that it started: so that it starts no others.
+    fn kill(&self) {
+        for pid in self.all().unwrap_or_default() {
+            // Who has ended already is right.
+            let _ = i32::try_from(pid).ok().and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::KILL));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Once it has been waited for, its number may be another's.
+        if self.child.id().is_some() {
+            self.kill();
+        }
     }
 }
 
@@ -153,4 +170,64 @@ fn memory_of(pid: u32) -> anyhow::Result<u64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).context("a proxy has ended")?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Invocation, Process};
+    use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+    use std::path::Path;
+    use std::time::Duration;
+
+    /// A shell, and a child of it, which waits until its input ends: never.
+    async fn family(dir: &Path) -> Process {
+        let waits = dir.join("waits");
+        let script = format!("sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait", waits.display());
+        let shell = Invocation::new(Path::new("sh")).with(["-c", &script]);
+        let mut process = Process::start(&shell, &dir.join("log")).unwrap();
+        let at = ([127, 0, 0, 1], 0).into();
+        process.serves(at, &dir.join("log"), async || waits.exists()).await.unwrap();
+        process
+    }
+
+    fn is_there(pid: u32) -> bool {
+        // Who has ended and was not yet waited for has no command line.
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|text| !text.is_empty())
+    }
+
+    #[tokio::test]
+    async fn what_it_started_ends_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = family(dir.path()).await;
+        let all = process.all().unwrap();
+        assert_eq!(all.len(), 2, "{all:?}");
+        drop(process);
+        let gone = async {
+            while all.iter().any(|pid| is_there(*pid)) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+    }
+
+    /// The kernel tells a child when the thread that started it ends: here a thread, in a run that is killed the only one.
+    #[test]
+    fn it_is_told_when_we_are_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_owned();
+        let killed = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let process = runtime.block_on(family(&path));
+            let all = process.all().unwrap();
+            // As if we were killed: nobody drops anything.
+            std::mem::forget(process);
+            all
+        });
+        let all = killed.join().unwrap();
+        let [shell, waiting]: [u32; 2] = all.try_into().unwrap();
+        let ended = waitpid(Pid::from_raw(i32::try_from(shell).unwrap()), WaitOptions::empty()).unwrap().unwrap();
+        assert_eq!(ended.1.terminating_signal(), Some(Signal::TERM.as_raw()));
+        // A shell does not end those that it started, as nginx and HAProxy do.
+        let _ = rustix::process::kill_process(Pid::from_raw(i32::try_from(waiting).unwrap()).unwrap(), Signal::KILL);
+    }
 }

@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// What is read again.
+pub(crate) const FILE: &str = "bench.json";
+
 /// A run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Report {
@@ -59,9 +62,21 @@ impl Measured {
         let most = self.figures.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         (least, most)
     }
+
+    /// Half of what rounds differ by, as a part of their median. Nothing was measured: nothing differs.
+    pub(crate) fn noise(&self) -> f64 {
+        let (least, most) = self.range();
+        if self.figures.is_empty() { 0.0 } else { (most - least) / 2.0 / self.median() }
+    }
 }
 
 impl Report {
+    /// Whether what both measured may stand in one table.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        let Self { date: _, mode, machine, versions, measured: _ } = self;
+        (mode, machine, versions) == (&other.mode, &other.machine, &other.versions)
+    }
+
     /// Workloads in the order of the run: key, title, figure.
     pub(crate) fn workloads(&self) -> Vec<&Measured> {
         let mut seen = std::collections::BTreeSet::new();
@@ -92,7 +107,7 @@ pub(crate) fn median(figures: &[f64]) -> f64 {
 /// Writes all forms of it into a folder.
 pub(crate) fn write(dir: &Path, report: &Report) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir)?;
-    std::fs::write(dir.join("bench.json"), serde_json::to_string_pretty(report)? + "\n")?;
+    std::fs::write(dir.join(FILE), serde_json::to_string_pretty(report)? + "\n")?;
     std::fs::write(dir.join("bench.md"), markdown(report))?;
     for chart in chart::all(report) {
         std::fs::write(dir.join(&chart.name), chart.svg)?;

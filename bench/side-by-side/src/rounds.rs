@@ -26,7 +26,8 @@ pub(crate) struct Running {
 /// How often and how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    rounds: u32,
+    /// So many rounds at least, and then until they agree ([`AGREED`]), but no more than these.
+    rounds: (u32, u32),
     lasting: Duration,
     /// Not measured: connections to backends open, caches fill.
     warm_up: Duration,
@@ -34,20 +35,37 @@ pub(crate) struct Pace {
     steady: Option<Duration>,
 }
 
+/// Rounds agree where half of what they differ by is no more than this part of their median: `compare` calls nothing slower
+/// for less.
+pub(crate) const AGREED: f64 = 0.03;
+
 /// Memory of connections that went is given back a moment later, and of those that came is there.
-const SETTLED: Duration = Duration::from_millis(1500);
+pub(crate) const SETTLED: Duration = Duration::from_millis(1500);
 
 impl Pace {
     pub(crate) fn of(mode: Mode, workload: &Workload) -> Self {
-        let (rounds, lasting, steady) = match (mode, workload.scene) {
+        let (rounds, warm_up, steady) = match (mode, workload.scene) {
             // There are many of them, and each is one of a row.
-            (Mode::Full, Scene::Routes(_) | Scene::Filtered(_)) => (3, 1, None),
-            (Mode::Full, _) => (5, 2, Some(4)),
-            (Mode::Quick, _) => (2, 1, Some(1)),
-            (Mode::Smoke, _) => (1, 1, None),
+            (Mode::Full, Scene::Routes(_) | Scene::Filtered(_)) => ((3, 3), 1, None),
+            (Mode::Full, _) => ((3, 5), 1, Some(4)),
+            (Mode::Quick, _) => ((2, 2), 0, Some(1)),
+            (Mode::Smoke, _) => ((1, 1), 0, None),
         };
-        let warm_up = Duration::from_secs(if mode == Mode::Full { 1 } else { 0 });
-        Self { rounds, lasting: Duration::from_secs(lasting), warm_up, steady: steady.map(Duration::from_secs) }
+        let seconds = Duration::from_secs;
+        Self { rounds, lasting: seconds(1), warm_up: seconds(warm_up), steady: steady.map(seconds) }
+    }
+
+    /// The least and the most that one peer takes, with this for the start of each tool.
+    pub(crate) fn takes(self, tool: Duration, at_a_rate: bool) -> [Duration; 2] {
+        let Self { rounds: (least, most), lasting, warm_up, steady } = self;
+        let steady = steady.filter(|_| at_a_rate).map_or(Duration::ZERO, |steady| steady + tool);
+        [least, most].map(|rounds| warm_up + steady + (lasting + tool) * rounds)
+    }
+
+    /// Whether there is nothing to be learned from another round.
+    fn is_enough(self, rounds: u32, all: &[Measured]) -> bool {
+        let (least, most) = self.rounds;
+        rounds >= most || rounds >= least && all.iter().all(|one| one.noise() <= AGREED)
     }
 }
 
@@ -76,10 +94,12 @@ pub(crate) async fn measure(
                     load.run(tools, &one.site, pace.warm_up).await?;
                 }
             }
-            for _ in 0..pace.rounds {
+            let mut rounds = 0;
+            while !pace.is_enough(rounds, &all) {
                 for (one, measured) in running.iter().zip(&mut all) {
                     round(workload.unit, &load, one, tools, pace.lasting, measured).await?;
                 }
+                rounds += 1;
             }
             if let (Some(steady), Some(lasting)) = (steady, pace.steady) {
                 latencies(steady, running, tools, lasting, &mut all).await?;

@@ -17,7 +17,7 @@ pub(crate) struct Tools {
 
 impl Tools {
     pub(crate) fn new(run: &Run, proxies: Option<usize>) -> Self {
-        let Run { lychgate, other, bare_pingora, tools, mode: _, only: _, peers: _, out: _ } = run;
+        let Run { lychgate, other, bare_pingora, tools, mode: _, only: _, peers: _, out: _, resume: _, plan: _ } = run;
         Self {
             lychgate: lychgate.clone(),
             other: other.clone(),

@@ -20,16 +20,8 @@ fn write_log(dir: &Path) {
         let record = Record {
             time: now,
             source: RecordSource::default(),
-            gateway: None,
-            destination: RecordDestination {
-                host: Some("api.example".to_owned()),
-                port,
-                ..RecordDestination::default()
-            },
-            protocol: None,
+            destination: RecordDestination { host: Some("api.example".to_owned()), address: None, port },
             server_name: None,
-            encrypted_hello: false,
-            http: None,
             verdict: EgressAction::Deny,
             mode: EgressMode::Enforce,
             shadow: None,

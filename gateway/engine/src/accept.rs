@@ -115,7 +115,7 @@ impl Engine {
                 }
             }
             // Datagrams have no connections.
-            Speaks::Proxy | Speaks::Transparent | Speaks::Dns | Speaks::DnsOverTcp | Speaks::Udp => {}
+            Speaks::Udp => {}
         }
     }
 
@@ -238,14 +238,7 @@ impl Engine {
                         None => record.refused(Reason::NoRoute, NO_ROUTE),
                     }
                 }
-                Protocol::Https
-                | Protocol::Http
-                | Protocol::Tcp
-                | Protocol::Udp
-                | Protocol::Proxy
-                | Protocol::Transparent
-                | Protocol::Dns
-                | Protocol::DnsOverTcp => {
+                Protocol::Https | Protocol::Http | Protocol::Tcp | Protocol::Udp => {
                     record.hand_over();
                     let connection = Connection::new(bind, ends, Some(facts));
                     self.serve_http(connection, Box::new(TlsIo::new(*stream)), drain).await;

@@ -25,6 +25,11 @@ const PAUSE: Duration = Duration::from_millis(1);
 const SETTLED: Duration = Duration::from_millis(500);
 
 impl Change {
+    /// About how long it takes, if each change is served so soon.
+    pub(crate) fn takes(self, served: Duration) -> Duration {
+        (SETTLED + served) * self.times
+    }
+
     /// Milliseconds until each change was served, from when its file was in place.
     pub(crate) async fn run(&self, peer: Peer, site: &Site, process: &Process) -> anyhow::Result<Vec<f64>> {
         let mut took = Vec::new();

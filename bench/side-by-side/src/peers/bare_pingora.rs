@@ -8,9 +8,9 @@ use crate::tools::Tools;
 /// As `Cargo.toml` pins it.
 pub(super) const VERSION: &str = "0.9.1";
 
-pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
-    match site.scene {
-        Scene::Plain | Scene::WebSocket => {}
+pub(super) fn can(scene: Scene) -> bool {
+    match scene {
+        Scene::Plain | Scene::WebSocket => true,
         Scene::Logged
         | Scene::Routes(_)
         | Scene::Grpc
@@ -19,9 +19,12 @@ pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<In
         | Scene::Endpoints(_)
         | Scene::Datagrams
         | Scene::Traced
-        | Scene::Changing(_) => return Ok(None),
+        | Scene::Changing(_) => false,
     }
-    let [backend] = site.endpoints.as_slice() else { return Ok(None) };
+}
+
+pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Invocation> {
+    let [backend] = site.endpoints.as_slice() else { anyhow::bail!("bare Pingora has one backend") };
     let program = Tools::built(&tools.bare_pingora)?;
     let addresses = [("--http", site.http), ("--https", site.https), ("--backend", *backend)];
     let mut invocation = Invocation::new(&program);
@@ -29,5 +32,5 @@ pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<In
         invocation = invocation.with([name.to_owned(), address.to_string()]);
     }
     let identity = &site.identity;
-    Ok(Some(invocation.with(["--cert"]).with_path(&identity.chain).with(["--key"]).with_path(&identity.key)))
+    Ok(invocation.with(["--cert"]).with_path(&identity.chain).with(["--key"]).with_path(&identity.key))
 }

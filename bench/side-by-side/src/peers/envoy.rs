@@ -27,7 +27,23 @@ pub(super) async fn version(tools: &Tools) -> anyhow::Result<String> {
     Ok(version.split('/').nth(1).map_or_else(|| number(&text), str::to_owned))
 }
 
-pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
+pub(super) fn can(scene: Scene) -> bool {
+    match scene {
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Routes(_)
+        | Scene::Grpc
+        | Scene::Passed
+        | Scene::Filtered(_)
+        | Scene::Endpoints(_)
+        | Scene::WebSocket
+        | Scene::Datagrams
+        | Scene::Changing(_) => true,
+        Scene::Traced => false,
+    }
+}
+
+pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Invocation> {
     let bootstrap = match site.scene {
         Scene::Plain
         | Scene::Logged
@@ -35,18 +51,18 @@ pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<In
         | Scene::Grpc
         | Scene::Filtered(_)
         | Scene::Endpoints(_)
-        | Scene::WebSocket => bootstrap(site),
+        | Scene::WebSocket
+        | Scene::Traced => bootstrap(site),
         Scene::Changing(_) => {
             change(site, 0)?;
             bootstrap(site)
         }
         Scene::Passed => passed::bootstrap(site),
         Scene::Datagrams => datagrams::bootstrap(site),
-        Scene::Traced => return Ok(None),
     };
     let config = site.write("envoy.json", &bootstrap.to_string())?;
     let flags = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-path"];
-    Ok(Some(Invocation::new(&tools.find("envoy")?).with(flags).with_path(&config)))
+    Ok(Invocation::new(&tools.find("envoy")?).with(flags).with_path(&config))
 }
 
 /// It watches the file.

@@ -13,24 +13,28 @@ pub(super) async fn version(tools: &Tools) -> anyhow::Result<String> {
     Ok(number(&Invocation::new(&tools.find("haproxy")?).with(["-v"]).output().await?))
 }
 
-pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
-    let text = match site.scene {
+pub(super) fn can(scene: Scene) -> bool {
+    match scene {
         Scene::Plain
         | Scene::Logged
         | Scene::Routes(_)
         | Scene::Grpc
+        | Scene::Passed
         | Scene::Endpoints(_)
         | Scene::WebSocket
-        | Scene::Changing(_) => text(site)?,
-        Scene::Filtered(filtered) if words::has(filtered) => text(site)?,
-        Scene::Passed => passed(site),
-        Scene::Filtered(_) | Scene::Datagrams | Scene::Traced => return Ok(None),
-    };
+        | Scene::Changing(_) => true,
+        Scene::Filtered(filtered) => words::has(filtered),
+        Scene::Datagrams | Scene::Traced => false,
+    }
+}
+
+pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Invocation> {
+    let text = if site.scene == Scene::Passed { passed(site) } else { text(site)? };
     let config = site.write("haproxy.cfg", &text)?;
     let invocation = Invocation::new(&tools.find("haproxy")?);
     // In the foreground; with a process that watches it, and takes a new config, only where that is the question.
     let how = if site.scene.changing().is_some() { "-W" } else { "-db" };
-    Ok(Some(invocation.with([how, "-f"]).with_path(&config)))
+    Ok(invocation.with([how, "-f"]).with_path(&config))
 }
 
 pub(super) fn change(site: &Site, process: &Process, version: u32) -> anyhow::Result<()> {

@@ -16,21 +16,26 @@ pub(super) async fn version(tools: &Tools) -> anyhow::Result<String> {
     Ok(number(&Invocation::new(&tools.find("nginx")?).with(["-v"]).output().await?))
 }
 
-pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Option<Invocation>> {
-    let text = match site.scene {
+pub(super) fn can(scene: Scene) -> bool {
+    match scene {
         Scene::Plain
         | Scene::Logged
         | Scene::Routes(_)
         | Scene::Grpc
+        | Scene::Passed
         | Scene::Endpoints(_)
         | Scene::WebSocket
-        | Scene::Changing(_) => text(site, 0)?,
-        Scene::Filtered(filtered) if words::has(filtered) => text(site, 0)?,
-        Scene::Passed | Scene::Datagrams => passed::text(site),
-        Scene::Filtered(_) | Scene::Traced => return Ok(None),
-    };
-    let config = site.write("nginx.conf", &text)?;
-    Ok(Some(Invocation::new(&tools.find("nginx")?).with(["-e", "stderr", "-c"]).with_path(&config)))
+        | Scene::Datagrams
+        | Scene::Changing(_) => true,
+        Scene::Filtered(filtered) => words::has(filtered),
+        Scene::Traced => false,
+    }
+}
+
+pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Invocation> {
+    let unread = matches!(site.scene, Scene::Passed | Scene::Datagrams);
+    let config = site.write("nginx.conf", &if unread { passed::text(site) } else { text(site, 0)? })?;
+    Ok(Invocation::new(&tools.find("nginx")?).with(["-e", "stderr", "-c"]).with_path(&config))
 }
 
 pub(super) fn change(site: &Site, process: &Process, version: u32) -> anyhow::Result<()> {

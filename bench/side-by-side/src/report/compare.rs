@@ -3,8 +3,9 @@
 //! Machines and their neighbours change between runs, and then all proxies do. So what counts is Lychgate against the
 //! others of the same run: they are what did not change.
 
-use super::{Measured, Report};
+use super::Report;
 use crate::peers::Peer;
+use crate::rounds::AGREED;
 use std::fmt::Write as _;
 
 /// What became of it.
@@ -14,9 +15,6 @@ pub(crate) struct Compared {
     pub(crate) slower: bool,
 }
 
-/// Less than this is noise whatever the rounds say: nobody measured for long enough to know better.
-const NOTICEABLE: f64 = 0.03;
-
 pub(crate) fn compare(before: &Report, after: &Report) -> Compared {
     let mut text = "| workload | before | now | difference | noise | |\n|---|---|---|---|---|---|\n".to_owned();
     let mut slower = false;
@@ -24,7 +22,7 @@ pub(crate) fn compare(before: &Report, after: &Report) -> Compared {
         let key = &workload.workload;
         let (Some(old), Some(new)) = (before.of(key, Peer::Lychgate), after.of(key, Peer::Lychgate)) else { continue };
         let difference = new.median() / old.median() / drift(before, after, key) - 1.0;
-        let noise = (noise(old) + noise(new)).max(NOTICEABLE);
+        let noise = (old.noise() + new.noise()).max(AGREED);
         let verdict = match () {
             () if difference > noise => "slower",
             () if difference < -noise => "faster",
@@ -50,12 +48,6 @@ fn drift(before: &Report, after: &Report, key: &str) -> f64 {
     let ratios: Vec<f64> =
         others.filter_map(|peer| Some(after.of(key, peer)?.median() / before.of(key, peer)?.median())).collect();
     if ratios.is_empty() { 1.0 } else { super::median(&ratios) }
-}
-
-/// Half of what rounds differ by.
-fn noise(one: &Measured) -> f64 {
-    let (least, most) = one.range();
-    (most - least) / 2.0 / one.median()
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use crate::load::{Load, Spread, Wrk};
 use crate::scene::{By, Routes, Scene};
 
 /// Paths are what most routes have, so they are tried in every number. Whoever tries headers or expressions one after the
-/// other would take seconds for a request among more of them.
+/// other would take seconds for a request among more of them, and nginx takes half a minute and 2 GiB to read 50,000 hosts.
 pub(super) fn all(mode: Mode) -> Vec<Workload> {
     let kinds: &[(By, &str, &[u32])] = match mode {
         Mode::Full => &[
             (By::Path, "paths", &[1, 100, 1_000, 5_000, 10_000, 50_000]),
-            (By::Host, "hosts", &[1, 10_000, 50_000]),
+            (By::Host, "hosts", &[1, 10_000]),
             (By::Header, "headers", &[1, 1_000]),
             (By::Regex, "regexes", &[1, 1_000]),
         ],
