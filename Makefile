@@ -91,7 +91,7 @@ soak: prepare ## Everything at once for MINUTES=60: all protocols, attacks, relo
 	cargo build --release --locked -p lychgate-cli -p lychgate-attack
 	$${CARGO_TARGET_DIR:-target}/release/lychgate-attack soak --minutes $(MINUTES) --lychgate $${CARGO_TARGET_DIR:-target}/release/lychgate
 
-# Full measures for 16 to 19 minutes, quick for less than five; the first time, ten more for the release build and tools.
+# Full measures for 16 to 18 minutes, quick for less than five; the first time, ten more for the release build and tools.
 MODE := full
 TARGET := $${CARGO_TARGET_DIR:-target}
 BENCH := $(TARGET)/release/lychgate-bench
