@@ -162,6 +162,10 @@ fn summary(report: &Report, admin: Option<SocketAddr>) -> String {
             Protocol::Tls => "tls",
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
+            Protocol::Proxy => "proxy",
+            Protocol::Transparent => "transparent",
+            Protocol::Dns => "dns",
+            Protocol::DnsOverTcp => "dns+tcp",
         };
         let attached =
             |route: &&std::sync::Arc<lychgate_ir::Route>| route.attachments.iter().any(|a| a.listener == *id);

@@ -7,7 +7,17 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Kinds of resource, as dumps call them.
-const SECTIONS: [&str; 5] = ["listeners", "routes", "stream_routes", "backends", "certificates"];
+const SECTIONS: [&str; 9] = [
+    "listeners",
+    "routes",
+    "stream_routes",
+    "backends",
+    "certificates",
+    "secrets",
+    "egress",
+    "egress_policies",
+    "workloads",
+];
 
 /// The endpoints of backends, which dumps keep apart.
 const ENDPOINTS: &str = "endpoints";

@@ -18,7 +18,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lychgate-filters", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-egress", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-audit", &["lychgate-ir"]),
-    ("lychgate-dns", &["lychgate-egress", "lychgate-ir"]),
     ("lychgate-telemetry", &["lychgate-ir"]),
     ("lychgate-engine", &["lychgate-ir", "lychgate-router", "lychgate-filters", "lychgate-telemetry"]),
     ("lychgate-feed", &["lychgate-ir"]),

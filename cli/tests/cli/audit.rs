@@ -20,8 +20,16 @@ fn write_log(dir: &Path) {
         let record = Record {
             time: now,
             source: RecordSource::default(),
-            destination: RecordDestination { host: Some("api.example".to_owned()), address: None, port },
+            gateway: None,
+            destination: RecordDestination {
+                host: Some("api.example".to_owned()),
+                port,
+                ..RecordDestination::default()
+            },
+            protocol: None,
             server_name: None,
+            encrypted_hello: false,
+            http: None,
             verdict: EgressAction::Deny,
             mode: EgressMode::Enforce,
             shadow: None,

@@ -168,6 +168,10 @@ impl Part {
             stream_routes: streams.unwrap_or_else(|| old.stream_routes.clone()),
             backends,
             certificates,
+            secrets: BTreeMap::new(),
+            egress: BTreeMap::new(),
+            egress_policies: BTreeMap::new(),
+            workloads: BTreeMap::new(),
         })
     }
 }

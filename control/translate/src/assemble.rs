@@ -72,6 +72,10 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
         routes: change::requests(&changes, old.map(|old| &old.routes)),
         stream_routes: change::streams(&changes, old.map(|old| &old.stream_routes)),
         backends,
+        secrets: BTreeMap::new(),
+        egress: BTreeMap::new(),
+        egress_policies: BTreeMap::new(),
+        workloads: BTreeMap::new(),
     };
     let snapshot = Snapshot { certificates: certificates(&world, &snapshot, old), ..snapshot };
     let before_endpoints = previous.map(|previous| (&previous.memo.objects, &previous.endpoints));

@@ -203,7 +203,19 @@ fn filters_of(
         (_, None) => filter::listener::Read::default(),
         (Some(Protocol::Http | Protocol::Https), Some(filters)) => filter::listener::read(resolver, filters),
         // Admission lets nobody write them there.
-        (None | Some(Protocol::Tls | Protocol::Tcp | Protocol::Udp), Some(_)) => filter::listener::Read {
+        (
+            None
+            | Some(
+                Protocol::Tls
+                | Protocol::Tcp
+                | Protocol::Udp
+                | Protocol::Proxy
+                | Protocol::Transparent
+                | Protocol::Dns
+                | Protocol::DnsOverTcp,
+            ),
+            Some(_),
+        ) => filter::listener::Read {
             refused: Some(Problem::new(reason::INVALID_LISTENER_FILTER, "filters: only for protocol HTTP or HTTPS")),
             ..filter::listener::Read::default()
         },

@@ -1,7 +1,7 @@
 //! The audit log: what left or was refused, so that nobody can change it afterwards without being found.
 //!
-//! This crate owns the form of the log, who writes it ([`Audit`], a thread; [`Log`], what it does), and whether it is
-//! whole ([`verify()`]). It refuses to know when something happens, and what a record is sent over besides.
+//! This crate owns the form of the log, who writes it ([`Audit`], a thread; [`Log`], what it does), whether it is
+//! whole ([`verify()`]), and what it says ([`read()`]). It refuses to know when something happens, and what a record is sent over besides.
 //!
 //! ```text
 //! DIR/segment-00000001.jsonl    {"seq":0,"prev":"000…","kind":"open", …key…}
@@ -39,5 +39,5 @@ pub use audit::{Audit, AuditSettings, Counts};
 pub use chain::Digest;
 pub use key::{BadKey, SigningKey, VerifyingKey};
 pub use log::{AuditError, Log, LogSettings};
-pub use record::{Record, RecordDestination, RecordSource, Timestamp};
-pub use verify::{Damage, Finding, Report, VerifyOptions, verify};
+pub use record::{Record, RecordDestination, RecordHttp, RecordProtocol, RecordSource, Timestamp};
+pub use verify::{Damage, Finding, Report, VerifyOptions, read, verify};

@@ -1,25 +1,40 @@
 //! What is recorded.
 
+use lychgate_ir::GatewayId;
 use lychgate_ir::egress::{EgressAction, EgressMode, EgressRuleId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A decision, and what came of it.
+/// A decision, and what came of it. Holds what the decision was made of, so that it can be made again under other policies;
+/// never a query, a body or a header that may hold a secret. Logs of before lack some of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// When it was decided.
     pub time: Timestamp,
+    /// The Gateway that was asked.
+    #[serde(default)]
+    pub gateway: Option<GatewayId>,
     /// Who asked.
     pub source: RecordSource,
     /// For what.
     pub destination: RecordDestination,
+    /// What was spoken; `None` where nothing was yet.
+    #[serde(default)]
+    pub protocol: Option<RecordProtocol>,
     /// The server name that TLS showed.
     pub server_name: Option<String>,
+    /// Whether its ClientHello had another one inside that could not be read (ECH).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted_hello: bool,
+    /// The request of HTTP, where it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<RecordHttp>,
     /// What was decided.
     pub verdict: EgressAction,
     /// How seriously.
@@ -50,17 +65,55 @@ pub struct RecordSource {
     pub service_account: Option<String>,
     /// Address that it came from.
     pub address: Option<IpAddr>,
+    /// Labels of the workload.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RecordDestination {
-    /// By name.
+    /// By name: what the client called it, else what it said in TLS or HTTP.
     pub host: Option<String>,
-    /// The address that was dialled.
+    /// The address that was dialled, or that the client named.
     pub address: Option<IpAddr>,
     /// The port.
     pub port: u16,
+    /// Whether the client called it by address: the name is then only what it said in TLS or HTTP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_address: bool,
+    /// Whether DNS leads from the name to the address; `None` where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+}
+
+/// What was spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordProtocol {
+    /// Neither TLS nor HTTP, or nothing by which to tell.
+    Tcp,
+    /// TLS that was passed on as it was.
+    Tls,
+    /// A request of HTTP.
+    Http,
+    /// A question to DNS.
+    Dns,
+}
+
+/// A request of HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordHttp {
+    /// Its Host or `:authority`, without the port.
+    pub host: Option<String>,
+    /// Its method.
+    pub method: String,
+    /// Its path, without the query, cut off at 1,024 bytes.
+    pub path: String,
+    /// Whether it came in TLS, which was looked into.
+    pub over_tls: bool,
 }
 
 /// A time in milliseconds, written as RFC 3339 in UTC.
@@ -74,6 +127,11 @@ impl Timestamp {
     /// Milliseconds since 1970-01-01T00:00:00Z, between that and the year 9999.
     pub fn from_unix_millis(millis: i64) -> Self {
         Self(millis.clamp(0, LAST))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub fn unix_millis(self) -> i64 {
+        self.0
     }
 
     /// Now.

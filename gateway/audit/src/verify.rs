@@ -5,6 +5,7 @@ mod walk;
 
 pub(crate) use end::end;
 
+use crate::Record;
 use crate::chain::Digest;
 use crate::key::VerifyingKey;
 use crate::segment;
@@ -110,11 +111,21 @@ impl fmt::Display for Finding {
 
 /// Reads the whole log, and finds the first place where it is not what was written.
 pub fn verify(dir: &Path, options: &VerifyOptions) -> Result<Report, Damage> {
+    walk(dir, options, None)
+}
+
+/// Reads the records of a log, while it verifies it: what was given to `each` is not to be believed unless this returns a
+/// report. A record that this version cannot read is damage.
+pub fn read(dir: &Path, options: &VerifyOptions, each: &mut dyn FnMut(Record)) -> Result<Report, Damage> {
+    walk(dir, options, Some(each))
+}
+
+fn walk<'a>(dir: &Path, options: &'a VerifyOptions, each: Option<&'a mut dyn FnMut(Record)>) -> Result<Report, Damage> {
     let VerifyOptions { keys, first, contains } = options;
     let damage = |line, finding| Damage { path: dir.to_owned(), line, finding };
     let numbers = segment::list(dir).map_err(|error| damage(0, Finding::Unreadable(error.to_string())))?;
     let begin = first.unwrap_or(1);
-    let mut walk = Walk::new(keys, contains.as_ref());
+    let mut walk = Walk::new(keys, contains.as_ref(), each);
     // Where it begins later, what came before is taken for granted.
     walk.trusts_beginning = begin > 1;
     let mut expected = begin;

@@ -1,8 +1,7 @@
 //! Who wants what: all that a decision is made of.
 
 use http::Method;
-use lychgate_ir::egress::DnsName;
-use std::collections::BTreeMap;
+use lychgate_ir::egress::{DnsName, Workload};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,20 +11,7 @@ pub enum Source {
     /// Nobody can say.
     Unknown,
     /// Something that has a name.
-    Workload(Workload),
-}
-
-/// A workload, by what is known of it. What is not known fits no subject that asks for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Workload {
-    /// Its SPIFFE ID, if its certificate was verified.
-    pub identity: Option<Arc<str>>,
-    /// Its namespace.
-    pub namespace: Option<Arc<str>>,
-    /// Its service account in that namespace.
-    pub service_account: Option<Arc<str>>,
-    /// Its labels.
-    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    Workload(Arc<Workload>),
 }
 
 /// What is asked for, as far as it is known.

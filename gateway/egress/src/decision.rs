@@ -1,7 +1,7 @@
 //! What was decided, and why.
 
 use crate::Miss;
-use lychgate_ir::egress::{EgressRuleId, SubjectLevel};
+use lychgate_ir::egress::{EgressHandling, EgressRuleId, SubjectLevel};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub enum Because {
         level: SubjectLevel,
         /// What it tells those whom it refuses.
         reason: Option<Arc<str>>,
+        /// How what it allows is carried.
+        handling: Arc<EgressHandling>,
     },
     /// A rule would allow it, if it were certain where it goes.
     Uncertain {
@@ -72,7 +74,7 @@ impl Because {
     /// The rule that it is attributed to.
     pub fn rule(&self) -> Option<&EgressRuleId> {
         match self {
-            Self::Rule { rule, level: _, reason: _ } | Self::Uncertain { rule, miss: _ } => Some(rule),
+            Self::Rule { rule, level: _, reason: _, handling: _ } | Self::Uncertain { rule, miss: _ } => Some(rule),
             Self::NoRule | Self::NotEnforced => None,
         }
     }
@@ -80,8 +82,10 @@ impl Because {
     /// What a client that is refused is told. Names no policy: who asks need not know how the gate is configured.
     pub fn for_client(&self) -> Cow<'_, str> {
         match self {
-            Self::Rule { reason: Some(reason), rule: _, level: _ } => Cow::Borrowed(reason),
-            Self::Rule { reason: None, rule: _, level: _ } => Cow::Borrowed("an egress policy denies this destination"),
+            Self::Rule { reason: Some(reason), rule: _, level: _, handling: _ } => Cow::Borrowed(reason),
+            Self::Rule { reason: None, rule: _, level: _, handling: _ } => {
+                Cow::Borrowed("an egress policy denies this destination")
+            }
             Self::Uncertain { rule: _, miss } => Cow::Owned(miss.to_string()),
             Self::NoRule => Cow::Borrowed("no egress policy allows this destination"),
             Self::NotEnforced => Cow::Borrowed("nothing is enforced for this destination"),

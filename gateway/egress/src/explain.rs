@@ -48,9 +48,11 @@ pub enum Outcome {
 impl Explanation {
     pub(crate) fn new(decision: Option<Decision>, tried: Vec<Tried<'_>>) -> Self {
         let decided = |rule: &EgressRuleId| match &decision {
-            Some(Decision { because: Because::Rule { rule: winner, level: _, reason: _ }, verdict: _, shadow: _ }) => {
-                **winner == *rule
-            }
+            Some(Decision {
+                because: Because::Rule { rule: winner, level: _, reason: _, handling: _ },
+                verdict: _,
+                shadow: _,
+            }) => **winner == *rule,
             Some(_) | None => false,
         };
         let considered = tried.into_iter().map(|Tried { rule, level, outcome }| Considered {

@@ -47,7 +47,7 @@ mod rule;
 pub mod socks5;
 pub mod target;
 
-pub use ask::{Ask, Called, Hello, HttpAsk, Reached, ServerName, Source, Spoken, Workload};
+pub use ask::{Ask, Called, Hello, HttpAsk, Reached, ServerName, Source, Spoken};
 pub use decision::{Because, Decision, Screening, Shadow, Verdict};
 pub use explain::{Considered, Explanation, Outcome};
 pub use miss::Miss;

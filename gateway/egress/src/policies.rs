@@ -3,14 +3,16 @@
 mod group;
 mod tally;
 
-use crate::ask::{Ask, Called, Reached, Source, Spoken, Workload};
+use crate::ask::{Ask, Called, Reached, Source, Spoken};
 use crate::decision::{Decision, Screening, Shadow};
 use crate::rule::{Facts, Holds, Rule};
 use crate::{Explanation, Miss};
 use group::Group;
 use ipnet::IpNet;
 use lychgate_ir::ObjectName;
-use lychgate_ir::egress::{EgressConfig, EgressMode, EgressPolicy, EgressRuleId, EgressSubject, SubjectLevel};
+use lychgate_ir::egress::{
+    EgressConfig, EgressMode, EgressPolicy, EgressRuleId, EgressSubject, SubjectLevel, Workload,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -95,8 +97,8 @@ impl Policies {
                 add(*index, subject.level(), is_for_everyone);
             }
         }
-        if let Source::Workload(Workload { namespace: Some(namespace), labels, identity: _, service_account: _ }) =
-            source
+        if let Source::Workload(workload) = source
+            && let Workload { namespace: Some(namespace), labels, identity: _, service_account: _ } = &**workload
         {
             let has_all = |wanted: &BTreeMap<_, _>| wanted.iter().all(|(key, value)| labels.get(key) == Some(value));
             let selectors = self.about_labels.get(namespace).into_iter().flatten();
@@ -121,7 +123,8 @@ fn subjects(source: &Source) -> Vec<EgressSubject> {
     let mut subjects = vec![EgressSubject::Everyone];
     match source {
         Source::Unknown => subjects.push(EgressSubject::Unknown),
-        Source::Workload(Workload { identity, namespace, service_account, labels: _ }) => {
+        Source::Workload(workload) => {
+            let Workload { identity, namespace, service_account, labels: _ } = &**workload;
             subjects.extend(identity.clone().map(EgressSubject::Identity));
             if let Some(namespace) = namespace {
                 subjects.push(EgressSubject::Namespace(namespace.clone()));

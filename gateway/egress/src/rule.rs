@@ -5,8 +5,8 @@ use crate::ask::{Ask, Called, Reached, Spoken};
 use crate::{Miss, agreement, nets};
 use ipnet::IpNet;
 use lychgate_ir::egress::{
-    Destination, EgressAction, EgressExceptions, EgressHost, EgressMode, EgressProtocol, EgressRule, EgressRuleId,
-    HttpRule, PortRange, TimeWindow,
+    Destination, EgressAction, EgressExceptions, EgressHandling, EgressHost, EgressMode, EgressProtocol, EgressRule,
+    EgressRuleId, HttpRule, PortRange, TimeWindow,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub(crate) struct Rule {
     pub(crate) action: EgressAction,
     pub(crate) mode: EgressMode,
     pub(crate) reason: Option<Arc<str>>,
+    pub(crate) handling: Arc<EgressHandling>,
     destination: To,
     ports: Vec<PortRange>,
     protocols: Vec<EgressProtocol>,
@@ -74,7 +75,7 @@ impl<'a> Facts<'a> {
 
 impl Rule {
     pub(crate) fn compile(id: EgressRuleId, mode: EgressMode, rule: &EgressRule) -> (Self, Keys) {
-        let EgressRule { name: _, action, destination, ports, protocols, windows, exceptions, reason } = rule;
+        let EgressRule { name: _, action, destination, ports, protocols, windows, exceptions, reason, handling } = rule;
         let canonical = |nets: &[IpNet]| nets.iter().copied().map(nets::canonical).collect::<Vec<_>>();
         let (destination, keys) = match destination {
             Destination::Any => (To::Any, Keys::Any),
@@ -93,6 +94,7 @@ impl Rule {
             protocols: protocols.clone(),
             windows: windows.clone(),
             exceptions: *exceptions,
+            handling: handling.clone(),
         };
         (rule, keys)
     }

@@ -115,7 +115,7 @@ impl Engine {
                 }
             }
             // Datagrams have no connections.
-            Speaks::Udp => {}
+            Speaks::Proxy | Speaks::Transparent | Speaks::Dns | Speaks::DnsOverTcp | Speaks::Udp => {}
         }
     }
 
@@ -238,7 +238,14 @@ impl Engine {
                         None => record.refused(Reason::NoRoute, NO_ROUTE),
                     }
                 }
-                Protocol::Https | Protocol::Http | Protocol::Tcp | Protocol::Udp => {
+                Protocol::Https
+                | Protocol::Http
+                | Protocol::Tcp
+                | Protocol::Udp
+                | Protocol::Proxy
+                | Protocol::Transparent
+                | Protocol::Dns
+                | Protocol::DnsOverTcp => {
                     record.hand_over();
                     let connection = Connection::new(bind, ends, Some(facts));
                     self.serve_http(connection, Box::new(TlsIo::new(*stream)), drain).await;

@@ -14,7 +14,7 @@ use crate::PRODUCT;
 use crate::client::State;
 use crate::resource::{Hash, Kind, Name};
 use aws_lc_rs::digest::{Context, SHA256, digest};
-use lychgate_ir::{Certificate, CertificateId, Endpoints, ListenerId, Redacted, Snapshot};
+use lychgate_ir::{Certificate, CertificateId, Endpoints, ListenerId, Redacted, Secret, SecretId, Snapshot};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -52,6 +52,7 @@ struct Stored<'a> {
     snapshot: &'a Snapshot,
     /// Snapshots show none.
     keys: BTreeMap<&'a CertificateId, &'a str>,
+    secrets: BTreeMap<&'a SecretId, &'a str>,
     endpoints: &'a Endpoints,
     held: Vec<(&'a str, &'a str, String)>,
     shut: &'a BTreeSet<ListenerId>,
@@ -62,6 +63,8 @@ struct Stored<'a> {
 struct Loaded {
     snapshot: Snapshot,
     keys: BTreeMap<CertificateId, Redacted>,
+    #[serde(default)]
+    secrets: BTreeMap<SecretId, Redacted>,
     endpoints: Endpoints,
     held: Vec<(String, String, String)>,
     shut: BTreeSet<ListenerId>,
@@ -84,6 +87,7 @@ pub(crate) fn store(folder: &Path, state: &State) -> Result<(), CacheError> {
     let stored = Stored {
         snapshot,
         keys: state.snapshot.certificates.iter().map(|(id, it)| (id, it.key_pem.expose())).collect(),
+        secrets: state.snapshot.secrets.iter().map(|(id, it)| (id, it.text.expose())).collect(),
         endpoints: &state.endpoints,
         held: state
             .held()
@@ -130,10 +134,15 @@ pub(crate) fn load(folder: &Path) -> Result<Option<State>, CacheError> {
     }
     let packed = content.get(FORM.len() + product.len() + 1..).ok_or(CacheError::Torn)?;
     let text = BufReader::new(zstd::Decoder::new(packed)?.take(LARGEST));
-    let Loaded { mut snapshot, mut keys, endpoints, held, shut } = serde_json::from_reader(text)?;
+    let Loaded { mut snapshot, mut keys, mut secrets, endpoints, held, shut } = serde_json::from_reader(text)?;
     for (id, certificate) in &mut snapshot.certificates {
         if let Some(key_pem) = keys.remove(id) {
             *certificate = Arc::new(Certificate { key_pem, ..Certificate::clone(certificate) });
+        }
+    }
+    for (id, secret) in &mut snapshot.secrets {
+        if let Some(text) = secrets.remove(id) {
+            *secret = Arc::new(Secret { id: id.clone(), text });
         }
     }
     let name = |(kind, name, hash): (String, String, String)| {

@@ -30,6 +30,14 @@ pub enum Kind {
     Backend,
     /// [`lychgate_ir::Certificate`], with its key.
     Certificate,
+    /// [`lychgate_ir::Secret`], with its text.
+    Secret,
+    /// [`lychgate_ir::egress::EgressGateway`].
+    Egress,
+    /// [`lychgate_ir::egress::EgressPolicy`].
+    EgressPolicy,
+    /// [`lychgate_ir::egress::Workload`].
+    Workload,
     /// [`lychgate_ir::EndpointSet`].
     Endpoints,
     /// Something that a newer control plane knows.
@@ -45,6 +53,10 @@ impl Kind {
             Self::StreamRoute => "StreamRoute",
             Self::Backend => "Backend",
             Self::Certificate => "Certificate",
+            Self::Secret => "Secret",
+            Self::Egress => "Egress",
+            Self::EgressPolicy => "EgressPolicy",
+            Self::Workload => "Workload",
             Self::Endpoints => "Endpoints",
             Self::Other(kind) => kind,
         }
@@ -53,7 +65,18 @@ impl Kind {
 
 impl From<&str> for Kind {
     fn from(text: &str) -> Self {
-        let known = [Self::Listener, Self::Route, Self::StreamRoute, Self::Backend, Self::Certificate, Self::Endpoints];
+        let known = [
+            Self::Listener,
+            Self::Route,
+            Self::StreamRoute,
+            Self::Backend,
+            Self::Certificate,
+            Self::Secret,
+            Self::Egress,
+            Self::EgressPolicy,
+            Self::Workload,
+            Self::Endpoints,
+        ];
         known.into_iter().find(|kind| kind.as_str() == text).unwrap_or_else(|| Self::Other(text.into()))
     }
 }

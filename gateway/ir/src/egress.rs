@@ -9,18 +9,27 @@
 //! What wins when rules disagree is not a matter of the vocabulary: `lychgate-egress` says it.
 
 mod destination;
+mod gateway;
+mod handling;
 mod host;
 mod id;
 mod protocol;
 mod subject;
 mod window;
+mod workload;
 
 pub use destination::{Destination, PortRange};
+pub use gateway::{DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressLogin};
+pub use handling::{
+    EgressCredential, EgressHandling, EgressLimitScope, EgressLimits, EgressTls, OriginTls, SpkiPin, UpstreamProxy,
+    UpstreamProxyLogin, UpstreamProxyProtocol,
+};
 pub use host::{DnsName, EgressHost, NotAHost};
 pub use id::{EgressPolicyId, EgressRuleId};
 pub use protocol::{EgressPath, EgressProtocol, HttpRule};
 pub use subject::{EgressSubject, SubjectLevel};
 pub use window::{NotAWindow, TimeWindow, UtcOffset, Weekday, Weekdays};
+pub use workload::Workload;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -115,6 +124,9 @@ pub struct EgressRule {
     pub exceptions: EgressExceptions,
     /// What a client is told that it refuses.
     pub reason: Option<Arc<str>>,
+    /// How what it allows is carried.
+    #[serde(default)]
+    pub handling: Arc<EgressHandling>,
 }
 
 /// What follows when a rule matches.

@@ -194,6 +194,22 @@ impl fmt::Display for CertificateId {
     }
 }
 
+/// One text of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretId {
+    /// The object.
+    pub object: ObjectName,
+    /// The key of its data.
+    pub key: Arc<str>,
+}
+
+impl fmt::Display for SecretId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, key } = self;
+        write!(f, "Secret/{object}/{key}")
+    }
+}
+
 // Dumps are read by people: an identifier is one line, the same one that logs print.
 macro_rules! serialize_as_text {
     ($($name:ty),+) => {$(
@@ -222,5 +238,6 @@ serialize_as_text!(
     RuleId,
     BackendKind,
     BackendId,
-    CertificateId
+    CertificateId,
+    SecretId
 );

@@ -36,7 +36,7 @@ pub use filter::{Filter, ListenerFilter};
 pub use host::{HostPattern, HostPatternError};
 pub use id::{
     BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, NotAName, ObjectName, RouteId,
-    RouteKind, RuleId,
+    RouteKind, RuleId, SecretId,
 };
 pub use listener::{
     Certificate, ClientValidation, Listener, ListenerTls, Protocol, TlsVersion, Transport, ValidationMode,
@@ -47,6 +47,6 @@ pub use route::{
     Attachment, CookieLifetime, Forward, HeaderMatch, Match, PathMatch, PersistenceKind, QueryMatch, Retry, Route,
     Rule, SessionPersistence, Target, Timeouts, ValueMatch, WeightedBackend,
 };
-pub use secret::Redacted;
+pub use secret::{Redacted, Secret};
 pub use snapshot::Snapshot;
 pub use stream::{StreamBackend, StreamRoute};

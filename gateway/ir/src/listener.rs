@@ -20,7 +20,7 @@ pub struct Listener {
     pub protocol: Protocol,
     /// SNI and Host that belong to it; on one port the most specific listener wins (listener isolation).
     pub hostname: HostPattern,
-    /// Present exactly for HTTPS, and for TLS that is ended here.
+    /// Present exactly for HTTPS, for TLS that is ended here, and for proxies that are spoken to over TLS.
     pub tls: Option<ListenerTls>,
     /// The certificate that its Gateway presents to backends (`spec.tls.backend`).
     pub upstream_identity: Option<CertificateId>,
@@ -48,14 +48,25 @@ pub enum Protocol {
     Tcp,
     /// Datagrams.
     Udp,
+    /// What clients say that know they talk to a proxy: CONNECT and absolute-form of HTTP, SOCKS5; over TLS if
+    /// [`Listener::tls`] is present. Only for Gateways that are in [`crate::Snapshot::egress`], as are those below.
+    Proxy,
+    /// Connections that were meant for somebody else, and led here.
+    Transparent,
+    /// Questions to DNS, in datagrams.
+    Dns,
+    /// Questions to DNS, over TCP.
+    DnsOverTcp,
 }
 
 impl Protocol {
     /// What it is carried over.
     pub fn transport(self) -> Transport {
         match self {
-            Self::Http | Self::Https | Self::Tls | Self::Tcp => Transport::Tcp,
-            Self::Udp => Transport::Udp,
+            Self::Http | Self::Https | Self::Tls | Self::Tcp | Self::Proxy | Self::Transparent | Self::DnsOverTcp => {
+                Transport::Tcp
+            }
+            Self::Udp | Self::Dns => Transport::Udp,
         }
     }
 }

@@ -1,8 +1,18 @@
 //! Values that never reach a log, a dump or a trace.
 
+use crate::SecretId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use zeroize::Zeroizing;
+
+/// One text of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// Where it comes from.
+    pub id: SecretId,
+    /// The text.
+    pub text: Redacted,
+}
 
 /// Secret text. Debug and Serialize print `[redacted]`; the memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]

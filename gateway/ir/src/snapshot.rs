@@ -1,8 +1,13 @@
 //! The whole of what a data plane shall do.
 
-use crate::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Route, RouteId, StreamRoute};
+use crate::egress::{EgressGateway, EgressPolicy, EgressPolicyId, Workload};
+use crate::{
+    Backend, BackendId, Certificate, CertificateId, GatewayId, Listener, ListenerId, Route, RouteId, Secret, SecretId,
+    StreamRoute,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A set of named resources, complete and closed: every id that one of them mentions is a key here (broken references
@@ -20,4 +25,16 @@ pub struct Snapshot {
     pub backends: BTreeMap<BackendId, Arc<Backend>>,
     /// Certificates that a listener or a backend uses.
     pub certificates: BTreeMap<CertificateId, Arc<Certificate>>,
+    /// Secret texts that something else here uses.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretId, Arc<Secret>>,
+    /// Gateways through which things leave.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub egress: BTreeMap<GatewayId, Arc<EgressGateway>>,
+    /// Policies that are attached to at least one of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub egress_policies: BTreeMap<EgressPolicyId, Arc<EgressPolicy>>,
+    /// Who is behind an address, for those Gateways. Addresses of nodes are none: more than one workload has them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub workloads: BTreeMap<IpAddr, Arc<Workload>>,
 }

@@ -72,7 +72,7 @@ fn carried(protocol: Option<Protocol>, ends_tls: bool) -> &'static [(Kind, Route
         Some(Protocol::Tls) => &[(Kind::TlsRoute, RouteKind::Tls)],
         Some(Protocol::Tcp) => &[(Kind::TcpRoute, RouteKind::Tcp)],
         Some(Protocol::Udp) => &[(Kind::UdpRoute, RouteKind::Udp)],
-        None => &[],
+        Some(Protocol::Proxy | Protocol::Transparent | Protocol::Dns | Protocol::DnsOverTcp) | None => &[],
     }
 }
 

@@ -46,7 +46,18 @@ pub(super) fn read(
     let absent = ListenerTlsConfig::default();
     let tls = listener.tls.as_ref().unwrap_or(&absent);
     match (protocol, tls.mode) {
-        (Protocol::Http | Protocol::Tcp | Protocol::Udp, _) => None,
+        (
+            Protocol::Http
+            | Protocol::Tcp
+            | Protocol::Udp
+            | Protocol::Transparent
+            | Protocol::Dns
+            | Protocol::DnsOverTcp,
+            _,
+        ) => None,
+        // A proxy is spoken to over TLS if somebody says so.
+        (Protocol::Proxy, _) if listener.tls.is_none() => None,
+        (Protocol::Proxy, _) => Some(ended(world, from, tls, validation)),
         (Protocol::Tls, TlsModeType::Passthrough) => Some(passed(&tls.options)),
         (Protocol::Tls, TlsModeType::Terminate) => {
             let mut read = ended(world, from, tls, None);

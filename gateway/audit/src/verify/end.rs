@@ -24,7 +24,7 @@ pub(crate) fn end(dir: &Path) -> Result<Option<End>, Damage> {
     let Some(last) = numbers.last() else { return Ok(None) };
     // From the last one whose head is whole: the head is the first thing that a crash can tear.
     for start in (0..numbers.len()).rev() {
-        let mut walk = Walk::new(&[], None);
+        let mut walk = Walk::new(&[], None, None);
         walk.trusts_beginning = start > 0;
         for number in numbers.iter().skip(start) {
             walk.segment(dir, *number)?;

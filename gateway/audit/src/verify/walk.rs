@@ -1,6 +1,7 @@
 //! The chain, line after line.
 
 use super::{Damage, Finding, Report};
+use crate::Record;
 use crate::chain::Digest;
 use crate::key::VerifyingKey;
 use crate::line::{After, Found, Line, Open, Signed, Statement, Written};
@@ -10,6 +11,8 @@ use std::path::Path;
 
 /// What is known after the lines that were read.
 pub(super) struct Walk<'o> {
+    /// Hears of each record.
+    each: Option<&'o mut dyn FnMut(Record)>,
     keys: &'o [VerifyingKey],
     contains: Option<&'o Digest>,
     /// The first line's predecessor is not here.
@@ -22,8 +25,13 @@ pub(super) struct Walk<'o> {
 }
 
 impl<'o> Walk<'o> {
-    pub(super) fn new(keys: &'o [VerifyingKey], contains: Option<&'o Digest>) -> Self {
+    pub(super) fn new(
+        keys: &'o [VerifyingKey],
+        contains: Option<&'o Digest>,
+        each: Option<&'o mut dyn FnMut(Record)>,
+    ) -> Self {
         Self {
+            each,
             keys,
             contains,
             trusts_beginning: false,
@@ -87,6 +95,11 @@ impl<'o> Walk<'o> {
             (Found::Open(_), Some(_)) | (_, None) => return Err(Finding::NoHead),
             (Found::Record {}, Some(_)) => {
                 self.report.records += 1;
+                if let Some(each) = &mut self.each {
+                    let Line { seq: _, prev: _, body } = serde_json::from_slice::<Line<Record>>(bytes)
+                        .map_err(|error| Finding::NoLine(error.to_string()))?;
+                    each(body);
+                }
                 None
             }
             (Found::Dropped(dropped), Some(_)) => {

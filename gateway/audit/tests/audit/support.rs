@@ -1,7 +1,8 @@
 //! Logs in few words.
 
 use lychgate_audit::{
-    Log, LogSettings, Record, RecordDestination, RecordSource, Report, SigningKey, Timestamp, VerifyOptions, verify,
+    Log, LogSettings, Record, RecordDestination, RecordHttp, RecordProtocol, RecordSource, Report, SigningKey,
+    Timestamp, VerifyOptions, verify,
 };
 use lychgate_ir::egress::{EgressAction, EgressMode};
 use std::fs;
@@ -15,7 +16,7 @@ pub(crate) fn settings(dir: &Path) -> LogSettings {
     LogSettings {
         dir: dir.to_owned(),
         key: SigningKey::from_pem(KEY).unwrap(),
-        max_bytes: 1500,
+        max_bytes: 2500,
         max_age: Duration::from_secs(3600),
     }
 }
@@ -28,8 +29,23 @@ pub(crate) fn record(number: u64) -> Record {
     Record {
         time: at(0),
         source: RecordSource { namespace: Some("shop".to_owned()), ..RecordSource::default() },
-        destination: RecordDestination { host: Some(format!("host-{number}.example")), address: None, port: 443 },
+        gateway: Some("Gateway/egress/out".parse().unwrap()),
+        destination: RecordDestination {
+            host: Some(format!("host-{number}.example")),
+            address: None,
+            port: 443,
+            by_address: false,
+            verified: Some(true),
+        },
+        protocol: Some(RecordProtocol::Http),
         server_name: None,
+        encrypted_hello: false,
+        http: Some(RecordHttp {
+            host: Some(format!("host-{number}.example")),
+            method: "GET".to_owned(),
+            path: "/a".to_owned(),
+            over_tls: false,
+        }),
         verdict: EgressAction::Allow,
         mode: EgressMode::Enforce,
         shadow: None,

@@ -1,7 +1,7 @@
 //! The queue and its writer.
 
-use crate::support::{record, segments, settings, whole};
-use lychgate_audit::{Audit, AuditSettings, LogSettings};
+use crate::support::{closed, record, segments, settings, whole};
+use lychgate_audit::{Audit, AuditSettings, LogSettings, Record, VerifyOptions, read};
 use std::fs;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -59,4 +59,17 @@ fn nothing_waits_for_the_disk_and_what_is_dropped_is_in_the_log() {
     assert_eq!((report.records, report.dropped), (2, 9));
     let text = fs::read_to_string(&segments(dir.path())[0]).unwrap();
     assert!(text.contains(r#""kind":"dropped""#) && text.contains(r#""count":9"#), "{text}");
+}
+
+#[test]
+fn records_are_read_back_as_they_were_written_and_those_of_older_logs_as_well() {
+    let dir = TempDir::new().unwrap();
+    closed(dir.path(), 5);
+    let mut found = Vec::new();
+    read(dir.path(), &VerifyOptions::default(), &mut |record| found.push(record)).unwrap();
+    assert_eq!(found, (0..5).map(record).collect::<Vec<_>>());
+
+    let old = r#"{"time":"2026-11-26T10:00:00.000Z","source":{"identity":null,"namespace":"shop","serviceAccount":null,"address":null},"destination":{"host":"a.example","address":null,"port":443},"serverName":null,"verdict":"Allow","mode":"Enforce","shadow":null,"rule":null,"reason":null,"bytesSent":1,"bytesReceived":2,"durationMs":3}"#;
+    let old: Record = serde_json::from_str(old).unwrap();
+    assert_eq!((old.gateway, old.protocol, old.http, old.destination.verified), (None, None, None, None));
 }

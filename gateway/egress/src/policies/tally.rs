@@ -72,6 +72,7 @@ impl<'p> Tally<'p> {
             rule: tried.rule.id.clone(),
             level: tried.level,
             reason: tried.rule.reason.clone(),
+            handling: tried.rule.handling.clone(),
         };
         match (self.deny, self.allow, self.uncertain) {
             (Some(deny), _, _) => (Verdict::Deny, because(deny)),

@@ -58,7 +58,7 @@ fn what_denies_wins_whatever_the_level() {
     assert_eq!(verdict(&policies, "good.example"), Verdict::Allow);
     let good = name("good.example");
     let decision = decide(&policies, &good, tls(&good), PUBLIC);
-    let Because::Rule { rule, level, reason: None } = decision.because else { panic!("{decision:?}") };
+    let Because::Rule { rule, level, reason: None, handling: _ } = decision.because else { panic!("{decision:?}") };
     assert_eq!((rule.to_string().as_str(), level), ("EgressPolicy/ns/policy-1#0@1", SubjectLevel::Workload));
 }
 

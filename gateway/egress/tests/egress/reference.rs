@@ -15,7 +15,8 @@ use proptest::prelude::*;
 
 /// Whether a rule holds.
 fn holds(rule: &EgressRule, case: &Case, unknown_by_everyone: bool) -> bool {
-    let EgressRule { name: _, action, destination, ports, protocols, windows: _, exceptions, reason: _ } = rule;
+    let EgressRule { name: _, action, destination, ports, protocols, windows: _, exceptions, reason: _, handling: _ } =
+        rule;
     let is_allow = *action == EgressAction::Allow;
     let (_, inner, block) = ADDRESSES[case.address];
     let block: Option<IpNet> = block.map(|net| net.parse().unwrap());

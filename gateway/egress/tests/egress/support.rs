@@ -1,10 +1,10 @@
 //! Policies and asks in few words.
 
-use lychgate_egress::{Ask, Called, Hello, Policies, Reached, ServerName, Source, Spoken, Workload};
+use lychgate_egress::{Ask, Called, Hello, Policies, Reached, ServerName, Source, Spoken};
 use lychgate_ir::ObjectName;
 use lychgate_ir::egress::{
     Destination, DnsName, EgressAction, EgressConfig, EgressExceptions, EgressHost, EgressMode, EgressPolicy,
-    EgressPolicyId, EgressRule, EgressSubject,
+    EgressPolicyId, EgressRule, EgressSubject, Workload,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub(crate) fn rule(action: EgressAction, destination: Destination) -> EgressRule
         windows: vec![],
         exceptions: EgressExceptions::default(),
         reason: None,
+        handling: Arc::default(),
     }
 }
 
@@ -71,11 +72,11 @@ pub(crate) fn enforced(rules: Vec<EgressRule>) -> Policies {
 }
 
 pub(crate) fn workload(namespace: &str, account: &str) -> Source {
-    Source::Workload(Workload {
+    Source::Workload(Arc::new(Workload {
         namespace: Some(namespace.into()),
         service_account: Some(account.into()),
         ..Workload::default()
-    })
+    }))
 }
 
 pub(crate) fn ask<'a>(called: Called<'a>, spoken: Spoken<'a>) -> Ask<'a> {

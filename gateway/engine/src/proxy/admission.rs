@@ -220,7 +220,9 @@ fn select(port: &Port, tls: Option<&TlsFacts>, host: &str) -> Result<Arc<Listene
     match (port.speaks, tls.is_some()) {
         (Speaks::Http, false) | (Speaks::Tls, true) => {}
         // The port speaks another protocol since the connection was made: what asks for TLS is not served without it.
-        (Speaks::Http, true) | (Speaks::Tls, false) | (Speaks::Tcp | Speaks::Udp, _) => {
+        (Speaks::Http, true)
+        | (Speaks::Tls, false)
+        | (Speaks::Tcp | Speaks::Udp | Speaks::Proxy | Speaks::Transparent | Speaks::Dns | Speaks::DnsOverTcp, _) => {
             return Err(Fault::misdirected());
         }
     }

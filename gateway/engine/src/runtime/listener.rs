@@ -57,6 +57,14 @@ pub enum Speaks {
     Tcp,
     /// Datagrams.
     Udp,
+    /// What clients say that know they talk to a proxy.
+    Proxy,
+    /// What was meant for somebody else, and led here.
+    Transparent,
+    /// Questions to DNS in datagrams.
+    Dns,
+    /// Questions to DNS.
+    DnsOverTcp,
 }
 
 impl From<Protocol> for Speaks {
@@ -65,6 +73,10 @@ impl From<Protocol> for Speaks {
             Protocol::Http => Self::Http,
             Protocol::Https | Protocol::Tls => Self::Tls,
             Protocol::Tcp => Self::Tcp,
+            Protocol::Proxy => Self::Proxy,
+            Protocol::Transparent => Self::Transparent,
+            Protocol::DnsOverTcp => Self::DnsOverTcp,
+            Protocol::Dns => Self::Dns,
             Protocol::Udp => Self::Udp,
         }
     }

@@ -247,6 +247,11 @@ impl Drop for Record {
 fn carries_streams(listener: &ListenerState) -> bool {
     match listener.spec.protocol {
         Protocol::Tls | Protocol::Tcp | Protocol::Udp => true,
-        Protocol::Http | Protocol::Https => false,
+        Protocol::Http
+        | Protocol::Https
+        | Protocol::Proxy
+        | Protocol::Transparent
+        | Protocol::Dns
+        | Protocol::DnsOverTcp => false,
     }
 }

@@ -184,6 +184,18 @@ impl State {
             Value::Certificate(id, certificate) => {
                 snapshot.certificates.insert(id, certificate);
             }
+            Value::Secret(id, secret) => {
+                snapshot.secrets.insert(id, secret);
+            }
+            Value::Egress(id, egress) => {
+                snapshot.egress.insert(id, egress);
+            }
+            Value::EgressPolicy(id, policy) => {
+                snapshot.egress_policies.insert(id, policy);
+            }
+            Value::Workload(address, workload) => {
+                snapshot.workloads.insert(address, workload);
+            }
             Value::Endpoints(id, endpoints) => {
                 self.endpoints.insert(id, endpoints);
             }
@@ -222,6 +234,18 @@ impl State {
             }
             Kind::Certificate => {
                 without(&mut snapshot.certificates, &name.name);
+            }
+            Kind::Secret => {
+                without(&mut snapshot.secrets, &name.name);
+            }
+            Kind::Egress => {
+                without(&mut snapshot.egress, &name.name);
+            }
+            Kind::EgressPolicy => {
+                without(&mut snapshot.egress_policies, &name.name);
+            }
+            Kind::Workload => {
+                without(&mut snapshot.workloads, &name.name);
             }
             Kind::Endpoints => {
                 without(&mut self.endpoints, &name.name);

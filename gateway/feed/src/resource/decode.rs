@@ -1,5 +1,6 @@
 //! Resources back to what they mean. What is not understood becomes a refusal in its place.
 
+mod egress;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
@@ -8,10 +9,11 @@ mod route;
 
 use super::{Kind, Name, Need};
 use crate::Rejected;
+use lychgate_ir::egress::{EgressGateway, EgressPolicy, EgressPolicyId, Workload};
 use lychgate_ir::{
-    Backend, BackendId, BackendTls, Balance, Certificate, CertificateId, Endpoint, EndpointSet, HostPattern, Listener,
-    ListenerId, ListenerTls, Protocol, Refusal, RefusalReason, Resolution, Route, RouteId, StreamRoute, TlsVersion,
-    UpstreamProtocol,
+    Backend, BackendId, BackendTls, Balance, Certificate, CertificateId, Endpoint, EndpointSet, GatewayId, HostPattern,
+    Listener, ListenerId, ListenerTls, Protocol, Refusal, RefusalReason, Resolution, Route, RouteId, Secret, SecretId,
+    StreamRoute, TlsVersion, UpstreamProtocol,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -37,6 +39,10 @@ pub(crate) enum Value {
     StreamRoute(RouteId, Arc<StreamRoute>),
     Backend(BackendId, Arc<Backend>),
     Certificate(CertificateId, Arc<Certificate>),
+    Secret(SecretId, Arc<Secret>),
+    Egress(GatewayId, Arc<EgressGateway>),
+    EgressPolicy(EgressPolicyId, Arc<EgressPolicy>),
+    Workload(IpAddr, Arc<Workload>),
     Endpoints(BackendId, Arc<EndpointSet>),
     /// Nothing can be done with it.
     Nothing,
@@ -70,6 +76,19 @@ pub(crate) fn decode(name: &Name, payload: &[u8], needs: &[Need]) -> Decoded {
             }
             Ok(_) => Decoded::nothing(name, "its name is another than it says"),
             // Who would present it presents nothing.
+            Err(why) => Decoded::nothing(name, why),
+        },
+        Kind::Secret => match whole::<SecretId, Secret>(name, payload, &unmet) {
+            Ok((id, secret)) if secret.id == id => Decoded::good(Value::Secret(id, Arc::new(secret))),
+            Ok(_) => Decoded::nothing(name, "its name is another than it says"),
+            // Who would use it cannot.
+            Err(why) => Decoded::nothing(name, why),
+        },
+        Kind::Egress => egress::gateway(name, payload, &unmet),
+        Kind::EgressPolicy => egress::policy(name, payload, &unmet),
+        Kind::Workload => match whole(name, payload, &unmet) {
+            Ok((address, workload)) => Decoded::good(Value::Workload(address, Arc::new(workload))),
+            // Who comes from there is unknown, and that is allowed less.
             Err(why) => Decoded::nothing(name, why),
         },
         Kind::Endpoints => endpoints(name, payload, &unmet),
@@ -138,8 +157,13 @@ fn shut_listener(name: &Name, json: &Json, why: &str) -> Option<Listener> {
     };
     let ends_tls = match protocol {
         Protocol::Https => true,
-        Protocol::Tls => json.get("tls").is_some_and(|tls| !tls.is_null()),
-        Protocol::Http | Protocol::Tcp | Protocol::Udp => false,
+        Protocol::Tls | Protocol::Proxy => json.get("tls").is_some_and(|tls| !tls.is_null()),
+        Protocol::Http
+        | Protocol::Tcp
+        | Protocol::Udp
+        | Protocol::Transparent
+        | Protocol::Dns
+        | Protocol::DnsOverTcp => false,
     };
     Some(Listener {
         id: name.name.parse().ok()?,

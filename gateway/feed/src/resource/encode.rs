@@ -2,7 +2,7 @@
 
 use super::features::LISTENER_FILTERS;
 use super::{Kind, Name, Need, Resource};
-use lychgate_ir::{Certificate, CertificateId, Listener, ListenerId};
+use lychgate_ir::{Certificate, CertificateId, Listener, ListenerId, Secret, SecretId};
 use serde::Serialize;
 use std::fmt::Display;
 
@@ -27,6 +27,19 @@ fn needing(kind: &Kind, id: &impl Display, value: &impl Serialize, needs: Vec<Ne
 pub(super) fn certificate(kind: &Kind, id: &CertificateId, certificate: &Certificate) -> (Name, Resource) {
     let Certificate { id: _, chain_pem, key_pem } = certificate;
     plain(kind, id, &Plain { id, chain_pem, key_pem: key_pem.expose() })
+}
+
+/// A secret with its text, which no dump has.
+pub(super) fn secret(kind: &Kind, id: &SecretId, secret: &Secret) -> (Name, Resource) {
+    let Secret { id: _, text } = secret;
+    plain(kind, id, &PlainSecret { id, text: text.expose() })
+}
+
+/// What [`Secret`] is read from.
+#[derive(Serialize)]
+struct PlainSecret<'a> {
+    id: &'a SecretId,
+    text: &'a str,
 }
 
 /// What [`Certificate`] is read from.

@@ -37,7 +37,17 @@ impl ResourceSet {
     /// From a set of what was before to one of what is now. What is the same value in both costs a look. Gives the names of
     /// what says something else now.
     pub(crate) fn follow(&mut self, before: (&Snapshot, &Endpoints), now: (&Snapshot, &Endpoints)) -> Vec<Name> {
-        let Snapshot { listeners, routes, stream_routes, backends, certificates } = now.0;
+        let Snapshot {
+            listeners,
+            routes,
+            stream_routes,
+            backends,
+            certificates,
+            secrets,
+            egress,
+            egress_policies,
+            workloads,
+        } = now.0;
         let old = before.0;
         let mut names = Vec::new();
         self.kind(&Kind::Listener, &old.listeners, listeners, encode::listener, &mut names);
@@ -45,6 +55,10 @@ impl ResourceSet {
         self.kind(&Kind::StreamRoute, &old.stream_routes, stream_routes, encode::plain, &mut names);
         self.kind(&Kind::Backend, &old.backends, backends, encode::plain, &mut names);
         self.kind(&Kind::Certificate, &old.certificates, certificates, encode::certificate, &mut names);
+        self.kind(&Kind::Secret, &old.secrets, secrets, encode::secret, &mut names);
+        self.kind(&Kind::Egress, &old.egress, egress, encode::plain, &mut names);
+        self.kind(&Kind::EgressPolicy, &old.egress_policies, egress_policies, encode::plain, &mut names);
+        self.kind(&Kind::Workload, &old.workloads, workloads, encode::plain, &mut names);
         self.kind(&Kind::Endpoints, before.1, now.1, encode::plain, &mut names);
         names
     }

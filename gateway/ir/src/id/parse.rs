@@ -1,7 +1,8 @@
 //! Names as people have them from logs, back to what they name.
 
 use super::{
-    BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId,
+    BackendId, BackendKind, CertificateId, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind,
+    RuleId, SecretId,
 };
 use crate::Transport;
 use std::fmt;
@@ -47,6 +48,7 @@ from_text! {
     BackendKind: backend_kind;
     BackendId: backend;
     CertificateId: certificate;
+    SecretId: secret;
 }
 
 fn object(namespace: &str, name: &str) -> Option<ObjectName> {
@@ -65,6 +67,12 @@ fn gateway(text: &str) -> Option<GatewayId> {
 
 fn certificate(text: &str) -> Option<CertificateId> {
     name(text.strip_prefix("Secret/")?).map(CertificateId)
+}
+
+fn secret(text: &str) -> Option<SecretId> {
+    let (object, key) = text.strip_prefix("Secret/")?.rsplit_once('/')?;
+    let object = name(object)?;
+    (!key.is_empty()).then(|| SecretId { object, key: key.into() })
 }
 
 fn listener(text: &str) -> Option<ListenerId> {
@@ -144,6 +152,7 @@ mod tests {
         leads_back::<ObjectName>(&["ns/a"]);
         leads_back::<GatewayId>(&["Gateway/ns/gw"]);
         leads_back::<CertificateId>(&["Secret/ns/a"]);
+        leads_back::<SecretId>(&["Secret/ns/a/token"]);
         leads_back::<RouteKind>(&["HTTPRoute", "UDPRoute"]);
         leads_back::<BackendKind>(&["Service", "XBackend"]);
         leads_back::<BackendId>(&["Service/ns/a:80", "XBackend/ns/a:443", "Service/ns/a:53/udp"]);

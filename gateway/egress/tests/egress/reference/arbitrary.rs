@@ -2,14 +2,15 @@
 
 use crate::support::{address, config, hosts_within, name};
 use http::Method;
-use lychgate_egress::{Ask, Called, Hello, HttpAsk, ServerName, Source, Spoken, Workload};
+use lychgate_egress::{Ask, Called, Hello, HttpAsk, ServerName, Source, Spoken};
 use lychgate_ir::ObjectName;
 use lychgate_ir::egress::{
     Destination, DnsName, EgressAction, EgressConfig, EgressExceptions, EgressMode, EgressPath, EgressPolicy,
-    EgressProtocol, EgressRule, EgressSubject, HttpRule, Percent, PortRange,
+    EgressProtocol, EgressRule, EgressSubject, HttpRule, Percent, PortRange, Workload,
 };
 use proptest::prelude::*;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 const HOSTS: &[&str] = &["a.com", "*.a.com", "**.a.com", "b.a.com", "*.b.a.com", "**.com", "**", "c.org"];
 const NAMES: &[&str] = &["a.com", "b.a.com", "x.b.a.com", "c.org"];
@@ -125,6 +126,7 @@ fn a_rule() -> impl Strategy<Value = EgressRule> {
                     unverified_name,
                 },
                 reason: None,
+                handling: Arc::default(),
             }
         },
     )
@@ -162,7 +164,7 @@ pub(super) fn a_source() -> impl Strategy<Value = Source> {
         labels: [("app".into(), "cart".into()), ("tier".into(), "web".into())].into(),
     };
     let other = Workload { namespace: Some("other".into()), ..Workload::default() };
-    prop_oneof![3 => Just(Source::Workload(cart)), 1 => Just(Source::Workload(other)), 1 => Just(Source::Unknown)]
+    prop_oneof![3 => Just(Source::Workload(Arc::new(cart))), 1 => Just(Source::Workload(Arc::new(other))), 1 => Just(Source::Unknown)]
 }
 
 pub(super) fn a_case() -> impl Strategy<Value = Case> {

@@ -7,12 +7,16 @@ use crate::wire;
 use prost::Message;
 use serde_json::Value as Json;
 
-const KINDS: [(Kind, &str, &str); 6] = [
+const KINDS: [(Kind, &str, &str); 10] = [
     (Kind::Listener, "Gateway/a/b/c", LISTENER),
     (Kind::Route, "HTTPRoute/a/b", ROUTE),
     (Kind::StreamRoute, "TCPRoute/a/b", STREAM_ROUTE),
     (Kind::Backend, "Service/a/b:80", BACKEND),
     (Kind::Certificate, "Secret/a/b", CERTIFICATE),
+    (Kind::Secret, "Secret/a/b/token", SECRET),
+    (Kind::Egress, "Gateway/a/b", EGRESS),
+    (Kind::EgressPolicy, "EgressPolicy/a/b", EGRESS_POLICY),
+    (Kind::Workload, "10.0.0.1", WORKLOAD),
     (Kind::Endpoints, "Service/a/b:80", ENDPOINTS),
 ];
 const LISTENER: &str = r#"{"id":"Gateway/a/b/c","addresses":[],"port":443,"protocol":"Https","hostname":"*",
@@ -26,6 +30,17 @@ const STREAM_ROUTE: &str = r#"{"id":"TCPRoute/a/b","created":null,"attachments":
 const BACKEND: &str = r#"{"id":"Service/a/b:80","protocol":"Auto","tls":"Plain","resolution":"Endpoints","balance":"RoundRobin",
     "persistence":null}"#;
 const CERTIFICATE: &str = r#"{"id":"Secret/a/b","chain_pem":"x","key_pem":"y"}"#;
+const SECRET: &str = r#"{"id":"Secret/a/b/token","text":"x"}"#;
+const EGRESS: &str = r#"{"default":"Enforce","cluster":["10.0.0.0/8"],"policies":["EgressPolicy/a/b"],
+    "logins":{"u":{"password":"Secret/a/b/u","namespace":"a","service_account":"s"}},
+    "dns":{"upstreams":[{"protocol":"Udp","address":"10.0.0.10","port":53,"name":null}],"min_ttl":0,"max_ttl":0},
+    "inspection":{"Ok":"Secret/a/ca"}}"#;
+const EGRESS_POLICY: &str = r#"{"generation":1,"mode":{"Shadow":100},"subjects":[{"Namespace":"a"}],"rules":[{"name":null,
+    "action":"Allow","destination":{"Hosts":{"hosts":["a.example"],"within":[]}},"ports":[[443,443]],"protocols":["Tls"],"windows":[],
+    "exceptions":{"missing_sni":false,"encrypted_client_hello":false,"other_sni":false,"other_host":false,"unverified_name":false},
+    "reason":null,"handling":{"tls":"Pass","credential":{"header":"authorization","prefix":"Bearer ","secret":{"Ok":"Secret/a/b/token"}},
+    "via":null,"leave_from":[],"limits":null}}]}"#;
+const WORKLOAD: &str = r#"{"namespace":"a","service_account":"s","labels":{"app":"x"}}"#;
 const ENDPOINTS: &str = r#"{"endpoints":[{"address":{"Ip":"10.0.0.1:80"},"terminating":false}]}"#;
 
 #[test]
@@ -87,6 +102,21 @@ fn said(decoded: &Decoded) {
     if matches!(value, Value::Nothing | Value::Shut(..)) {
         assert!(!rejected.is_empty(), "{decoded:?}");
     }
+}
+
+/// What cannot be understood of a policy is denied to whom it is about, and to everyone if that cannot be understood.
+#[test]
+fn a_policy_of_the_future_denies() {
+    let of = |text: &str| {
+        let name = Name::new(Kind::EgressPolicy, "EgressPolicy/a/b");
+        let Value::EgressPolicy(_, policy) = decode(&name, text.as_bytes(), &[]).value else { panic!("{text}") };
+        (policy.subjects.clone(), policy.rules.iter().map(|rule| rule.action).collect::<Vec<_>>())
+    };
+    let deny = vec![lychgate_ir::egress::EgressAction::Deny];
+    let future = EGRESS_POLICY.replace("\"Tls\"", "\"Telepathy\"");
+    assert_eq!(of(&future), (vec![lychgate_ir::egress::EgressSubject::Namespace("a".into())], deny.clone()));
+    let future = EGRESS_POLICY.replace("\"Namespace\"", "\"Planet\"");
+    assert_eq!(of(&future), (vec![lychgate_ir::egress::EgressSubject::Everyone], deny));
 }
 
 /// Any bytes as messages.
