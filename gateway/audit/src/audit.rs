@@ -120,6 +120,16 @@ impl Audit {
         }
     }
 
+    /// Whether what cannot be recorded may not happen.
+    pub fn is_required(&self) -> bool {
+        self.settings.required
+    }
+
+    /// How long whoever requires the log waits for it.
+    pub fn patience(&self) -> Duration {
+        self.settings.patience
+    }
+
     /// What became of records so far.
     pub fn counts(&self) -> Counts {
         Counts {

@@ -39,5 +39,5 @@ pub use audit::{Audit, AuditSettings, Counts};
 pub use chain::Digest;
 pub use key::{BadKey, SigningKey, VerifyingKey};
 pub use log::{AuditError, Log, LogSettings};
-pub use record::{Record, RecordDestination, RecordHttp, RecordProtocol, RecordSource, Timestamp};
+pub use record::{Record, RecordDestination, RecordHttp, RecordPhase, RecordProtocol, RecordSource, Timestamp};
 pub use verify::{Damage, Finding, Report, VerifyOptions, read, verify};

@@ -17,6 +17,9 @@ use time::format_description::well_known::Rfc3339;
 pub struct Record {
     /// When it was decided.
     pub time: Timestamp,
+    /// Whether it tells of the whole.
+    #[serde(default, skip_serializing_if = "RecordPhase::is_ended")]
+    pub phase: RecordPhase,
     /// The Gateway that was asked.
     #[serde(default)]
     pub gateway: Option<GatewayId>,
@@ -51,6 +54,24 @@ pub struct Record {
     pub bytes_received: u64,
     /// From its beginning to its end, in milliseconds.
     pub duration_ms: u64,
+}
+
+/// How much a record tells. Where the log is required, what leaves is recorded twice: before anything is sent, and at its
+/// end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordPhase {
+    /// It was decided, and begins now.
+    Begun,
+    /// It has ended, or did not begin.
+    #[default]
+    Ended,
+}
+
+impl RecordPhase {
+    fn is_ended(&self) -> bool {
+        *self == Self::Ended
+    }
 }
 
 /// Who asked, as far as it is proven.

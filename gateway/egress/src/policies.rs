@@ -190,6 +190,16 @@ impl<'p> Egress<'p> {
         }
     }
 
+    /// What it comes to if all that is not known yet speaks for the source: which address is dialled (without `reached`), what
+    /// is spoken, and for rules that look into TLS what is inside of it. For who has to act before all is known; an
+    /// allowance is none until it was decided.
+    pub fn foresee(&self, ask: &Ask<'_>, reached: Option<&Reached<'_>>) -> Decision {
+        let facts = self.facts(ask, reached.copied()).foreseen();
+        let mut tallies = Tallies::new(ask.draw);
+        self.walk(&facts, |tried| tallies.count(&tried, true));
+        self.settle(tallies, ask.draw)
+    }
+
     /// What was considered on the way to a decision. Without `reached`, as in [`Egress::screen`].
     pub fn explain(&self, ask: &Ask<'_>, reached: Option<&Reached<'_>>) -> Explanation {
         let decision = match reached {

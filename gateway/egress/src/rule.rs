@@ -6,7 +6,7 @@ use crate::{Miss, agreement, nets};
 use ipnet::IpNet;
 use lychgate_ir::egress::{
     Destination, EgressAction, EgressExceptions, EgressHandling, EgressHost, EgressMode, EgressProtocol, EgressRule,
-    EgressRuleId, HttpRule, PortRange, TimeWindow,
+    EgressRuleId, EgressTls, HttpRule, PortRange, TimeWindow,
 };
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub(crate) struct Facts<'a> {
     /// What it belongs to, if it is not public.
     block: Option<Block>,
     source_is_known: bool,
+    /// Whether TLS may still be looked into.
+    may_be_looked_into: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -69,7 +71,12 @@ impl<'a> Facts<'a> {
         };
         let address = reached.map(|reached| reached.address).or(called).map(address::canonical);
         let block = address.and_then(|address| address::block(address, cluster));
-        Self { ask, reached, address, block, source_is_known }
+        Self { ask, reached, address, block, source_is_known, may_be_looked_into: false }
+    }
+
+    /// The same before it was decided whether TLS is looked into.
+    pub(crate) fn foreseen(self) -> Self {
+        Self { may_be_looked_into: true, ..self }
     }
 }
 
@@ -143,11 +150,21 @@ impl Rule {
             match is_spoken(protocol, &facts.ask.spoken) {
                 Ok(Holds::Surely) => return Ok(Holds::Surely),
                 Ok(Holds::SoFar) => holds = Some(Holds::SoFar),
+                Err(Miss::Protocol) if facts.may_be_looked_into && self.looks_into(protocol, facts) => {
+                    holds = Some(Holds::SoFar);
+                }
                 Err(Miss::Protocol) => {}
                 Err(miss) => nearest = miss,
             }
         }
         holds.ok_or(nearest)
+    }
+
+    /// Whether it is about what is inside TLS that it has looked into.
+    fn looks_into(&self, protocol: &EgressProtocol, facts: &Facts<'_>) -> bool {
+        matches!(self.handling.tls, EgressTls::Inspect(_))
+            && matches!(protocol, EgressProtocol::Http(_))
+            && matches!(facts.ask.spoken, Spoken::Tls(_))
     }
 
     /// For a rule that allows: whether what it allows is surely what is reached.

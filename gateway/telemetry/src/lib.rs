@@ -15,8 +15,8 @@ mod trace;
 pub use access_log::{AccessEntry, AccessFormat, AccessLine, AccessLog, AccessLogOptions, AccessTarget, Timing};
 pub use export::{Collector, CollectorError, CollectorHeaders, OtlpProtocol, OtlpTarget};
 pub use metrics::{
-    BackendMetrics, ConnectFailure, Direction, FeedFacts, ListenerMetrics, MetricDoc, Metrics, MetricsError,
-    MetricsLimits, RuleMetrics, SocketMetrics, SpanOutcome, StreamMetrics,
+    BackendMetrics, ConnectFailure, Direction, EgressMetrics, EgressVerdict, FeedFacts, ListenerMetrics, MetricDoc,
+    Metrics, MetricsError, MetricsLimits, RuleMetrics, SocketMetrics, SpanOutcome, StreamMetrics,
 };
 pub use notices::Notices;
 pub use reason::{AboutReason, Blame, Reason};

@@ -11,13 +11,14 @@ mod scopes;
 
 pub use docs::MetricDoc;
 pub use families::{
-    BackendMetrics, ConnectFailure, Direction, FeedFacts, ListenerMetrics, RuleMetrics, SocketMetrics, StreamMetrics,
+    BackendMetrics, ConnectFailure, Direction, EgressMetrics, EgressVerdict, FeedFacts, ListenerMetrics, RuleMetrics,
+    SocketMetrics, StreamMetrics,
 };
 
 use crate::Reason;
 use families::{
-    BackendFamilies, FeedFamilies, ListenerFamilies, ProcessFamilies, RuleFamilies, SocketFamilies, StreamFamilies,
-    StreamNames,
+    BackendFamilies, EgressFamilies, FeedFamilies, ListenerFamilies, ProcessFamilies, RuleFamilies, SocketFamilies,
+    StreamFamilies, StreamNames,
 };
 use lychgate_ir::{BackendId, ListenerId, RuleId};
 use prometheus::{Encoder, Registry, TextEncoder};
@@ -87,6 +88,7 @@ pub struct Metrics {
     backends: Scopes<BackendFamilies>,
     process: ProcessFamilies,
     feed: FeedFamilies,
+    egress: EgressFamilies,
 }
 
 impl Metrics {
@@ -105,6 +107,7 @@ impl Metrics {
             backends: Scopes::new(BackendFamilies::register(&registry)?, limits.backends),
             process: ProcessFamilies::register(&registry)?,
             feed: FeedFamilies::register(&registry)?,
+            egress: EgressFamilies::register(&registry, limits.backends)?,
             registry,
             limits,
         }))
@@ -138,6 +141,17 @@ impl Metrics {
     /// The handle of a backend, for as long as it exists.
     pub fn backend(&self, id: &BackendId) -> Arc<BackendMetrics> {
         Arc::new(BackendMetrics::new(id.clone(), &self.backends))
+    }
+
+    /// Counts a decision about what wants to leave through a Gateway. The rules that decide most often have series of their
+    /// own.
+    pub fn egress_decided(&self, gateway: &str, rule: Option<&str>, verdict: EgressVerdict) {
+        self.egress.decided(gateway, rule, verdict);
+    }
+
+    /// The handle of a destination. Those that are asked for most often have series of their own.
+    pub fn egress_destination(&self, name: &str) -> Arc<EgressMetrics> {
+        self.egress.destination(name)
     }
 
     /// Counts a request or connection that was refused, by the word that logs and clients have for it.
@@ -432,6 +446,9 @@ mod tests {
         backend.not_connected(ConnectFailure::Tls);
         stream.refused();
         metrics.refused(Reason::NoRoute);
+        let verdict = EgressVerdict { allowed: true, would_deny: false, because: "rule" };
+        metrics.egress_decided("ns/out", Some("EgressPolicy/ns/a#0"), verdict);
+        metrics.egress_destination("api.example.com").opened();
         metrics.spans(SpanOutcome::Exported, 1);
         metrics.reloaded(Ok(()));
         metrics.objects(1, 0);

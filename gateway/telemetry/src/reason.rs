@@ -92,6 +92,10 @@ reasons! {
     AuthDenied: "auth_denied", Some(403), Client,
         "the authorization service of a filter (ExternalAuth) does not let the request pass; the client gets the status, headers and body that the service has chosen, 403 if it has chosen none",
         "what the service asks for; its log";
+    /// Policies do not let it leave.
+    EgressDenied: "egress_denied", Some(403), Client,
+        "the policies of the egress Gateway do not let it leave; the client is told why, and a tunnel that is refused after it was opened is closed, with an alert (access_denied) if it speaks TLS",
+        "an EgressPolicy that allows it; `lychgate egress test`";
     /// Nobody serves the host there.
     NoListener: "no_listener", Some(404), Client,
         "no listener of this port has the host",
@@ -100,6 +104,10 @@ reasons! {
     NoRoute: "no_route", Some(404), Client,
         "no rule of the listener matches; for connections: no route of the listener has the server name, or it has none at all",
         "`lychgate explain`";
+    /// Nobody says who asks.
+    EgressLogin: "egress_login", Some(407), Client,
+        "the egress Gateway does not know who asks: no user name and password, or wrong ones",
+        "a user name and a password that the Gateway knows, in the URL of the proxy";
     /// The client took too long.
     SlowRequest: "slow_request", Some(408), Client,
         "the client did not send the next piece of its request in time",
@@ -128,6 +136,10 @@ reasons! {
     ClientCertificate: "client_certificate", Some(421), Client,
         "the listener asks for other client certificates than when the connection was made",
         "a new connection";
+    /// As much has left as may.
+    EgressLimit: "egress_limit", Some(429), Client,
+        "a limit of the rule that lets it leave is reached: connections, requests, or bytes of the day",
+        "later again, or `limits` of the rule";
     /// RFC 6585 section 5.
     HeadTooLarge: "head_too_large", Some(431), Client,
         "the head has more bytes or fields than the limit",
@@ -164,6 +176,14 @@ reasons! {
     UpstreamTls: "upstream_tls", Some(502), Upstream,
         "the backend's certificate failed verification, or the handshake failed",
         "the BackendTLSPolicy, the backend's certificate";
+    /// Nobody says where the name leads.
+    EgressUnresolved: "egress_unresolved", Some(502), Upstream,
+        "the name of a destination does not exist or has no address; 504 if DNS did not answer",
+        "the name; `dns.upstreams` of the egress Gateway";
+    /// It could not be recorded.
+    EgressUnrecorded: "egress_unrecorded", Some(503), Gateway,
+        "the audit log is required and cannot be written, so nothing leaves",
+        "the disk of `--audit-dir`, the log of the gateway";
     /// Nothing to connect to.
     NoEndpoint: "no_endpoint", Some(503), Upstream,
         "the backend has no endpoint that takes requests, or its name cannot be resolved",
@@ -204,6 +224,10 @@ reasons! {
     Idle: "idle", None, Client,
         "nothing was said on a connection of a TLSRoute or TCPRoute for longer than the limit",
         "keep-alive in the protocol that is carried";
+    /// It was not on its way anywhere.
+    EgressNotRedirected: "egress_not_redirected", None, Client,
+        "a connection to a Transparent listener was not redirected to it from somewhere else, so that it leads nowhere",
+        "the rules that redirect (nftables), or a listener of protocol Proxy for who knows that it talks to one";
     /// Nobody asked.
     NoRequest: "no_request", None, Client,
         "no request came on a connection in time",

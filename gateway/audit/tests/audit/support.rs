@@ -1,8 +1,8 @@
 //! Logs in few words.
 
 use lychgate_audit::{
-    Log, LogSettings, Record, RecordDestination, RecordHttp, RecordProtocol, RecordSource, Report, SigningKey,
-    Timestamp, VerifyOptions, verify,
+    Log, LogSettings, Record, RecordDestination, RecordHttp, RecordPhase, RecordProtocol, RecordSource, Report,
+    SigningKey, Timestamp, VerifyOptions, verify,
 };
 use lychgate_ir::egress::{EgressAction, EgressMode};
 use std::fs;
@@ -28,6 +28,7 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 pub(crate) fn record(number: u64) -> Record {
     Record {
         time: at(0),
+        phase: RecordPhase::Ended,
         source: RecordSource { namespace: Some("shop".to_owned()), ..RecordSource::default() },
         gateway: Some("Gateway/egress/out".parse().unwrap()),
         destination: RecordDestination {

@@ -8,9 +8,10 @@ use lychgate_egress::{
     Verdict,
 };
 use lychgate_ir::egress::{
-    Destination, DnsName, EgressExceptions, EgressMode, EgressPath, EgressProtocol, EgressSubject, HttpRule, Percent,
-    SubjectLevel,
+    Destination, DnsName, EgressExceptions, EgressHandling, EgressMode, EgressPath, EgressProtocol, EgressRule,
+    EgressSubject, EgressTls, HttpRule, Percent, SubjectLevel,
 };
+use lychgate_ir::{Refusal, RefusalReason};
 
 const PUBLIC: &str = "8.8.8.8";
 
@@ -277,4 +278,32 @@ fn an_explanation_names_what_was_considered() {
         explanation.considered.iter().map(|considered| (considered.rule.index, considered.outcome)).collect();
     assert_eq!(considered, [(1, Outcome::Decided), (0, Outcome::Holds), (3, Outcome::DoesNotHold(Miss::CalledByName))]);
     assert_eq!(explanation.decision.unwrap().verdict, Verdict::Deny);
+}
+
+#[test]
+fn what_is_foreseen_is_what_may_still_come() {
+    let looks_into = EgressHandling {
+        tls: EgressTls::Inspect(Err(Refusal::internal(RefusalReason::InvalidPolicy, String::new()))),
+        ..EgressHandling::default()
+    };
+    let reads = vec![EgressProtocol::Http(HttpRule::default())];
+    let policies = enforced(vec![
+        EgressRule { protocols: reads.clone(), ..allow(hosts(&["plain.example"])) },
+        EgressRule { protocols: reads, handling: looks_into.into(), ..allow(hosts(&["seen.example"])) },
+    ]);
+    let egress = policies.of(&workload("shop", "cart"));
+    let (public, private) = ([address(PUBLIC)], [address("10.0.0.1")]);
+    let foresee = |host: &DnsName, spoken: Spoken<'_>, reached: Option<&Reached<'_>>| {
+        egress.foresee(&ask(Called::Name(host), spoken), reached).verdict
+    };
+    let (plain, seen) = (name("plain.example"), name("seen.example"));
+    // Before anything is said, all may come; but not from an address that is not public.
+    assert_eq!(foresee(&plain, Spoken::NotYet, None), Verdict::Allow);
+    assert_eq!(foresee(&plain, Spoken::NotYet, Some(&reached(&public))), Verdict::Allow);
+    assert_eq!(foresee(&plain, Spoken::NotYet, Some(&reached(&private))), Verdict::Deny);
+    // TLS hides what only the one rule looks into.
+    assert_eq!(foresee(&plain, tls(&plain), Some(&reached(&public))), Verdict::Deny);
+    assert_eq!(foresee(&seen, tls(&seen), Some(&reached(&public))), Verdict::Allow);
+    assert_eq!(foresee(&seen, tls(&plain), Some(&reached(&public))), Verdict::Deny);
+    assert_eq!(decide(&policies, &seen, tls(&seen), PUBLIC).verdict, Verdict::Deny);
 }

@@ -233,6 +233,31 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
             "When the certificate of this data plane expires, in seconds since 1970; it is renewed at two thirds of its life.",
         ),
         (
+            "lychgate_egress_decisions_total",
+            Counter,
+            &[&["gateway", "verdict", "because"]],
+            "Decisions about what wants to leave. verdict is allow, deny, or would_deny: it left because something is in shadow; because is rule, uncertain, no_rule or not_enforced.",
+        ),
+        (
+            "lychgate_egress_rule_decisions_total",
+            Counter,
+            &[&["rule", "verdict"]],
+            "The same by the rule that they are attributed to. The rules that decide most often have series of their own.",
+        ),
+        (
+            "lychgate_egress_connections_total",
+            Counter,
+            &[&["destination"]],
+            "Connections to destinations, by name or else address. Those that are asked for most often have series of their own.",
+        ),
+        ("lychgate_egress_connections_open", Gauge, &[&["destination"]], "Connections to destinations that are open."),
+        (
+            "lychgate_egress_bytes_total",
+            Counter,
+            &[&["destination"], &["direction"]],
+            "Bytes that were carried: up leaves, down comes back.",
+        ),
+        (
             "lychgate_certificate_expiry_timestamp_seconds",
             Gauge,
             &[&["secret"]],

@@ -1,6 +1,7 @@
 //! The families of metrics, scope by scope.
 
 mod backend;
+mod egress;
 mod feed;
 mod http;
 mod process;
@@ -9,6 +10,7 @@ mod socket;
 mod stream;
 
 pub use backend::{BackendMetrics, ConnectFailure};
+pub use egress::{EgressMetrics, EgressVerdict};
 pub use feed::FeedFacts;
 pub use http::ListenerMetrics;
 pub use rule::RuleMetrics;
@@ -16,6 +18,7 @@ pub use socket::SocketMetrics;
 pub use stream::{Direction, StreamMetrics};
 
 pub(super) use backend::BackendFamilies;
+pub(super) use egress::EgressFamilies;
 pub(super) use feed::FeedFamilies;
 pub(super) use http::ListenerFamilies;
 pub(super) use process::ProcessFamilies;
