@@ -123,9 +123,14 @@ impl Gate {
         Ok(counted.collect())
     }
 
-    /// Connections that are open now.
+    /// Connections of clients that are open now.
     pub(crate) async fn open(&self) -> anyhow::Result<u64> {
         self.sum(&["lychgate_connections_open{"]).await
+    }
+
+    /// Connections to backends that are open now, in use or not.
+    pub(crate) async fn open_to_backends(&self) -> anyhow::Result<u64> {
+        self.sum(&["lychgate_backend_connections_open{"]).await
     }
 
     /// Requests and attempts that are not over.

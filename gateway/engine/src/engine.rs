@@ -61,10 +61,12 @@ impl Engine {
     /// An engine that serves nothing yet.
     pub fn new(limits: Limits, observe: Arc<Observe>) -> Result<Arc<Self>, EngineError> {
         let live = Arc::new(Live::new(Arc::new(Runtime::default())));
+        // Pingora keeps so many for each thread, and the limit is that of all.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(limits.idle_upstream.max(1));
         let conf = ServerConf {
             max_retries: MAX_TRIES,
-            upstream_keepalive_pool_size: limits.idle_upstream,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            upstream_keepalive_pool_size: limits.idle_upstream / threads,
+            threads,
             ..ServerConf::default()
         };
         let gateway = Gateway::new(live.clone(), limits.clone(), observe.clone());

@@ -2,8 +2,9 @@
 
 use super::bed::{Canned, pod, serve};
 use crate::support::{Site, echo, gateway, http_route, service, service_speaking};
-use lychgate_testkit::{Authority, ClientError, ClientTls, Dial, WebSocket, free_addr};
+use lychgate_testkit::{Authority, ClientError, ClientTls, Dial, RawConnection, WebSocket, free_addr};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 const RULE: &str = "    - backendRefs: [{name: it, port: 80}]\n";
@@ -132,6 +133,40 @@ async fn a_websocket_over_tls_reaches_a_backend_in_the_clear() {
     assert_eq!(socket.ask("secret").await.unwrap(), "secret");
     socket.close().await.unwrap();
     drop(site);
+}
+
+/// A backend may answer before it is told that the request has no body: that has nothing to do with what comes after. Which comes
+/// first is chance, so it is tried often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_backend_that_upgrades_at_once_is_connected() {
+    const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let backend = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = backend.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = backend.accept().await {
+            tokio::spawn(async move {
+                tcp.write_all(ANSWER).await.unwrap();
+                let mut some = vec![0; 4096];
+                while let Ok(read @ 1..) = tcp.read(&mut some).await {
+                    if some[..read].ends_with(b"hello") {
+                        tcp.write_all(b"and to you").await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let (_site, at) = serve(&(service("it", &[address]) + &http_route("it", "[]", RULE))).await;
+    let client = || async {
+        let mut client = RawConnection::open(&Dial::http1(at), "a.example").await.unwrap();
+        let asking = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        client.send(asking).await.unwrap();
+        assert_eq!(client.response_to_head().await.unwrap().status, 101);
+        client.send("hello").await.unwrap();
+        assert_eq!(client.read_exact(10).await.unwrap(), b"and to you");
+    };
+    for _ in 0..20 {
+        futures::future::join_all((0..50).map(|_| client())).await;
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,25 @@ async fn a_socket_has_so_many_connections_and_no_more() {
     hold(&bed, "too_many_connections").await;
 }
 
+/// However many processors there are, each of which serves.
+#[tokio::test]
+async fn so_many_idle_connections_to_backends_are_kept_and_no_more() {
+    let bed = bed(|options| options.limits.idle_upstream = 2).await;
+    let ask = || async { Dial::http1(bed.at).get("http://a.example/?hold=all").await.unwrap().status };
+    let all = futures::future::join_all((0..12).map(|_| ask()));
+    let held = async {
+        bed.it.wait_held("all", 12).await;
+        bed.it.release("all");
+    };
+    let (statuses, ()) = tokio::join!(all, held);
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    let counts = bed.it.wait_for(|counts| counts.connections - counts.closed <= 2).await;
+    assert_eq!(counts.connections, 12);
+    // They are used again.
+    assert!(bed.serves().await);
+    assert_eq!(bed.it.counts().connections, 12);
+}
+
 async fn hold(bed: &super::Bed, reason: &str) {
     let mut first = Dial::http1(bed.at).connect("a.example").await.unwrap();
     let mut second = Dial::http1(bed.at).connect("a.example").await.unwrap();
