@@ -103,6 +103,7 @@ fn the_control_plane_may_do_what_it_does_and_no_more() {
     let plural = |kind: &str| match kind {
         "BackendTLSPolicy" => "backendtlspolicies".to_owned(),
         "GatewayClass" => "gatewayclasses".to_owned(),
+        "EgressPolicy" => "egresspolicies".to_owned(),
         // As it is called, it is many already.
         "GatewayParameters" => "gatewayparameters".to_owned(),
         other => format!("{}s", other.to_lowercase()),
@@ -123,7 +124,7 @@ fn the_control_plane_may_do_what_it_does_and_no_more() {
         ("", "secrets", "create"),
         ("", "secrets", "patch"),
         ("", "secrets", "delete"),
-        ("", "pods", "list"),
+        ("", "pods", "create"),
         ("gateway.networking.k8s.io", "gateways", "patch"),
         ("gateway.networking.k8s.io", "gateways", "delete"),
         ("rbac.authorization.k8s.io", "clusterroles", "list"),

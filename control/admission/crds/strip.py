@@ -8,7 +8,7 @@ import yaml
 
 KINDS = {
     "GatewayClass", "Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute",
-    "BackendTLSPolicy", "ReferenceGrant", "XBackend", "GatewayParameters",
+    "BackendTLSPolicy", "ReferenceGrant", "XBackend", "GatewayParameters", "EgressPolicy",
 }
 ANNOTATIONS = {"gateway.networking.k8s.io/bundle-version", "gateway.networking.k8s.io/channel"}
 

@@ -23,4 +23,5 @@ for file in "$source"/../standard/gateway.networking.k8s.io_*.yaml; do
     esac
 done
 
-exec python3 "$here/strip.py" "$source" "$chart/lychgate.dev_gatewayparameters.yaml" "$here"
+exec python3 "$here/strip.py" "$source" "$chart/lychgate.dev_egresspolicies.yaml" \
+    "$chart/lychgate.dev_gatewayparameters.yaml" "$here"

@@ -30,9 +30,11 @@ pub(crate) fn check_object(object: &Object, found: &mut Violations) {
         | Object::ReferenceGrant(_)
         | Object::XBackend(_)
         | Object::GatewayParameters(_)
+        | Object::EgressPolicy(_)
         | Object::Secret(_)
         | Object::ConfigMap(_)
         | Object::ClusterTrustBundle(_)
-        | Object::Namespace(_) => {}
+        | Object::Namespace(_)
+        | Object::Pod(_) => {}
     }
 }

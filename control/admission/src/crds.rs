@@ -35,12 +35,14 @@ pub(crate) fn text(kind: Kind) -> &'static str {
         Kind::ReferenceGrant => include_str!("../crds/referencegrants.json"),
         Kind::XBackend => include_str!("../crds/xbackends.json"),
         Kind::GatewayParameters => include_str!("../crds/gatewayparameters.json"),
+        Kind::EgressPolicy => include_str!("../crds/egresspolicies.json"),
         Kind::Service => include_str!("../core/services.json"),
         Kind::EndpointSlice => include_str!("../core/endpointslices.json"),
         Kind::Secret => include_str!("../core/secrets.json"),
         Kind::ConfigMap => include_str!("../core/configmaps.json"),
         Kind::ClusterTrustBundle => include_str!("../core/clustertrustbundles.json"),
         Kind::Namespace => include_str!("../core/namespaces.json"),
+        Kind::Pod => include_str!("../core/pods.json"),
     }
 }
 
@@ -86,6 +88,6 @@ macro_rules! lazily {
 /// The schemas of a kind, read when they are needed first.
 pub(crate) fn crd(kind: Kind) -> &'static Crd {
     lazily!(kind: GatewayClass, Gateway, ListenerSet, HttpRoute, GrpcRoute, TlsRoute, TcpRoute, UdpRoute,
-        BackendTlsPolicy, ReferenceGrant, XBackend, GatewayParameters, Service, EndpointSlice, Secret, ConfigMap,
-        ClusterTrustBundle, Namespace)
+        BackendTlsPolicy, ReferenceGrant, XBackend, GatewayParameters, EgressPolicy, Service, EndpointSlice, Secret, ConfigMap,
+        ClusterTrustBundle, Namespace, Pod)
 }

@@ -4,6 +4,7 @@ pub mod clustertrustbundle;
 pub mod configmap;
 pub mod endpointslice;
 pub mod namespace;
+pub mod pod;
 pub mod secret;
 pub mod service;
 
@@ -14,5 +15,6 @@ pub use clustertrustbundle::{ClusterTrustBundle, ClusterTrustBundleSpec};
 pub use configmap::ConfigMap;
 pub use endpointslice::{AddressFamily, Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 pub use namespace::Namespace;
+pub use pod::{Pod, PodIp, PodPhase, PodSpec, PodStatus};
 pub use secret::{Secret, SecretBytes, SecretType};
 pub use service::{IntOrString, Service, ServicePort, ServiceSpec, ServiceType, TransportProtocol};

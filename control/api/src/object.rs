@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Secret, Service};
+use crate::core::{ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service};
 use crate::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
     UdpRoute, XBackend,
 };
-use crate::lychgate::GatewayParameters;
+use crate::lychgate::{EgressPolicy, GatewayParameters};
 use crate::meta::ObjectMeta;
 use crate::{GATEWAY_GROUP, GATEWAY_X_GROUP, LYCHGATE_GROUP, Time};
 
@@ -204,12 +204,14 @@ kinds! {
     ReferenceGrant: GATEWAY_GROUP, ["v1", "v1beta1"], "ReferenceGrant", true;
     XBackend: GATEWAY_X_GROUP, ["v1alpha1"], "XBackend", true;
     GatewayParameters: LYCHGATE_GROUP, ["v1alpha1"], "GatewayParameters", true;
+    EgressPolicy: LYCHGATE_GROUP, ["v1alpha1"], "EgressPolicy", true;
     Service: "", ["v1"], "Service", true;
     EndpointSlice: "discovery.k8s.io", ["v1"], "EndpointSlice", true;
     Secret: "", ["v1"], "Secret", true;
     ConfigMap: "", ["v1"], "ConfigMap", true;
     ClusterTrustBundle: "certificates.k8s.io", ["v1beta1", "v1alpha1"], "ClusterTrustBundle", false;
     Namespace: "", ["v1"], "Namespace", false;
+    Pod: "", ["v1"], "Pod", true;
 }
 
 impl Kind {

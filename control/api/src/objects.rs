@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::core::{ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Secret, Service};
+use crate::core::{ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service};
 use crate::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
     UdpRoute, XBackend,
 };
-use crate::lychgate::GatewayParameters;
+use crate::lychgate::{EgressPolicy, GatewayParameters};
 use crate::object::{Kind, Object, ObjectKey, ObjectRef};
 
 /// Writes the fields and accessors once: kind, field (and accessor of all), accessor of one.
@@ -105,12 +105,14 @@ objects! {
     ReferenceGrant reference_grants get_reference_grant;
     XBackend xbackends get_xbackend;
     GatewayParameters gateway_parameters get_gateway_parameters;
+    EgressPolicy egress_policies get_egress_policy;
     Service services get_service;
     EndpointSlice endpoint_slices get_endpoint_slice;
     Secret secrets get_secret;
     ConfigMap config_maps get_config_map;
     ClusterTrustBundle cluster_trust_bundles get_cluster_trust_bundle;
     Namespace namespaces get_namespace;
+    Pod pods get_pod;
 }
 
 impl Objects {

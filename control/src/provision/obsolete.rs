@@ -4,7 +4,7 @@ use super::group::Groups;
 use super::live::{Live, LiveKey};
 use super::names;
 use lychgate_api::{Kind, ObjectKey, ObjectRef, Objects};
-use lychgate_translate::{CONTROLLER_NAME, Statuses};
+use lychgate_translate::{Direction, Statuses};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Those of `live` that are not wanted. `desired` is what there shall be, of all groups.
@@ -44,5 +44,5 @@ fn has_left(objects: &Objects, statuses: &Statuses, group: &ObjectKey, name: &st
         return names::group(gateway) != *group;
     }
     let class = objects.get_gateway_class(&ObjectKey::new("", gateway.spec.gateway_class_name.as_str()));
-    class.is_some_and(|class| class.spec.controller_name != CONTROLLER_NAME)
+    class.is_some_and(|class| Direction::of_controller(&class.spec.controller_name).is_none())
 }

@@ -6,7 +6,7 @@ use lychgate_api::gateway::{
 };
 use lychgate_api::meta::Condition;
 use lychgate_api::{Kind, Time};
-use lychgate_translate::{CONTROLLER_NAME, ObjectStatus};
+use lychgate_translate::{Direction, ObjectStatus};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -96,7 +96,7 @@ impl List {
 fn list_of(kind: Kind) -> Option<List> {
     match kind {
         Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => Some(LIST_OF_PARENTS),
-        Kind::BackendTlsPolicy | Kind::XBackend => Some(list_of_ancestors(kind)),
+        Kind::BackendTlsPolicy | Kind::XBackend | Kind::EgressPolicy => Some(list_of_ancestors(kind)),
         Kind::GatewayClass
         | Kind::Gateway
         | Kind::ListenerSet
@@ -107,7 +107,8 @@ fn list_of(kind: Kind) -> Option<List> {
         | Kind::Secret
         | Kind::ConfigMap
         | Kind::ClusterTrustBundle
-        | Kind::Namespace => None,
+        | Kind::Namespace
+        | Kind::Pod => None,
     }
 }
 
@@ -190,7 +191,7 @@ fn entries<'a>(status: &'a Value, list: &str) -> &'a [Value] {
 }
 
 fn by_us(entry: &Value) -> bool {
-    entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER_NAME)
+    entry.get("controllerName").and_then(Value::as_str).and_then(Direction::of_controller).is_some()
 }
 
 /// What we said before, as far as it can be read.

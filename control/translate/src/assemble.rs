@@ -1,6 +1,7 @@
 //! Runs the parts in their order, and puts together what they give.
 
 use crate::backend::{self, endpoints};
+use crate::egress;
 use crate::gateway::{self, GatewayPlan};
 use crate::keep::keep;
 use crate::listener::{conflict, merge, overlap};
@@ -13,19 +14,28 @@ use crate::status::{ObjectStatus, Statuses};
 use crate::world::World;
 use crate::{Options, Translation, gateway_class};
 use lychgate_api::{Kind, ObjectRef, Objects};
+use lychgate_ir::egress::Workload;
 use lychgate_ir::{Backend, BackendId, Certificate, CertificateId, Listener, ListenerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Whether nothing else could have changed.
-pub(crate) fn only_endpoints_differ(old: &Objects, new: &Objects) -> bool {
-    Kind::ALL.iter().all(|kind| *kind == Kind::EndpointSlice || old.shares(new, *kind))
+pub(crate) fn only_pods_differ(old: &Objects, new: &Objects) -> bool {
+    Kind::ALL.iter().all(|kind| matches!(kind, Kind::EndpointSlice | Kind::Pod) || old.shares(new, *kind))
 }
 
-/// Pods come and go all the time, and nothing but the endpoints depends on them.
-pub(crate) fn endpoints_only(objects: &Objects, previous: &Translation) -> Translation {
-    let Memo { objects: old, options, verdicts, parents, routes, usage } = &*previous.memo;
+/// Pods come and go all the time, and nothing depends on them but the endpoints, and who is behind an address.
+pub(crate) fn pods_only(objects: &Objects, previous: &Translation) -> Translation {
+    let Memo { objects: old, options, verdicts, parents, routes, usage, policies } = &*previous.memo;
     let endpoints = endpoints::all(objects, &previous.snapshot.backends, Some((old, &previous.endpoints)));
+    let mut snapshot = previous.snapshot.clone();
+    if !snapshot.egress.is_empty() && !old.shares(objects, Kind::Pod) {
+        let workloads = egress::workloads::all(objects, Some(&snapshot));
+        if workloads != snapshot.workloads {
+            Arc::make_mut(&mut snapshot).workloads = workloads;
+        }
+    }
     let memo = Memo {
         objects: objects.clone(),
         options: options.clone(),
@@ -33,13 +43,9 @@ pub(crate) fn endpoints_only(objects: &Objects, previous: &Translation) -> Trans
         parents: parents.clone(),
         routes: routes.clone(),
         usage: usage.clone(),
+        policies: policies.clone(),
     };
-    Translation {
-        snapshot: previous.snapshot.clone(),
-        endpoints,
-        statuses: previous.statuses.clone(),
-        memo: Arc::new(memo),
-    }
+    Translation { snapshot, endpoints, statuses: previous.statuses.clone(), memo: Arc::new(memo) }
 }
 
 /// Translates everything, except for what can be seen not to have changed.
@@ -66,18 +72,21 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
         Some((_, old)) => old.backends.clone(),
         None => backends(&world, &policies, &usage, old),
     };
+    let egress_policies = egress::Policies::new(&world, before.map(|before| (&before.objects, &*before.policies)));
+    let attachments = egress::Attachments::new(&world, &plans, &egress_policies);
+    let emitted = egress::emit(&plans, &egress_policies, &attachments, old);
     let snapshot = Snapshot {
         certificates: BTreeMap::new(),
         listeners: listeners(&plans, old),
         routes: change::requests(&changes, old.map(|old| &old.routes)),
         stream_routes: change::streams(&changes, old.map(|old| &old.stream_routes)),
         backends,
-        secrets: BTreeMap::new(),
-        egress: BTreeMap::new(),
-        egress_policies: BTreeMap::new(),
-        workloads: BTreeMap::new(),
+        secrets: emitted.secrets,
+        egress: emitted.gateways,
+        egress_policies: emitted.policies,
+        workloads: workloads(objects, &plans, before.map(|before| &before.objects), old),
     };
-    let snapshot = Snapshot { certificates: certificates(&world, &snapshot, old), ..snapshot };
+    let snapshot = Snapshot { certificates: certificates(&world, &snapshot, &emitted.certificates, old), ..snapshot };
     let before_endpoints = previous.map(|previous| (&previous.memo.objects, &previous.endpoints));
     let endpoints = endpoints::all(objects, &snapshot.backends, before_endpoints);
 
@@ -93,6 +102,8 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     gateway_statuses(&world, &plans, &unclaimed, &usage, &mut say);
     policies.statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
     backend::statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
+    let of_egress = egress::statuses(&plans, &egress_policies, &attachments);
+    of_egress.into_iter().for_each(|(object, status)| say(object, status));
 
     Translation {
         snapshot: keep(snapshot, previous.map(|previous| &previous.snapshot)),
@@ -105,6 +116,7 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
             parents: Arc::new(parents),
             routes: Arc::new(routes),
             usage,
+            policies: Arc::new(egress_policies.into_memory()),
         }),
     }
 }
@@ -162,13 +174,30 @@ fn backends(
     built.collect()
 }
 
+/// Who is behind an address, where that matters.
+fn workloads(
+    objects: &Objects,
+    plans: &[GatewayPlan<'_>],
+    before: Option<&Objects>,
+    old: Option<&Snapshot>,
+) -> BTreeMap<IpAddr, Arc<Workload>> {
+    if !egress::is_needed(plans) {
+        return BTreeMap::new();
+    }
+    match old.filter(|old| !old.egress.is_empty() && before.is_some_and(|before| before.shares(objects, Kind::Pod))) {
+        Some(old) => old.workloads.clone(),
+        None => egress::workloads::all(objects, old),
+    }
+}
+
 /// Those that something in the snapshot uses, and no others: keys are not carried where nobody needs them.
 fn certificates(
     world: &World<'_>,
     snapshot: &Snapshot,
+    of_egress: &[CertificateId],
     old: Option<&Snapshot>,
 ) -> BTreeMap<CertificateId, Arc<Certificate>> {
-    let mut used: BTreeSet<&CertificateId> = BTreeSet::new();
+    let mut used: BTreeSet<&CertificateId> = of_egress.iter().collect();
     for listener in snapshot.listeners.values() {
         used.extend(listener.tls.iter().flat_map(|tls| &tls.certificates));
         used.extend(&listener.upstream_identity);

@@ -2,7 +2,7 @@
 
 mod cors;
 mod external_auth;
-mod header_modifier;
+pub(crate) mod header_modifier;
 pub(crate) mod listener;
 mod mirror;
 mod redirect;

@@ -7,7 +7,8 @@ pub(crate) mod parameters;
 mod settings;
 pub(crate) mod status;
 
-use crate::gateway_class::{self, Claim};
+use crate::egress;
+use crate::gateway_class::{self, Claim, Direction};
 use crate::listener::merge::SetPlan;
 use crate::listener::{ListenerPlan, merge};
 use crate::names::{name_of, seniority};
@@ -38,6 +39,8 @@ pub(crate) struct GatewayPlan<'a> {
     /// The certificate for backends (GEP-3155).
     pub(crate) identity: Option<Result<CertificateId, Problem>>,
     pub(crate) frontend: Frontend,
+    /// What it has for what leaves; None where things come in.
+    pub(crate) egress: Option<egress::Settings>,
     /// Its own listeners.
     pub(crate) listeners: Vec<ListenerPlan<'a>>,
     /// The ListenerSets that name it as their parent, the senior first.
@@ -65,10 +68,11 @@ pub(crate) fn plan<'a>(world: &World<'a>, policies: &TlsPolicies<'a>) -> (Vec<Ga
     for (key, object) in world.objects.gateways() {
         let class = &object.spec.gateway_class_name;
         match gateway_class::claim(world.objects, world.options, class) {
-            Claim::Ours => plans.push(one(world, policies, key, object, None)),
-            Claim::Broken(Problem { reason: _, message }) => {
+            Claim::Ours(direction) => plans.push(one(world, policies, key, object, direction, None)),
+            Claim::Broken(direction, Problem { reason: _, message }) => {
                 let message = format!("GatewayClass {class} is not accepted: {message}");
-                plans.push(one(world, policies, key, object, Some(Problem::new(reason::INVALID_PARAMETERS, message))));
+                let broken = Some(Problem::new(reason::INVALID_PARAMETERS, message));
+                plans.push(one(world, policies, key, object, direction, broken));
             }
             // Another controller may own a class that we do not see, unless there is no cluster at all.
             Claim::Unknown if world.options.standalone => {
@@ -88,12 +92,20 @@ fn one<'a>(
     policies: &TlsPolicies<'a>,
     key: &'a ObjectKey,
     object: &'a Gateway,
+    direction: Direction,
     broken: Option<Problem>,
 ) -> GatewayPlan<'a> {
     let addresses = addresses::read(object, world.options.standalone);
     let (settings, settings_problem) = match settings::read(object) {
         Ok(settings) => (settings, None),
         Err(problem) => (Settings::default(), Some(problem)),
+    };
+    let (egress, egress_problem) = match direction {
+        Direction::Ingress => (None, None),
+        Direction::Egress => match egress::settings::read(world, object) {
+            Ok(egress) => (Some(egress), None),
+            Err(problem) => (Some(egress::Settings::default()), Some(problem)),
+        },
     };
     let mut plan = GatewayPlan {
         id: GatewayId(name_of(key)),
@@ -102,12 +114,14 @@ fn one<'a>(
         refused: broken
             .or_else(|| parameters::of_gateway(world.objects, object).err())
             .or(settings_problem)
+            .or(egress_problem)
             .or_else(|| addresses.unsupported.clone()),
         binds: if world.options.standalone { addresses.bind.clone() } else { Vec::new() },
         addresses,
         settings,
         identity: backend_tls::read(world, key, object),
         frontend: frontend::read(world, key, object),
+        egress,
         listeners: Vec::new(),
         sets: Vec::new(),
     };

@@ -11,6 +11,7 @@
 //!           ├─ route (filter, backend::resolve) ────> routes ────┤
 //!           ├─ backend, policy ─────────────────────> backends ──┼─> Snapshot
 //!           ├─ certificate ─────────────────────────> certificates
+//!           ├─ egress ──────────────────────────────> egress, policies, secrets, workloads
 //!           ├─ backend::endpoints ──────────────────────────────────> Endpoints
 //!           └─ every part ──────────────────────────────────────────> Statuses
 //! ```
@@ -26,6 +27,7 @@
 mod assemble;
 mod backend;
 mod certificate;
+mod egress;
 mod filter;
 mod gateway;
 mod gateway_class;
@@ -41,9 +43,10 @@ mod world;
 
 pub use certificate::key_pair_problem;
 pub use gateway::parameters::parameters;
+pub use gateway_class::Direction;
 pub use names::{
-    CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION, PROXY_PROTOCOL,
-    PROXY_PROTOCOL_FROM, SHARE, TRUSTED_HOPS,
+    CONTROLLER_NAME, EGRESS_CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION,
+    PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, SHARE, TRUSTED_HOPS,
 };
 pub use status::{Assigned, Finding, MissingAddress, ObjectStatus, Overlay, Place, SocketTrouble, Statuses};
 
@@ -102,8 +105,8 @@ impl fmt::Debug for Translation {
 pub fn translate(objects: &Objects, options: &Options, previous: Option<&Translation>) -> Translation {
     // What was read under other options is read anew.
     let previous = previous.filter(|previous| previous.memo.options == *options);
-    match previous.filter(|previous| assemble::only_endpoints_differ(&previous.memo.objects, objects)) {
-        Some(previous) => assemble::endpoints_only(objects, previous),
+    match previous.filter(|previous| assemble::only_pods_differ(&previous.memo.objects, objects)) {
+        Some(previous) => assemble::pods_only(objects, previous),
         None => assemble::whole(objects, options, previous),
     }
 }

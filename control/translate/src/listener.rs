@@ -9,6 +9,7 @@ pub(crate) mod allowed_routes;
 pub(crate) mod conflict;
 pub(crate) mod merge;
 pub(crate) mod overlap;
+mod spoken;
 pub(crate) mod status;
 mod tls;
 
@@ -23,7 +24,7 @@ use crate::status::reason;
 use crate::world::World;
 use allowed_routes::AllowedNamespaces;
 use lychgate_api::Kind;
-use lychgate_api::gateway::{Listener, ListenerFilters, ProtocolType, RouteGroupKind};
+use lychgate_api::gateway::{Listener, ListenerFilters, RouteGroupKind};
 use lychgate_ir::{
     BackendId, BackendKind, HostPattern, ListenerFilter, ListenerId, ListenerOwner, ObjectName, Protocol, RouteKind,
     Transport,
@@ -80,20 +81,11 @@ impl<'a> ListenerPlan<'a> {
                 refused = problem;
             }
         };
-        let spoken = match protocol {
-            ProtocolType::Http => Some(Protocol::Http),
-            ProtocolType::Https => Some(Protocol::Https),
-            ProtocolType::Tls => Some(Protocol::Tls),
-            ProtocolType::Tcp => Some(Protocol::Tcp),
-            ProtocolType::Udp => Some(Protocol::Udp),
-            ProtocolType::Other(_) => None,
-        };
-        if spoken.is_none() {
-            let message = format!("protocol {protocol} is not served; use HTTP, HTTPS, TLS, TCP or UDP");
-            refuse(Some(Problem::new(reason::UNSUPPORTED_PROTOCOL, message)));
-        }
+        let spoken = spoken::of(protocol, gateway.egress.is_some());
+        refuse(spoken.as_ref().err().cloned());
+        let spoken = spoken.ok();
         // The API ignores the host name of a protocol that has none.
-        let hostname = hostname.as_deref().filter(|_| !matches!(spoken, Some(Protocol::Tcp | Protocol::Udp)));
+        let hostname = hostname.as_deref().filter(|_| spoken.is_some_and(spoken::has_hosts));
         let pattern = HostPattern::parse(hostname.unwrap_or_default()).unwrap_or_else(|error| {
             refuse(Some(Problem::new(reason::UNSUPPORTED_VALUE, format!("hostname: {error}"))));
             HostPattern::Any
@@ -106,7 +98,9 @@ impl<'a> ListenerPlan<'a> {
         let namespaces = AllowedNamespaces::read(&allowed_routes.namespaces, from.namespace);
         refuse(namespaces.as_ref().err().cloned());
         let mut notes = of_filters;
-        if spoken == Some(Protocol::Udp) && !gateway.settings.proxy_protocol_from.is_empty() {
+        if spoken.is_some_and(|spoken| spoken.transport() == Transport::Udp)
+            && !gateway.settings.proxy_protocol_from.is_empty()
+        {
             notes.push(format!("annotation {PROXY_PROTOCOL_FROM} of {} has no effect for datagrams", gateway.id));
         }
         let tls = spoken.and_then(|protocol| tls::read(world, from, spec, protocol, gateway.frontend.for_port(*port)));

@@ -1,6 +1,7 @@
 //! What a translation remembers for the next one.
 
 use crate::certificate::Verdicts;
+use crate::egress;
 use crate::route::parents::Parents;
 use crate::route::usage::Usage;
 use crate::{Options, route};
@@ -16,4 +17,5 @@ pub(crate) struct Memo {
     pub(crate) parents: Arc<Parents>,
     pub(crate) routes: Arc<route::Memory>,
     pub(crate) usage: Arc<Usage>,
+    pub(crate) policies: Arc<egress::Memory>,
 }

@@ -4,8 +4,10 @@ use lychgate_api::ObjectKey;
 use lychgate_api::meta::ObjectMeta;
 use lychgate_ir::ObjectName;
 
-/// `spec.controllerName` of the GatewayClasses that are ours, and `controllerName` of what we say in statuses.
+/// `spec.controllerName` of our GatewayClasses for what comes in, and `controllerName` of what we say in statuses.
 pub const CONTROLLER_NAME: &str = "lychgate.dev/gateway-controller";
+/// `spec.controllerName` of our GatewayClasses for what leaves, and `controllerName` of what we say to their policies.
+pub const EGRESS_CONTROLLER_NAME: &str = "lychgate.dev/egress-controller";
 /// The class of ingress Gateways.
 pub const GATEWAY_CLASS: &str = "lychgate";
 /// The class of egress Gateways.

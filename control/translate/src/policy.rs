@@ -8,7 +8,7 @@ use lychgate_api::{GATEWAY_GROUP, Kind};
 use lychgate_ir::GatewayId;
 
 /// The CRD takes no more ancestors.
-const MAX_ANCESTORS: usize = 16;
+pub(crate) const MAX_ANCESTORS: usize = 16;
 
 /// A Gateway as the ancestor that a status speaks to.
 pub(crate) fn ancestor(gateway: &GatewayId) -> ParentReference {

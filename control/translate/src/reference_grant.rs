@@ -51,8 +51,13 @@ impl<'a> Grants<'a> {
 
 /// What to do where a grant is missing.
 pub(crate) fn advice(from: Referrer<'_>, to: Referent<'_>) -> String {
+    let kinds = match from.kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if from.kind.ends_with('s') => from.kind.to_owned(),
+        None => format!("{}s", from.kind),
+    };
     format!(
-        "no ReferenceGrant in namespace {} lets {}s of namespace {} refer to {} {}; add one there",
-        to.namespace, from.kind, from.namespace, to.kind, to.name
+        "no ReferenceGrant in namespace {} lets {kinds} of namespace {} refer to {} {}; add one there",
+        to.namespace, from.namespace, to.kind, to.name
     )
 }

@@ -3,11 +3,12 @@
 use crate::Options;
 use crate::certificate::Store;
 use crate::memo::Memo;
+use crate::names::name_of;
 use crate::reference_grant::{Grants, Referent, Referrer, advice};
 use lychgate_api::gateway::SecretObjectReference;
 use lychgate_api::meta::StringMap;
 use lychgate_api::{Kind, ObjectKey, Objects, labels};
-use lychgate_ir::Certificate;
+use lychgate_ir::{Certificate, Redacted, Secret, SecretId};
 use std::sync::Arc;
 
 /// The objects, how to translate them, and what is looked up in them again and again.
@@ -70,6 +71,31 @@ impl<'a> World<'a> {
             return Err(BadRef::NotPermitted(advice(from, to)));
         }
         self.store.pair(&ObjectKey::new(namespace, name.as_str())).map_err(BadRef::Broken)
+    }
+
+    /// Follows a reference to one text of a Secret, in the namespace of whoever refers where none is named.
+    pub(crate) fn secret_text(
+        &self,
+        from: Referrer<'_>,
+        namespace: Option<&str>,
+        name: &str,
+        key: &str,
+    ) -> Result<Secret, BadRef> {
+        let namespace = namespace.unwrap_or(from.namespace);
+        let to = Referent { group: "", kind: Kind::Secret.as_str(), namespace, name };
+        if !self.grants.permit(from, to) {
+            return Err(BadRef::NotPermitted(advice(from, to)));
+        }
+        let object = ObjectKey::new(namespace, name);
+        let broken = |what: String| BadRef::Broken(what);
+        let secret = self.objects.get_secret(&object);
+        let secret = secret.ok_or_else(|| broken(format!("Secret {object} does not exist; create it")))?;
+        let bytes = secret.get(key).ok_or_else(|| broken(format!("Secret {object} has no key {key}")))?;
+        let text = std::str::from_utf8(bytes.expose())
+            .ok()
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| broken(format!("{key} of Secret {object} is empty, or no text")))?;
+        Ok(Secret { id: SecretId { object: name_of(&object), key: key.into() }, text: Redacted::new(text.to_owned()) })
     }
 
     /// Follows a reference to trust anchors.

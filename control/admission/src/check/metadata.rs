@@ -79,6 +79,8 @@ fn name_form(kind: Kind, name: &str) -> (bool, &'static str) {
         | Kind::ReferenceGrant
         | Kind::XBackend
         | Kind::GatewayParameters
+        | Kind::EgressPolicy
+        | Kind::Pod
         | Kind::EndpointSlice
         | Kind::Secret
         | Kind::ConfigMap => (is_dns_subdomain(name), SUBDOMAIN),

@@ -35,14 +35,18 @@ fn without_descriptions(schema: &mut Value) {
 
 #[test]
 fn our_own_schemas_are_those_of_the_chart() {
-    let mut chart: Value =
-        serde_yaml::from_str(include_str!("../../../../charts/lychgate/crds/lychgate.dev_gatewayparameters.yaml"))
-            .unwrap_or_default();
-    let here: Value = serde_json::from_str(crds::text(Kind::GatewayParameters)).unwrap_or_default();
-    let at = "/spec/versions/0/schema/openAPIV3Schema";
-    let schema = chart.pointer_mut(at).unwrap_or_else(|| panic!("the chart's CRD has no schema"));
-    without_descriptions(schema);
-    assert_eq!(Some(&*schema), here.pointer(at), "write it anew: control/admission/crds/update.sh");
+    let chart = [
+        (Kind::GatewayParameters, include_str!("../../../../charts/lychgate/crds/lychgate.dev_gatewayparameters.yaml")),
+        (Kind::EgressPolicy, include_str!("../../../../charts/lychgate/crds/lychgate.dev_egresspolicies.yaml")),
+    ];
+    for (kind, text) in chart {
+        let mut chart: Value = serde_yaml::from_str(text).unwrap_or_default();
+        let here: Value = serde_json::from_str(crds::text(kind)).unwrap_or_default();
+        let at = "/spec/versions/0/schema/openAPIV3Schema";
+        let schema = chart.pointer_mut(at).unwrap_or_else(|| panic!("the chart's CRD of {kind} has no schema"));
+        without_descriptions(schema);
+        assert_eq!(Some(&*schema), here.pointer(at), "{kind}: write it anew: control/admission/crds/update.sh");
+    }
 }
 
 fn each_schema<'a>(schema: &'a Schema, visit: &mut dyn FnMut(&'a Schema)) {

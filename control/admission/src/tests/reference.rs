@@ -1,10 +1,12 @@
-//! `docs/reference/parameters.md` is made from the texts of our CRD.
+//! `docs/reference/parameters.md` and `docs/reference/egresspolicy.md` are made from the texts of our CRDs.
 
 use serde_yaml::Value;
 use std::fmt::Write;
 
 const CRD: &str = include_str!("../../../../charts/lychgate/crds/lychgate.dev_gatewayparameters.yaml");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/parameters.md");
+const POLICY_CRD: &str = include_str!("../../../../charts/lychgate/crds/lychgate.dev_egresspolicies.yaml");
+const POLICY_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/egresspolicy.md");
 const HEAD: &str = "# GatewayParameters
 
 <!-- Made from charts/lychgate/crds/lychgate.dev_gatewayparameters.yaml; a test holds it to that. To write it anew:
@@ -37,6 +39,37 @@ spec:
   listeners:
     - {name: http, port: 80, protocol: HTTP}
 ```
+
+| field | type | meaning |
+|---|---|---|
+";
+
+const POLICY_HEAD: &str = "# EgressPolicy
+
+<!-- Made from charts/lychgate/crds/lychgate.dev_egresspolicies.yaml; a test holds it to that. To write it anew:
+     LYCHGATE_BLESS=1 cargo test -p lychgate-admission reference -->
+
+What may leave through egress Gateways (`lychgate.dev/v1alpha1`). All policies that are about a workload count: what one of
+them denies is denied, what one of them allows else is allowed, and the rest is denied.
+
+```yaml
+apiVersion: lychgate.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: out, namespace: egress}]
+  subjects: [{serviceAccount: cart}]
+  rules:
+    - name: payments
+      action: Allow
+      to: {hosts: [api.pay.example, '*.cdn.example']}
+      ports: ['443']
+      protocols: [{type: TLS}]
+```
+
+A rule that cannot be read in full fails closed: one that allows allows nothing, one that denies denies everything in the
+part that cannot be read. A policy whose subjects cannot be read denies everything to its namespace. The policy's status
+tells, for each Gateway, `Accepted`, `ResolvedRefs`, and `PartiallyInvalid` where only some rules are broken.
 
 | field | type | meaning |
 |---|---|---|
@@ -80,15 +113,24 @@ fn rows(schema: &Value, path: &str, text: &mut String) {
     }
 }
 
+fn is_current(crd: &str, head: &str, page: &str, has: &str) {
+    let crd: Value = serde_yaml::from_str(crd).unwrap_or_default();
+    let mut text = head.to_owned();
+    rows(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], "", &mut text);
+    assert!(text.contains(has), "{text}");
+    if std::env::var_os("LYCHGATE_BLESS").is_some() {
+        std::fs::write(page, &text).unwrap_or_else(|error| panic!("{page}: {error}"));
+    }
+    let written = std::fs::read_to_string(page).unwrap_or_default();
+    assert_eq!(written, text, "write it anew: LYCHGATE_BLESS=1 cargo test -p lychgate-admission reference");
+}
+
 #[test]
 fn the_reference_of_parameters_is_current() {
-    let crd: Value = serde_yaml::from_str(CRD).unwrap_or_default();
-    let mut text = HEAD.to_owned();
-    rows(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], "", &mut text);
-    assert!(text.contains("`service.extraPorts[].targetPort`"), "{text}");
-    if std::env::var_os("LYCHGATE_BLESS").is_some() {
-        std::fs::write(PAGE, &text).unwrap_or_else(|error| panic!("{PAGE}: {error}"));
-    }
-    let page = std::fs::read_to_string(PAGE).unwrap_or_default();
-    assert_eq!(page, text, "write it anew: LYCHGATE_BLESS=1 cargo test -p lychgate-admission reference");
+    is_current(CRD, HEAD, PAGE, "`service.extraPorts[].targetPort`");
+}
+
+#[test]
+fn the_reference_of_egress_policies_is_current() {
+    is_current(POLICY_CRD, POLICY_HEAD, POLICY_PAGE, "`rules[].tls.caCertificateRefs[].name`");
 }

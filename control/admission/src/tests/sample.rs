@@ -14,7 +14,7 @@ pub(super) enum Extent {
 }
 
 /// Texts of which one should fit any pattern.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 14] = [
     "sample",
     "c2FtcGxl",
     "10s",
@@ -25,6 +25,10 @@ const TEXTS: [&str; 10] = [
     "10.0.0.1",
     "/sample",
     "--max-sample=1",
+    "443",
+    "08:00",
+    "UTC",
+    "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 ];
 
 pub(super) fn sample(schema: &Schema, extent: Extent) -> Value {
@@ -40,7 +44,8 @@ pub(super) fn sample(schema: &Schema, extent: Extent) -> Value {
         }
         Some(Type::String) => text(schema),
         Some(Type::Integer | Type::Number) => {
-            let (min, max) = (schema.limits.value.min.unwrap_or(0.0), schema.limits.value.max.unwrap_or(100.0));
+            let min = schema.limits.value.min.unwrap_or(0.0);
+            let max = schema.limits.value.max.unwrap_or(min + 100.0);
             #[allow(clippy::cast_possible_truncation, reason = "small")]
             let number = 7.0_f64.clamp(min, max) as i64;
             number.into()

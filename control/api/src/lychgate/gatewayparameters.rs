@@ -1,5 +1,9 @@
 //! GatewayParameters: how the data planes of Gateways run in a cluster.
 
+mod egress;
+
+pub use egress::*;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +34,9 @@ pub struct GatewayParametersSpec {
     /// How clients reach them.
     #[serde(skip_serializing_if = "crate::is_default")]
     pub service: ServiceParameters,
+    /// How an egress Gateway decides.
+    #[serde(skip_serializing_if = "crate::is_default")]
+    pub egress: EgressParameters,
 }
 
 /// The pods of a data plane.
@@ -272,7 +279,7 @@ impl GatewayParametersSpec {
     /// These, and where they say nothing, those of `class`.
     #[must_use]
     pub fn or(&self, class: &Self) -> Self {
-        let Self { deployment, service } = self;
+        let Self { deployment, service, egress } = self;
         Self {
             deployment: or!(
                 DeploymentParameters {
@@ -305,6 +312,11 @@ impl GatewayParametersSpec {
                 },
                 service,
                 &class.service
+            ),
+            egress: or!(
+                EgressParameters { default, cluster_networks, policies, logins, dns, inspection },
+                egress,
+                &class.egress
             ),
         }
     }

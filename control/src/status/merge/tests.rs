@@ -3,6 +3,7 @@
 use super::*;
 use lychgate_api::gateway::GatewayStatus;
 use lychgate_api::meta::ConditionStatus;
+use lychgate_translate::CONTROLLER_NAME;
 
 /// With no other control plane of ours beside us.
 fn write_(kind: Kind, target: Option<&ObjectStatus>, observed: &Observed, now: Time) -> Option<Write> {

@@ -7,7 +7,7 @@ use lychgate_ir::filter::HeaderModifier;
 use std::collections::BTreeMap;
 
 /// What frames a message or belongs to one connection (RFC 9110 section 7.6.1): not for filters to change.
-pub(super) const FRAMING: [&str; 9] = [
+pub(crate) const FRAMING: [&str; 9] = [
     "connection",
     "content-length",
     "http2-settings",

@@ -13,14 +13,19 @@ use lychgate_api::{Kind, LYCHGATE_GROUP, ObjectKey, Objects};
 /// nowhere count as none; the status of the Gateway or of its class tells of them.
 #[must_use]
 pub fn parameters(objects: &Objects, gateway: &Gateway) -> GatewayParametersSpec {
-    let class = objects.get_gateway_class(&ObjectKey::new("", gateway.spec.gateway_class_name.as_str()));
-    let class = class.and_then(|class| of_class(objects, class).ok().flatten());
+    let class = class_of_gateway(objects, gateway);
     let own = of_gateway(objects, gateway).ok().flatten();
     match (own, class) {
         (Some(own), Some(class)) => own.spec.or(&class.spec),
         (Some(one), None) | (None, Some(one)) => one.spec.clone(),
         (None, None) => GatewayParametersSpec::default(),
     }
+}
+
+/// Those of a Gateway's class. A reference that leads nowhere counts as none.
+pub(crate) fn class_of_gateway<'a>(objects: &'a Objects, gateway: &Gateway) -> Option<&'a GatewayParameters> {
+    let class = objects.get_gateway_class(&ObjectKey::new("", gateway.spec.gateway_class_name.as_str()))?;
+    of_class(objects, class).ok().flatten()
 }
 
 /// Those that a class refers to.

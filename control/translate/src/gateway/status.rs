@@ -119,6 +119,7 @@ fn set_problem(plan: &GatewayPlan<'_>, set: &SetPlan<'_>) -> Option<Problem> {
 
 fn resolved_refs(plan: &GatewayPlan<'_>, writer: Writer) -> lychgate_api::meta::Condition {
     let own = plan.identity.as_ref().and_then(|identity| identity.as_ref().err()).cloned();
+    let own = own.or_else(|| plan.egress.as_ref().and_then(|egress| egress.unresolved.clone()));
     let problem = own.or_else(|| {
         let bad = plan.listeners.iter().filter_map(|listener| {
             let problem = listener.unresolved.as_ref()?;

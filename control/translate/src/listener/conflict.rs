@@ -7,14 +7,14 @@
 //! A header of the PROXY protocol comes before anything that tells listeners apart, so those of one port have to agree on
 //! whose connections begin with one.
 
-use super::ListenerPlan;
+use super::{ListenerPlan, spoken};
 use crate::gateway::{GatewayPlan, Host};
 use crate::names::PROXY_PROTOCOL_FROM;
 use crate::status::condition::Problem;
 use crate::status::reason;
 use ipnet::IpNet;
 use lychgate_api::gateway::ProtocolType;
-use lychgate_ir::{HostPattern, ListenerId};
+use lychgate_ir::{HostPattern, ListenerId, Protocol, Transport};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -44,7 +44,11 @@ impl Family {
             ProtocolType::Https | ProtocolType::Tls => Self::Tls,
             ProtocolType::Tcp => Self::Tcp,
             ProtocolType::Udp => Self::Udp,
-            ProtocolType::Other(_) => Self::Unknown,
+            ProtocolType::Other(name) => match spoken::ours(name).map(Protocol::transport) {
+                Some(Transport::Tcp) => Self::Tcp,
+                Some(Transport::Udp) => Self::Udp,
+                None => Self::Unknown,
+            },
         }
     }
 

@@ -105,7 +105,7 @@ pub(crate) fn orphans<'a>(world: &World<'a>) -> impl Iterator<Item = (&'a Object
                 None => format!("Gateway {parent} does not exist; create it or correct spec.parentRef"),
                 Some(gateway) => match gateway_class::claim(objects, options, &gateway.spec.gateway_class_name) {
                     Claim::Unknown => format!("Gateway {parent} has a GatewayClass that does not exist"),
-                    Claim::Ours | Claim::Broken(_) | Claim::Foreign => return None,
+                    Claim::Ours(_) | Claim::Broken(_, _) | Claim::Foreign => return None,
                 },
             },
         };

@@ -193,7 +193,7 @@ fn lost(world: &World<'_>, reference: &ParentReference, key: Option<ParentKey>) 
     };
     match gateway_class::claim(world.objects, world.options, &object.spec.gateway_class_name) {
         Claim::Foreign => None,
-        Claim::Ours | Claim::Broken(_) | Claim::Unknown => {
+        Claim::Ours(_) | Claim::Broken(_, _) | Claim::Unknown => {
             Some(format!("{known} {key} is not served; see the status of Gateway {gateway}"))
         }
     }

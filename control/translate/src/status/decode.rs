@@ -20,7 +20,7 @@ fn shape(kind: Kind) -> Option<Shape> {
         Kind::Gateway => Some(Shape::Gateway),
         Kind::ListenerSet => Some(Shape::ListenerSet),
         Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => Some(Shape::Route),
-        Kind::BackendTlsPolicy => Some(Shape::Policy),
+        Kind::BackendTlsPolicy | Kind::EgressPolicy => Some(Shape::Policy),
         Kind::XBackend => Some(Shape::XBackend),
         Kind::ReferenceGrant
         | Kind::GatewayParameters
@@ -29,7 +29,8 @@ fn shape(kind: Kind) -> Option<Shape> {
         | Kind::Secret
         | Kind::ConfigMap
         | Kind::ClusterTrustBundle
-        | Kind::Namespace => None,
+        | Kind::Namespace
+        | Kind::Pod => None,
     }
 }
 

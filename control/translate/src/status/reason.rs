@@ -46,3 +46,4 @@ pub(crate) const BACKEND_NOT_FOUND: &str = "BackendNotFound";
 // Policies.
 pub(crate) const CONFLICTED: &str = "Conflicted";
 pub(crate) const TARGET_NOT_FOUND: &str = "TargetNotFound";
+pub(crate) const INVALID_SECRET_REF: &str = "InvalidSecretRef";

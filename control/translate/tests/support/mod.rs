@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its part")]
 
 use lychgate_api::{Kind, Object, Objects};
+use lychgate_ir::egress::{EgressHandling, EgressTls};
 use lychgate_ir::{BackendTls, ClientIdentity, Endpoints, Filter, ListenerFilter, Resolution, Snapshot, Target};
 use lychgate_translate::{ObjectStatus, Options, Translation};
 use serde::Deserialize;
@@ -209,6 +210,25 @@ pub(crate) fn check_closed(translation: &Translation, name: &str) {
             assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there");
         }
     }
+    for gateway in snapshot.egress.values() {
+        assert!(gateway.policies.iter().all(|id| snapshot.egress_policies.contains_key(id)), "{name}");
+        assert!(gateway.logins.values().all(|login| snapshot.secrets.contains_key(&login.password)), "{name}");
+        let inspection = gateway.inspection.iter().flatten();
+        inspection.for_each(|id| assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there"));
+    }
+    for rule in snapshot.egress_policies.values().flat_map(|policy| &policy.rules) {
+        let EgressHandling { tls, credential, via, leave_from: _, limits: _ } = &*rule.handling;
+        if let EgressTls::Originate(Ok(origin)) | EgressTls::Inspect(Ok(origin)) = tls
+            && let ClientIdentity::Certificate(id) = &origin.identity
+        {
+            assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there");
+        }
+        let credential = credential.iter().filter_map(|credential| credential.secret.as_ref().ok());
+        let logins = via.iter().filter_map(|via| via.login.as_ref()?.as_ref().ok());
+        for id in credential.chain(logins.flat_map(|login| [&login.user, &login.password])) {
+            assert!(snapshot.secrets.contains_key(id), "{name}: {id} is not there");
+        }
+    }
     for listener in snapshot.listeners.values() {
         for ListenerFilter::ExternalAuth(auth) in &listener.filters {
             filters(&[Filter::ExternalAuth(auth.clone())]);
@@ -227,6 +247,8 @@ pub(crate) fn check_dump(translation: &Translation, name: &str) {
     assert_eq!(serde_json::to_string(&back).unwrap(), dump, "{name}");
     assert!(back.certificates.values().all(|certificate| certificate.key_pem.expose() == "[redacted]"), "{name}");
     back.certificates = snapshot.certificates.clone();
+    assert!(back.secrets.values().all(|secret| secret.text.expose() == "[redacted]"), "{name}");
+    back.secrets = snapshot.secrets.clone();
     assert!(back == **snapshot, "{name}: another snapshot is read than was written: {dump}");
     let dump = serde_json::to_string(endpoints).unwrap();
     let back: Endpoints = serde_json::from_str(&dump).unwrap_or_else(|error| panic!("{name}: {error}: {dump}"));

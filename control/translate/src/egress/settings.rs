@@ -1,0 +1,216 @@
+//! What an egress Gateway has besides listeners and routes: `spec.egress` of its GatewayParameters.
+
+use super::policy::mode_of;
+use super::rule::network;
+use super::{handling, text};
+use crate::gateway::parameters;
+use crate::reference_grant::Referrer;
+use crate::status::condition::{Problem, sentences};
+use crate::status::reason;
+use crate::world::{BadRef, World};
+use ipnet::IpNet;
+use lychgate_api::gateway::Gateway;
+use lychgate_api::lychgate::{
+    AllowedPolicies, EgressDefault, EgressDnsParameters, EgressInspection, EgressLogins, EgressParameters,
+    EgressResolver, EgressUser, GatewayParameters, PoliciesFrom, PolicyNamespaces, ResolverProtocol,
+};
+use lychgate_api::{Kind, LYCHGATE_GROUP};
+use lychgate_ir::egress::{
+    DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressLogin, EgressMode, EgressPolicyId,
+};
+use lychgate_ir::{CertificateId, Refusal, RefusalReason, Secret};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What was read of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    default: EgressMode,
+    cluster: Vec<IpNet>,
+    policies: PolicyNamespaces,
+    logins: BTreeMap<Arc<str>, EgressLogin>,
+    dns: EgressDns,
+    inspection: Option<Result<CertificateId, Refusal>>,
+    /// Passwords that it uses.
+    pub(super) secrets: Vec<Arc<Secret>>,
+    /// References that lead nowhere.
+    pub(crate) unresolved: Option<Problem>,
+}
+
+/// One setting, and the namespace of the object that it is written in.
+type Written<'a, T> = Option<(&'a str, &'a T)>;
+
+/// Reads them. What cannot be read refuses the Gateway: a guess would let out what was not meant to leave.
+pub(crate) fn read(world: &World<'_>, gateway: &Gateway) -> Result<Settings, Problem> {
+    // That references lead nowhere is told elsewhere.
+    let own = parameters::of_gateway(world.objects, gateway).ok().flatten();
+    let class = parameters::class_of_gateway(world.objects, gateway);
+    let mut reader = Reader { world, bad: Vec::new(), unresolved: Vec::new(), secrets: Vec::new() };
+    let settings = Settings {
+        default: pick(own, class, |egress| egress.default.as_ref())
+            .map_or(EgressMode::Enforce, |(_, EgressDefault { mode, percent })| mode_of(*mode, Some(*percent))),
+        cluster: pick(own, class, |egress| egress.cluster_networks.as_ref())
+            .map_or_else(Vec::new, |(_, networks)| reader.networks(networks)),
+        policies: pick(own, class, |egress| egress.policies.as_ref())
+            .and_then(|(_, AllowedPolicies { namespaces })| namespaces.clone())
+            .unwrap_or_default(),
+        logins: reader.logins(pick(own, class, |egress| egress.logins.as_ref())),
+        dns: pick(own, class, |egress| egress.dns.as_ref()).map_or_else(EgressDns::default, |(_, dns)| reader.dns(dns)),
+        inspection: reader.inspection(pick(own, class, |egress| egress.inspection.as_ref())),
+        secrets: Vec::new(),
+        unresolved: None,
+    };
+    let Reader { world: _, bad, unresolved, secrets } = reader;
+    if !bad.is_empty() {
+        return Err(Problem::new(reason::INVALID_PARAMETERS, sentences(&bad)));
+    }
+    Ok(Settings { secrets, unresolved: super::rule::unresolved(&unresolved), ..settings })
+}
+
+/// The Gateway's own setting, or that of its class.
+fn pick<'a, T>(
+    own: Option<&'a GatewayParameters>,
+    class: Option<&'a GatewayParameters>,
+    field: impl Fn(&'a EgressParameters) -> Option<&'a T>,
+) -> Written<'a, T> {
+    let of = |from: &'a GatewayParameters| Some((from.metadata.namespace.as_str(), field(&from.spec.egress)?));
+    own.and_then(of).or_else(|| class.and_then(of))
+}
+
+fn referrer(namespace: &str) -> Referrer<'_> {
+    Referrer { group: LYCHGATE_GROUP, kind: Kind::GatewayParameters.as_str(), namespace }
+}
+
+struct Reader<'w, 'a> {
+    world: &'w World<'a>,
+    bad: Vec<String>,
+    unresolved: Vec<(&'static str, String)>,
+    secrets: Vec<Arc<Secret>>,
+}
+
+impl Reader<'_, '_> {
+    fn networks(&mut self, networks: &[String]) -> Vec<IpNet> {
+        let mut read = Vec::with_capacity(networks.len());
+        for (index, text) in networks.iter().enumerate() {
+            match network(text) {
+                Ok(network) => read.push(network),
+                Err(problem) => self.bad.push(format!("spec.egress.clusterNetworks[{index}]: {problem}")),
+            }
+        }
+        read
+    }
+
+    /// A user whose password is not there is nobody's name.
+    fn logins(&mut self, logins: Written<'_, EgressLogins>) -> BTreeMap<Arc<str>, EgressLogin> {
+        let Some((own, EgressLogins { users })) = logins else { return BTreeMap::new() };
+        let mut read = BTreeMap::new();
+        for (index, EgressUser { name, namespace, service_account, password_ref }) in users.iter().enumerate() {
+            let path = format!("spec.egress.logins.users[{index}]");
+            if read.contains_key(name.as_str()) {
+                self.bad.push(format!("{path}.name: there is a user `{name}` already"));
+                continue;
+            }
+            match text(self.world, referrer(own), password_ref) {
+                Ok(secret) => {
+                    let login = EgressLogin {
+                        password: secret.id.clone(),
+                        namespace: namespace.as_str().into(),
+                        service_account: service_account.as_str().into(),
+                    };
+                    self.secrets.push(secret);
+                    read.insert(name.as_str().into(), login);
+                }
+                Err(error) => self.lost(&format!("{path}.passwordRef"), error),
+            }
+        }
+        read
+    }
+
+    fn dns(&mut self, wanted: &EgressDnsParameters) -> EgressDns {
+        let EgressDnsParameters { upstreams, min_ttl, max_ttl } = wanted;
+        let ttl = |ttl: &Option<lychgate_api::meta::Duration>| ttl.map_or(Duration::ZERO, Duration::from);
+        let (min_ttl, max_ttl) = (ttl(min_ttl), ttl(max_ttl));
+        if !max_ttl.is_zero() && max_ttl < min_ttl {
+            self.bad.push("spec.egress.dns: minTtl is longer than maxTtl".to_owned());
+        }
+        let mut read = Vec::with_capacity(upstreams.len());
+        for (index, upstream) in upstreams.iter().enumerate() {
+            match resolver(upstream) {
+                Ok(upstream) => read.push(upstream),
+                Err(problem) => self.bad.push(format!("spec.egress.dns.upstreams[{index}]: {problem}")),
+            }
+        }
+        EgressDns { upstreams: read, min_ttl, max_ttl }
+    }
+
+    fn inspection(&mut self, wanted: Written<'_, EgressInspection>) -> Option<Result<CertificateId, Refusal>> {
+        let (own, EgressInspection { certificate_ref }) = wanted?;
+        let reference = handling::whole_secret(certificate_ref);
+        Some(self.world.certificate(referrer(own), &reference).map(|found| found.id.clone()).map_err(|error| {
+            let path = "spec.egress.inspection.certificateRef";
+            let message = format!("{path}: {}", error.clone().into_message());
+            self.lost(path, error);
+            Refusal::internal(RefusalReason::InvalidPolicy, message)
+        }))
+    }
+
+    fn lost(&mut self, path: &str, error: BadRef) {
+        let reason = match error {
+            BadRef::NotPermitted(_) => reason::REF_NOT_PERMITTED,
+            BadRef::Kind(_) | BadRef::Broken(_) => reason::INVALID_SECRET_REF,
+        };
+        self.unresolved.push((reason, format!("{path} of its GatewayParameters: {}", error.into_message())));
+    }
+}
+
+fn resolver(wanted: &EgressResolver) -> Result<DnsUpstream, String> {
+    let EgressResolver { protocol, address, port, name } = wanted;
+    let address = address.parse().map_err(|_| format!("address: `{address}` is no IP address"))?;
+    let (protocol, usual) = match protocol {
+        ResolverProtocol::Udp => (DnsProtocol::Udp, 53),
+        ResolverProtocol::Tls => (DnsProtocol::Tls, 853),
+        ResolverProtocol::Https => (DnsProtocol::Https, 443),
+    };
+    let name = match (protocol, name) {
+        (DnsProtocol::Udp, None) => None,
+        (DnsProtocol::Tls | DnsProtocol::Https, Some(name)) => Some(name.as_str().into()),
+        (DnsProtocol::Udp, Some(_)) => return Err("name: there is no certificate with UDP; remove it".to_owned()),
+        (DnsProtocol::Tls | DnsProtocol::Https, None) => {
+            return Err("name: write the name that its certificate has".to_owned());
+        }
+    };
+    Ok(DnsUpstream { protocol, address, port: port.unwrap_or(usual), name })
+}
+
+impl Settings {
+    /// For the snapshot.
+    pub(super) fn emit<'p>(&self, policies: impl Iterator<Item = &'p EgressPolicyId>) -> EgressGateway {
+        let Self { default, cluster, policies: _, logins, dns, inspection, secrets: _, unresolved: _ } = self;
+        EgressGateway {
+            default: *default,
+            cluster: cluster.clone(),
+            policies: policies.cloned().collect(),
+            logins: logins.clone(),
+            dns: dns.clone(),
+            inspection: inspection.clone(),
+        }
+    }
+
+    /// Whether policies of a namespace hold for a Gateway in namespace `own`.
+    pub(super) fn takes_policies_of(&self, world: &World<'_>, own: &str, namespace: &str) -> bool {
+        let PolicyNamespaces { from, selector } = &self.policies;
+        match from {
+            PoliciesFrom::All => true,
+            PoliciesFrom::Same => own == namespace,
+            PoliciesFrom::Selector => {
+                selector.as_ref().is_some_and(|selector| selector.matches(&world.namespace_labels(namespace)))
+            }
+        }
+    }
+
+    /// Whether TLS can be looked into.
+    pub(super) fn can_inspect(&self) -> bool {
+        self.inspection.as_ref().is_some_and(Result::is_ok)
+    }
+}
