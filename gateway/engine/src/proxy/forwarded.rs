@@ -3,11 +3,12 @@
 //! What a client writes there itself is believed only if the listener has trusted hops: proxies in front of us that are
 //! known to write the truth. With none, everything is replaced.
 
-use super::head::authority;
 use crate::connection::Connection;
+use bytes::BytesMut;
 use http::{HeaderName, HeaderValue};
 use lychgate_ir::Listener;
 use pingora_http::RequestHeader;
+use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -17,6 +18,9 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
+/// As much as what is written of a request takes, if its host has a usual length.
+const TEXTS: usize = 192;
+
 /// Writes the headers of a request that came over this connection, from a client that was verified as so and so.
 pub(super) fn apply(
     request: &mut RequestHeader,
@@ -25,73 +29,87 @@ pub(super) fn apply(
     verified: Option<HeaderValue>,
 ) {
     let proto = if connection.tls.is_some() { "https" } else { "http" };
+    let host = host(request);
+    let mut texts = BytesMut::with_capacity(TEXTS);
     let client = connection.ends.source.ip();
-    let host = authority(request).unwrap_or_default().to_owned();
-    let element = element(client, &host, proto);
+    let own = text(&mut texts, |texts| write!(texts, "{client}"));
+    let name = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let element = text(&mut texts, |texts| element(texts, client, name, proto));
     let believes = listener.trusted_hops > 0;
     if !believes {
         // Setting replaces all of a name; to look names up that are seldom there is what most of this would cost.
         request.remove_header(&CLIENT_CERT);
-        set(request, &FOR, client.to_string());
-        set(request, &FORWARDED, element);
+        set(request, FOR, own);
+        set(request, FORWARDED, element);
     } else {
         // Only as many hops as are trusted: what stands before them could be anybody's.
         let hops = usize::from(listener.trusted_hops);
-        let chain = last(request, &FOR, hops, &client.to_string());
-        set(request, &FOR, chain);
-        let chain = last(request, &FORWARDED, hops, &element);
-        set(request, &FORWARDED, chain);
+        for (name, own) in [(FOR, own), (FORWARDED, element)] {
+            let chain = own.and_then(|own| last(request, &name, hops, &own));
+            set(request, name, chain);
+        }
     }
     if let Some(verified) = verified {
         let _ = request.insert_header(CLIENT_CERT, verified);
     }
-    for (name, value) in [(&PROTO, proto.to_owned()), (&HOST, host), (&PORT, connection.bind.port.to_string())] {
-        if believes && request.headers.contains_key(name) {
+    let port = text(&mut texts, |texts| write!(texts, "{}", connection.bind.port));
+    for (name, value) in [(PROTO, Some(HeaderValue::from_static(proto))), (HOST, host), (PORT, port)] {
+        if believes && request.headers.contains_key(&name) {
             continue;
         }
-        if value.is_empty() {
-            request.remove_header(name);
-        } else {
-            set(request, name, value);
-        }
+        set(request, name, value.filter(|value| !value.is_empty()));
     }
 }
 
-fn set(request: &mut RequestHeader, name: &HeaderName, value: String) {
-    match HeaderValue::try_from(value) {
-        Ok(value) => {
-            let _ = request.insert_header(name.clone(), value);
+/// The host that was asked for, as it was written.
+fn host(request: &RequestHeader) -> Option<HeaderValue> {
+    match request.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => request.headers.get(http::header::HOST).filter(|host| host.to_str().is_ok()).cloned(),
+    }
+}
+
+/// A value that is written for the request, into the one buffer that all of them share.
+fn text(texts: &mut BytesMut, write: impl FnOnce(&mut BytesMut) -> fmt::Result) -> Option<HeaderValue> {
+    write(texts).ok()?;
+    HeaderValue::from_maybe_shared(texts.split().freeze()).ok()
+}
+
+/// Sets a header. What is no header value was refused before; in any case the client's own word does not stand.
+fn set(request: &mut RequestHeader, name: HeaderName, value: Option<HeaderValue>) {
+    match value {
+        Some(value) => {
+            let _ = request.insert_header(name, value);
         }
-        // A host that is no header value was refused before; in any case the client's own word does not stand.
-        Err(_) => {
-            request.remove_header(name);
+        None => {
+            request.remove_header(&name);
         }
     }
 }
 
 /// The last `hops` elements of a list header, and one more.
-fn last(request: &RequestHeader, name: &HeaderName, hops: usize, own: &str) -> String {
+fn last(request: &RequestHeader, name: &HeaderName, hops: usize, own: &HeaderValue) -> Option<HeaderValue> {
     let lines = request.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let elements: Vec<&str> =
         lines.flat_map(|line| line.split(',')).map(str::trim).filter(|element| !element.is_empty()).collect();
     let mut kept: Vec<&str> = elements.iter().skip(elements.len().saturating_sub(hops)).copied().collect();
-    kept.push(own);
-    kept.join(", ")
+    kept.push(own.to_str().ok()?);
+    HeaderValue::try_from(kept.join(", ")).ok()
 }
 
 /// One element of `Forwarded`. Addresses of IPv6 and hosts with ports have to be quoted.
-fn element(client: IpAddr, host: &str, proto: &str) -> String {
-    let node = match client {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("\"[{address}]\""),
-    };
+fn element(texts: &mut BytesMut, client: IpAddr, host: &str, proto: &str) -> fmt::Result {
+    match client {
+        IpAddr::V4(address) => write!(texts, "for={address}")?,
+        IpAddr::V6(address) => write!(texts, "for=\"[{address}]\"")?,
+    }
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     if host.is_empty() || host.contains(['"', '\\']) {
-        format!("for={node};proto={proto}")
+        write!(texts, ";proto={proto}")
     } else if host.chars().all(token) {
-        format!("for={node};host={host};proto={proto}")
+        write!(texts, ";host={host};proto={proto}")
     } else {
-        format!("for={node};host=\"{host}\";proto={proto}")
+        write!(texts, ";host=\"{host}\";proto={proto}")
     }
 }
 
