@@ -8,10 +8,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Name, version, SHA-256 of what was published.
+# Name, version, SHA-256 of what was published, the feature that is used of it.
 crates=(
-    "pingora-core 0.9.1 a535f47f65fdcb003f9e1df04cd18e614c128dfe9388acce3f211ae38ac14d68"
-    "pingora-proxy 0.9.1 8e3d5670490740405ecc8c6f75c3fcbce4d24f7adaffb355ca44550e7918e358"
+    "pingora-core 0.9.1 a535f47f65fdcb003f9e1df04cd18e614c128dfe9388acce3f211ae38ac14d68 rustls"
+    "pingora-http 0.9.1 3f38e9e519d53fab09eb320f7be2cd27ef9e66f755eba3bd84cc68852108d841"
+    "pingora-proxy 0.9.1 8e3d5670490740405ecc8c6f75c3fcbce4d24f7adaffb355ca44550e7918e358 rustls"
 )
 
 case ${1:-} in
@@ -34,8 +35,8 @@ if [ "$mode" = --audit ]; then
     {
         printf '[package]\nname = "audited"\nversion = "0.0.0"\nedition = "2024"\n[dependencies]\n'
         for crate in "${crates[@]}"; do
-            read -r name version _ <<<"$crate"
-            echo "$name = { version = \"=$version\", default-features = false, features = [\"rustls\"] }"
+            read -r name version _ feature <<<"$crate"
+            echo "$name = { version = \"=$version\", default-features = false, features = [${feature:+\"$feature\"}] }"
         done
     } >"$work/Cargo.toml"
     cp deny.toml rust-toolchain.toml "$work"
@@ -61,7 +62,7 @@ cargo --version >/dev/null
 cp rust-toolchain.toml "$work"
 
 for crate in "${crates[@]}"; do
-    read -r name version sum <<<"$crate"
+    read -r name version sum _ <<<"$crate"
     if ! archive=$(published "$name" "$version" "$sum"); then
         # It fetches the archive to know it.
         (cd "$work" && cargo info --quiet --color never "$name@$version" >/dev/null) || {

@@ -5,6 +5,7 @@ mod bed;
 mod broken;
 mod cors;
 mod errors;
+mod exchange;
 mod forwarded;
 mod header_modifiers;
 mod hostnames;
