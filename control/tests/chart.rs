@@ -97,6 +97,26 @@ fn may(role: &Value, group: &str, resource: &str, verb: &str) -> bool {
 
 #[test]
 #[ignore = "needs Helm: make test-chart"]
+fn egress_gateways_are_the_only_way_out_where_that_is_asked_for() {
+    assert!(!names(&profile("default")).contains("NetworkPolicy lychgate-egress"), "nobody asked");
+    let asked = ["egress.networkPolicies.enabled=true", "egress.networkPolicies.namespaces={shop,bank}"];
+    let also = "egress.networkPolicies.also[0].to[0].podSelector.matchLabels.app=db";
+    let objects = render(&[&asked[..], &[also]].concat()).unwrap();
+    let policies: Vec<&Value> = objects
+        .iter()
+        .filter(|object| object["kind"] == "NetworkPolicy" && object["metadata"]["name"] == "lychgate-egress")
+        .collect();
+    let namespaces: Vec<&Value> = policies.iter().map(|policy| &policy["metadata"]["namespace"]).collect();
+    assert_eq!(namespaces, ["shop", "bank"]);
+    insta::assert_yaml_snapshot!("egress-policy", policies[0]["spec"]);
+    let without = render(&asked[..1]).unwrap_err();
+    assert!(without.contains("egress.networkPolicies.namespaces"), "{without}");
+    let own = render(&["egress.networkPolicies.enabled=true", "egress.networkPolicies.namespaces={lychgate-system}"]);
+    assert!(own.unwrap_err().contains("lychgate-system has egress Gateways"));
+}
+
+#[test]
+#[ignore = "needs Helm: make test-chart"]
 fn the_control_plane_may_do_what_it_does_and_no_more() {
     let objects = profile("minimal");
     let role = find(&objects, "ClusterRole", "lychgate-control-lychgate-system");

@@ -6,6 +6,7 @@
 
 mod attached;
 mod edit;
+mod outward;
 
 use attached::{Attached, target};
 use edit::{Edits, difference};
@@ -14,6 +15,7 @@ use lychgate_ir::{
     Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Endpoints, GatewayId, Listener,
     ListenerId, RouteId, Snapshot,
 };
+use outward::Outward;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -77,12 +79,14 @@ impl<G: Ord + Clone> Slicer<G> {
             let backends = self.backends(&group, &listeners, snapshot);
             let own = backends.keys().filter_map(|id| Some((id.clone(), endpoints.get(id)?.clone())));
             let endpoints = own.collect();
+            let outward = Outward::of(snapshot, &group, groups);
             let part = Part {
                 routes: routes.applied(&old.snapshot.routes, is_anew),
                 streams: streams.applied(&old.snapshot.stream_routes, is_anew),
-                certificates: certificates(&listeners, &backends, snapshot),
+                certificates: certificates(&listeners, &backends, &outward, snapshot),
                 listeners,
                 backends,
+                outward,
             };
             self.slices.insert(group, Slice { snapshot: part.snapshot(&old.snapshot), endpoints });
         }
@@ -148,17 +152,23 @@ struct Part {
     streams: Option<BTreeMap<RouteId, Arc<lychgate_ir::StreamRoute>>>,
     backends: BTreeMap<BackendId, Arc<Backend>>,
     certificates: BTreeMap<CertificateId, Arc<Certificate>>,
+    outward: Outward,
 }
 
 impl Part {
     /// The old one if it says the same.
     fn snapshot(self, old: &Arc<Snapshot>) -> Arc<Snapshot> {
-        let Self { listeners, routes, streams, backends, certificates } = self;
+        let Self { listeners, routes, streams, backends, certificates, outward } = self;
+        let Outward { gateways, policies, secrets, workloads, certificates: _ } = outward;
         let is_same = routes.is_none()
             && streams.is_none()
             && listeners == old.listeners
             && backends == old.backends
-            && certificates == old.certificates;
+            && certificates == old.certificates
+            && gateways == old.egress
+            && policies == old.egress_policies
+            && secrets == old.secrets
+            && workloads == old.workloads;
         if is_same {
             return old.clone();
         }
@@ -168,21 +178,22 @@ impl Part {
             stream_routes: streams.unwrap_or_else(|| old.stream_routes.clone()),
             backends,
             certificates,
-            secrets: BTreeMap::new(),
-            egress: BTreeMap::new(),
-            egress_policies: BTreeMap::new(),
-            workloads: BTreeMap::new(),
+            secrets,
+            egress: gateways,
+            egress_policies: policies,
+            workloads,
         })
     }
 }
 
-/// Those that listeners show and backends are shown.
+/// Those that listeners show, and that backends and what is outside are shown.
 fn certificates(
     listeners: &BTreeMap<ListenerId, Arc<Listener>>,
     backends: &BTreeMap<BackendId, Arc<Backend>>,
+    outward: &Outward,
     snapshot: &Snapshot,
 ) -> BTreeMap<CertificateId, Arc<Certificate>> {
-    let mut all: BTreeSet<&CertificateId> = BTreeSet::new();
+    let mut all: BTreeSet<&CertificateId> = outward.certificates.iter().collect();
     for listener in listeners.values() {
         let Listener {
             id: _,

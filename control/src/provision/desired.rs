@@ -6,9 +6,10 @@ mod service;
 
 use super::group::Group;
 use super::live::LiveKind;
-use super::marks::{CLASS_NAME, GATEWAY_NAME, GROUP, MANAGED_BY, MANAGER, REVISION};
+use super::marks::{CLASS_NAME, DIRECTION, GATEWAY_NAME, GROUP, MANAGED_BY, MANAGER, REVISION};
 use super::names;
 use lychgate_api::meta::StringMap;
+use lychgate_translate::Direction;
 use serde_json::{Map, Value, json};
 
 /// What is the same for all groups.
@@ -64,6 +65,10 @@ impl Parts<'_> {
         }
         labels.insert("app.kubernetes.io/name".to_owned(), "lychgate-gateway".to_owned());
         labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
+        match self.group.direction {
+            Direction::Ingress => labels.remove(DIRECTION),
+            Direction::Egress => labels.insert(DIRECTION.to_owned(), "egress".to_owned()),
+        };
         if let Some(revision) = &self.context.revision {
             labels.insert(REVISION.to_owned(), revision.clone());
         }

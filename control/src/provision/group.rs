@@ -9,7 +9,7 @@ use lychgate_api::lychgate::GatewayParametersSpec;
 use lychgate_api::meta::{ConditionStatus, StringMap};
 use lychgate_api::{Kind, ObjectKey, ObjectRef, Objects};
 use lychgate_ir::{GatewayId, ObjectName, Snapshot, Transport};
-use lychgate_translate::{ObjectStatus, Statuses, parameters};
+use lychgate_translate::{Direction, ObjectStatus, Statuses, parameters};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct Group {
     pub ports: BTreeSet<(Transport, u16)>,
     /// Addresses that are asked for: a Service each.
     pub addresses: BTreeSet<Wish>,
+    /// Which way they lead: as the senior does.
+    pub direction: Direction,
     /// How pods and Service shall be: the senior's.
     pub parameters: GatewayParametersSpec,
     /// Labels for everything, from all of them; the senior wins.
@@ -127,6 +129,7 @@ fn one(objects: &Objects, key: ObjectKey, mut members: Vec<Member<'_>>) -> Group
         key,
         ports: members.iter().flat_map(|(_, ports)| ports.iter().copied()).collect(),
         addresses: members.iter().flat_map(|(gateway, _)| addresses(gateway)).collect(),
+        direction: members.first().and_then(|(senior, _)| Direction::of(objects, senior)).unwrap_or(Direction::Ingress),
         parameters: members.first().map(|(senior, _)| parameters(objects, senior)).unwrap_or_default(),
         gateways: members.into_iter().map(|(gateway, _)| gateway.clone()).collect(),
         labels,

@@ -10,6 +10,8 @@ pub const REMOTE: &str = "lychgate.dev/remote";
 pub const REVISION: &str = "lychgate.dev/revision";
 /// On everything that we make: what we wanted when we wrote it last.
 pub(super) const APPLIED: &str = "lychgate.dev/applied";
+/// On everything that we make for what leaves: `egress`, by which NetworkPolicies know the only way out.
+pub(super) const DIRECTION: &str = "lychgate.dev/direction";
 /// On Services: the static address that it shall have; colons of IPv6 as dashes.
 pub(super) const ADDRESS: &str = "lychgate.dev/address";
 /// The Gateway that something was made for (GEP-1762).

@@ -18,7 +18,7 @@ spec: {controllerName: lychgate.dev/gateway-controller}
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
 metadata: {name: lychgate-egress}
-spec: {controllerName: lychgate.dev/gateway-controller}
+spec: {controllerName: lychgate.dev/egress-controller}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
@@ -96,6 +96,44 @@ fn an_egress_gateway_is_for_the_cluster_only() {
     let services = world(&[&EDGE.replace("gatewayClassName: lychgate", "gatewayClassName: lychgate-egress")]);
     let services: Vec<Value> = services.desired().into_iter().filter(|object| object["kind"] == "Service").collect();
     assert_eq!(services[0]["spec"]["type"], "ClusterIP");
+}
+
+#[test]
+fn by_their_labels_network_policies_know_the_only_way_out() {
+    let direction = |class: &str| {
+        let world = world(&[&EDGE.replace("gatewayClassName: lychgate", &format!("gatewayClassName: {class}"))]);
+        let deployment = world.desired().into_iter().find(|object| object["kind"] == "Deployment").unwrap();
+        deployment["spec"]["template"]["metadata"]["labels"]["lychgate.dev/direction"].clone()
+    };
+    assert_eq!(direction("lychgate-egress"), "egress");
+    assert_eq!(direction("lychgate"), Value::Null, "a way in is no way out");
+}
+
+#[test]
+fn what_a_class_is_called_means_nothing_and_dns_has_a_port_of_each_transport() {
+    let objects = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: outwards}
+spec: {controllerName: lychgate.dev/egress-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: out, namespace: shop, uid: u-out}
+spec:
+  gatewayClassName: outwards
+  listeners:
+    - {name: proxy, port: 3128, protocol: lychgate.dev/Proxy}
+    - {name: dns, port: 5353, protocol: lychgate.dev/DNS}
+    - {name: dns-tcp, port: 5353, protocol: lychgate.dev/DNSoverTCP}
+";
+    let services: Vec<Value> =
+        world(&[objects]).desired().into_iter().filter(|object| object["kind"] == "Service").collect();
+    assert_eq!(services[0]["spec"]["type"], "ClusterIP");
+    let ports = services[0]["spec"]["ports"].as_array().unwrap().iter();
+    let ports: Vec<String> =
+        ports.map(|port| format!("{}/{}", port["protocol"].as_str().unwrap(), port["port"])).collect();
+    assert_eq!(ports, ["TCP/3128", "TCP/5353", "UDP/5353"]);
 }
 
 const EVERYTHING: &str = "

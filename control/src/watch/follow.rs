@@ -22,6 +22,10 @@ use tokio::sync::{Notify, mpsc, watch};
 /// A watch is begun anew so often, in seconds: a connection that died silently is noticed by then.
 const TIMEOUT: u32 = 120;
 
+/// Secrets of which surely none is a certificate, or a password or token that a policy names: most of them by size.
+const NO_CREDENTIALS: &str = "type!=kubernetes.io/service-account-token,type!=kubernetes.io/dockercfg,\
+    type!=kubernetes.io/dockerconfigjson,type!=bootstrap.kubernetes.io/token,type!=helm.sh/release.v1";
+
 /// Who follows one kind.
 pub(super) struct Follower {
     pub(super) kind: Kind,
@@ -66,8 +70,7 @@ impl Follower {
     async fn while_served(&mut self, served: &Served) {
         let mut config = watcher::Config::default().timeout(TIMEOUT);
         if self.kind == Kind::Secret {
-            // Keys of certificates, and none of the others.
-            config = config.fields("type=kubernetes.io/tls");
+            config = config.fields(NO_CREDENTIALS);
         }
         // Of Namespaces only the labels are read, and a cluster has many.
         if self.kind == Kind::Namespace {

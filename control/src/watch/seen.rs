@@ -59,6 +59,9 @@ impl Seen {
         if name.is_empty() {
             return None;
         }
+        if kind == Kind::Pod {
+            metadata.remove("annotations");
+        }
         if kind == Kind::ConfigMap {
             keep_trust_anchors(map);
         }
@@ -141,6 +144,22 @@ mod tests {
         let seen = Seen::new(Kind::Gateway, value).unwrap();
         assert_eq!(seen.reference.to_string(), "Gateway/d/g");
         assert!(seen.object.unwrap_err().contains("gatewayClassName") || seen.observed.is_some());
+    }
+
+    #[test]
+    fn of_pods_only_whose_address_it_is_is_kept() {
+        let pod = |annotation: &str, ready: bool| {
+            let value = json!({
+                "metadata": {"name": "p", "namespace": "d", "labels": {"app": "x"}, "annotations": {"a": annotation}},
+                "spec": {"serviceAccountName": "s", "containers": [{"name": "c", "env": [{"name": "TOKEN", "value": "t"}]}]},
+                "status": {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": ready}]},
+            });
+            Seen::new(Kind::Pod, value).unwrap().object.unwrap()
+        };
+        assert_eq!(pod("1", true), pod("2", false));
+        let kept = pod("1", true).to_value().unwrap();
+        assert_eq!(kept["spec"], json!({"serviceAccountName": "s"}));
+        assert_eq!(kept["status"], json!({"phase": "Running", "podIP": "10.0.0.1"}));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::status::condition::{self, Problem, Writer};
 use crate::status::{ObjectStatus, reason};
 use lychgate_api::gateway::{Gateway, GatewayClass, GatewayClassStatus};
 use lychgate_api::{Kind, ObjectKey, ObjectRef, Objects};
+use lychgate_ir::GatewayId;
 
 /// Which way a Gateway leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,15 @@ impl Direction {
         }
     }
 
+    /// The controller of its classes, who speaks in statuses of what is attached to their Gateways.
+    #[must_use]
+    pub fn controller(self) -> &'static str {
+        match self {
+            Self::Ingress => CONTROLLER_NAME,
+            Self::Egress => EGRESS_CONTROLLER_NAME,
+        }
+    }
+
     /// Of a Gateway whose class is ours. Without an object, the class is one of those that are built in.
     #[must_use]
     pub fn of(objects: &Objects, gateway: &Gateway) -> Option<Self> {
@@ -39,6 +49,13 @@ impl Direction {
             None => built_in(name),
         }
     }
+}
+
+/// Who speaks to what is attached to a Gateway that is ours.
+pub(crate) fn controller_of(objects: &Objects, gateway: &GatewayId) -> &'static str {
+    let gateway = objects.get_gateway(&ObjectKey::new(&*gateway.0.namespace, &*gateway.0.name));
+    let direction = gateway.and_then(|gateway| Direction::of(objects, gateway));
+    direction.unwrap_or(Direction::Ingress).controller()
 }
 
 /// The classes that need no object where there is no cluster.

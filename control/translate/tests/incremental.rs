@@ -300,3 +300,80 @@ fn ten_thousand_invalid_routes_harm_no_good_one() {
     }
     assert_eq!(after.statuses.problems().count(), many);
 }
+
+/// An egress Gateway with two policies, one of which names a Secret.
+fn outward() -> Objects {
+    let target = json!([{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "out"}]);
+    let policy = |name: &str, rule: Value| {
+        let value = json!({
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"targetRefs": target, "rules": [rule]},
+        });
+        object(Kind::EgressPolicy, value)
+    };
+    let listeners = json!([{"name": "proxy", "port": 3128, "protocol": "lychgate.dev/Proxy"}]);
+    let out = json!({
+        "metadata": {"name": "out", "namespace": "shop"},
+        "spec": {"gatewayClassName": "lychgate-egress", "listeners": listeners},
+    });
+    let credential = json!({"header": "X-Key", "secretRef": {"name": "key", "key": "token"}});
+    [
+        object(Kind::Gateway, out),
+        policy("plain", json!({"action": "Allow", "to": {"hosts": ["a.example"]}})),
+        policy("keyed", json!({"action": "Allow", "to": {"hosts": ["b.example"]}, "credential": credential})),
+        secret("one"),
+        pod("web", "10.1.0.1"),
+    ]
+    .into_iter()
+    .fold(objects(), Objects::insert)
+}
+
+fn secret(token: &str) -> Object {
+    let value = json!({"metadata": {"name": "key", "namespace": "shop"}, "stringData": {"token": token}});
+    object(Kind::Secret, value)
+}
+
+fn pod(name: &str, address: &str) -> Object {
+    let value = json!({"metadata": {"name": name, "namespace": "shop"}, "status": {"podIP": address}});
+    object(Kind::Pod, value)
+}
+
+fn policy_of(translation: &Translation, name: &str) -> Arc<lychgate_ir::egress::EgressPolicy> {
+    let id = lychgate_ir::egress::EgressPolicyId(ObjectName::new("shop", name));
+    translation.snapshot.egress_policies[&id].clone()
+}
+
+#[test]
+fn pods_that_come_and_go_change_who_is_behind_an_address_and_nothing_else() {
+    let objects = outward();
+    let first = translate(&objects, &options(), None);
+    let second = next(&objects.clone().insert(pod("other", "10.1.0.2")), &first);
+    let addresses: Vec<String> = second.snapshot.workloads.keys().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["10.1.0.1", "10.1.0.2"]);
+    let here = "10.1.0.1".parse().unwrap();
+    assert!(Arc::ptr_eq(&first.snapshot.workloads[&here], &second.snapshot.workloads[&here]));
+    assert!(shares_route(&first, &second, "one"));
+    // One that claims the address of another takes it from it, and has it not either.
+    let third = next(&objects.clone().insert(pod("thief", "10.1.0.1")), &second);
+    assert!(third.snapshot.workloads.is_empty());
+    // What is new of a pod, and is not kept, is no news.
+    let fourth = next(&objects.insert(pod("web", "10.1.0.1")), &first);
+    assert!(Arc::ptr_eq(&first.snapshot, &fourth.snapshot));
+}
+
+#[test]
+fn a_secret_that_changes_is_another_text_and_no_other_policy() {
+    let objects = outward();
+    let first = translate(&objects, &options(), None);
+    let second = next(&objects.clone().insert(secret("two")), &first);
+    let texts: Vec<&str> = second.snapshot.secrets.values().map(|secret| secret.text.expose()).collect();
+    assert_eq!(texts, ["two"]);
+    for name in ["plain", "keyed"] {
+        assert!(Arc::ptr_eq(&policy_of(&first, name), &policy_of(&second, name)), "{name}");
+    }
+    // Without it, the rule that names it says so, and the other one does not care.
+    let third = next(&objects.remove(&reference(Kind::Secret, "key")), &second);
+    assert!(third.snapshot.secrets.is_empty());
+    assert_ne!(policy_of(&second, "keyed"), policy_of(&third, "keyed"));
+    assert!(Arc::ptr_eq(&policy_of(&second, "plain"), &policy_of(&third, "plain")));
+}

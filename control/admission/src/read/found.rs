@@ -127,8 +127,9 @@ fn object(node: &Node, mut value: Value) -> Found {
             Found { mark, name: Some(name), outcome, tells }
         }
         Identity::Known(Named { kind, version, key, name }) => {
-            // An API server takes no status on create; files that were saved from a cluster have one.
-            if let Some(map) = value.as_object_mut() {
+            // An API server takes no status on create; files that were saved from a cluster have one. That of a pod tells
+            // where it is, and without a cluster nobody else could.
+            if let Some(map) = value.as_object_mut().filter(|_| kind != Kind::Pod) {
                 map.remove("status");
             }
             let Examined { object, errors, warnings } = examine(kind, &version, value);

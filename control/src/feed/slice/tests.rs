@@ -200,3 +200,73 @@ spec: {clusterIP: 10.0.0.4, ports: [{port: 80}]}
     assert_eq!((has(of(&by_listener, "a")), has(of(&by_listener, "b"))), (false, true));
     assert_eq!((has(of(&by_rule, "a")), has(of(&by_rule, "b"))), (true, false));
 }
+
+const OUTWARD: &str = "---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: e}
+spec: {controllerName: lychgate.dev/egress-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: out, namespace: d}
+spec: {gatewayClassName: e, listeners: [{name: p, protocol: lychgate.dev/Proxy, port: 3128}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: away, namespace: d}
+spec: {gatewayClassName: e, listeners: [{name: p, protocol: lychgate.dev/Proxy, port: 3128}]}
+---
+apiVersion: lychgate.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: keyed, namespace: d}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: out}]
+  rules:
+    - {action: Allow, to: {hosts: [one.example]}, credential: {header: X-Key, secretRef: {name: keys, key: one}}}
+    - {action: Allow, to: {hosts: [two.example]}, via: {type: HTTP, host: p.example, port: 1, credentialsRef: {name: keys}}}
+---
+apiVersion: lychgate.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: plain, namespace: d}
+spec:
+  targetRefs:
+    - {group: gateway.networking.k8s.io, kind: Gateway, name: out}
+    - {group: gateway.networking.k8s.io, kind: Gateway, name: away}
+  rules: [{action: Allow, to: {hosts: [any.example]}}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, namespace: d}
+stringData: {one: '1', username: u, password: p, unused: x}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: shop, namespace: d}
+status: {podIP: 10.1.0.1}
+";
+
+fn first_policy(snapshot: &Snapshot) -> &Arc<lychgate_ir::egress::EgressPolicy> {
+    snapshot.egress_policies.values().next().unwrap()
+}
+
+#[test]
+fn what_may_leave_is_for_those_through_whom_it_leaves() {
+    let text = [OBJECTS, OUTWARD].concat();
+    let (mut slicer, first) = (Slicer::default(), translated(&text, None));
+    let slices = cut(&mut slicer, &first);
+    let (out, away, a) = (&slices["out"].snapshot, &slices["away"].snapshot, &slices["a"].snapshot);
+    assert_eq!(names(out.egress.keys()), ["Gateway/d/out"]);
+    assert_eq!(names(out.egress_policies.keys()), ["EgressPolicy/d/keyed", "EgressPolicy/d/plain"]);
+    assert_eq!(names(out.secrets.keys()), ["Secret/d/keys/one", "Secret/d/keys/password", "Secret/d/keys/username"]);
+    assert_eq!(names(away.egress_policies.keys()), ["EgressPolicy/d/plain"]);
+    assert!(away.secrets.is_empty(), "a policy of another Gateway names them");
+    assert_eq!(names(away.workloads.keys()), ["10.1.0.1"]);
+    assert!(a.egress.is_empty() && a.egress_policies.is_empty() && a.secrets.is_empty() && a.workloads.is_empty());
+    // Another pod is news for those through whom something leaves, and for nobody else.
+    let second = translated(&text.replace("10.1.0.1", "10.1.0.2"), Some(&first));
+    let moved = cut(&mut slicer, &second);
+    assert_eq!(names(moved["away"].snapshot.workloads.keys()), ["10.1.0.2"]);
+    assert!(Arc::ptr_eq(&moved["a"].snapshot, &slices["a"].snapshot));
+    assert!(Arc::ptr_eq(first_policy(&moved["out"].snapshot), first_policy(out)));
+}

@@ -8,7 +8,7 @@ use crate::provision::names;
 use lychgate_api::core::{ServiceType, TransportProtocol};
 use lychgate_api::lychgate::{ExtraPort, ServiceParameters};
 use lychgate_ir::Transport;
-use lychgate_translate::EGRESS_GATEWAY_CLASS;
+use lychgate_translate::Direction;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -25,7 +25,10 @@ pub(super) fn service(parts: &Parts<'_>, wish: Wish) -> Option<Value> {
         labels,
         annotations,
     } = &parts.group.parameters.service;
-    let usual = if is_egress(parts) { ServiceType::ClusterIp } else { ServiceType::LoadBalancer };
+    let usual = match parts.group.direction {
+        Direction::Egress => ServiceType::ClusterIp,
+        Direction::Ingress => ServiceType::LoadBalancer,
+    };
     let r#type = match wish {
         Wish::Cluster(_) => ServiceType::ClusterIp,
         Wish::Any | Wish::Static(_) => r#type.clone().unwrap_or(usual),
@@ -74,10 +77,6 @@ fn family(ip: IpAddr) -> &'static str {
 fn label(ip: IpAddr) -> String {
     // `::1` and `fe80::` would begin or end with what a label must not.
     format!("ip-{ip}-").replace(':', "-").trim_end_matches('-').to_owned()
-}
-
-fn is_egress(parts: &Parts<'_>) -> bool {
-    parts.group.gateways.first().is_some_and(|senior| senior.spec.gateway_class_name == EGRESS_GATEWAY_CLASS)
 }
 
 /// Those of listeners, then those that are asked for besides, where no listener has them.

@@ -1,7 +1,7 @@
 //! XBackends (GEP-4731): names outside of the cluster.
 
 use super::{balance, proxy_protocol, validation};
-use crate::names::CONTROLLER_NAME;
+use crate::gateway_class::controller_of;
 use crate::reference_grant::Referrer;
 use crate::route::session;
 use crate::status::condition::{self, Problem, Writer};
@@ -192,7 +192,7 @@ pub(super) fn status(
     ];
     let ancestors = gateways.iter().take(MAX_ANCESTORS).map(|gateway| PolicyAncestorStatus {
         ancestor_ref: crate::policy::ancestor(gateway),
-        controller_name: CONTROLLER_NAME.to_owned(),
+        controller_name: controller_of(world.objects, gateway).to_owned(),
         conditions: conditions.clone(),
     });
     BackendStatus { ancestors: ancestors.collect() }

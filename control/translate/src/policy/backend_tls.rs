@@ -3,6 +3,7 @@
 use super::precedence::{TargetKey, Winners};
 use super::{MAX_ANCESTORS, ancestor};
 use crate::backend::validation::{self, Checked, Good};
+use crate::gateway_class::controller_of;
 use crate::listener::is_ours;
 use crate::names::{CONTROLLER_NAME, name_of};
 use crate::route::usage::Usage;
@@ -89,11 +90,14 @@ impl<'a> TlsPolicies<'a> {
                 None => {}
             }
         }
-        let ancestors = by_gateway.into_iter().map(|(id, targets)| (ancestor(id), targets));
-        let lost = lost.into_iter().map(|target| (target_ancestor(&key.namespace, target), vec![target]));
-        let ancestors = ancestors.chain(lost).take(MAX_ANCESTORS).map(|(ancestor_ref, targets)| PolicyAncestorStatus {
+        let controller = |id| controller_of(world.objects, id);
+        let ancestors = by_gateway.into_iter().map(|(id, targets)| (ancestor(id), controller(id), targets));
+        let lost =
+            lost.into_iter().map(|target| (target_ancestor(&key.namespace, target), CONTROLLER_NAME, vec![target]));
+        let ancestors = ancestors.chain(lost).take(MAX_ANCESTORS);
+        let ancestors = ancestors.map(|(ancestor_ref, controller, targets)| PolicyAncestorStatus {
             ancestor_ref,
-            controller_name: CONTROLLER_NAME.to_owned(),
+            controller_name: controller.to_owned(),
             conditions: self.conditions(world, key, policy, &targets),
         });
         PolicyStatus { ancestors: ancestors.collect() }

@@ -3,6 +3,7 @@
 use super::hostnames;
 use super::parents::{Found, Parent, ParentListener};
 use super::rivals::Loss;
+use crate::names::CONTROLLER_NAME;
 use crate::status::condition::{Problem, sentences};
 use crate::status::reason;
 use crate::world::World;
@@ -44,6 +45,8 @@ impl<'a> Asks<'a> {
 /// What one parent says to a route.
 pub(super) struct Attached<'a> {
     pub(super) reference: &'a ParentReference,
+    /// Who speaks for it.
+    pub(super) controller: &'static str,
     /// The listeners that take it, or why none does.
     pub(super) result: Result<Vec<Taken<'a>>, Problem>,
     /// Where another route comes first, for people.
@@ -93,7 +96,11 @@ pub(super) fn attach<'a>(world: &World<'_>, asks: &Asks<'_>, found: &[Found<'a>]
             Found::Ours(reference, parent) => (*reference, one(world, asks, reference, parent)),
             Found::Lost(reference, why) => (*reference, Err(Problem::new(reason::NO_MATCHING_PARENT, why.as_str()))),
         };
-        Attached { reference, result, losses: Vec::new() }
+        let controller = match found {
+            Found::Ours(_, parent) => parent.controller,
+            Found::Lost(..) => CONTROLLER_NAME,
+        };
+        Attached { reference, controller, result, losses: Vec::new() }
     };
     found.iter().map(ask).collect()
 }

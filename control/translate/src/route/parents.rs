@@ -2,7 +2,7 @@
 
 use super::attach::Asks;
 use crate::gateway::GatewayPlan;
-use crate::gateway_class::{self, Claim};
+use crate::gateway_class::{self, Claim, Direction};
 use crate::keep::keep;
 use crate::listener::ListenerPlan;
 use crate::listener::allowed_routes::AllowedNamespaces;
@@ -21,6 +21,8 @@ pub(crate) struct Parent {
     pub(super) label: String,
     /// Why nothing can attach, if so.
     pub(super) closed: Option<String>,
+    /// Who speaks to what attaches.
+    pub(super) controller: &'static str,
     /// Its own listeners.
     pub(super) listeners: Vec<ParentListener>,
 }
@@ -169,7 +171,8 @@ fn view(plan: &GatewayPlan<'_>, label: String, closed: Option<String>, listeners
         namespaces: listener.namespaces.clone(),
         emitted: listener.is_emitted(plan),
     };
-    Parent { label, closed, listeners: listeners.iter().map(one).collect() }
+    let direction = if plan.egress.is_some() { Direction::Egress } else { Direction::Ingress };
+    Parent { label, closed, controller: direction.controller(), listeners: listeners.iter().map(one).collect() }
 }
 
 /// Why a reference leads nowhere; nothing is said about what other controllers own.

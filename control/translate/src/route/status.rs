@@ -2,7 +2,6 @@
 
 use super::attach::Attached;
 use super::finding::Findings;
-use crate::names::CONTROLLER_NAME;
 use crate::status::condition::{self, Problem, Writer, list, sentences};
 use crate::status::reason;
 use lychgate_api::gateway::{RouteParentStatus, RouteStatus};
@@ -31,7 +30,7 @@ pub(super) fn of(generation: i64, findings: &Findings, rules: usize, attached: &
         }
         RouteParentStatus {
             parent_ref: attached.reference.clone(),
-            controller_name: CONTROLLER_NAME.to_owned(),
+            controller_name: attached.controller.to_owned(),
             conditions,
         }
     });
