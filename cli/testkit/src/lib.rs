@@ -2,7 +2,8 @@
 //!
 //! **Owns**: a public key infrastructure in memory ([`Authority`], [`Leaf`]), TLS settings from it ([`ClientTls`],
 //! [`server_tls`]), and clients that say what they got: HTTP/1.1, h2c and HTTP/2 over TLS to a fixed address with any
-//! name ([`Dial`]), exact bytes ([`RawConnection`]), WebSocket ([`WebSocket`]), gRPC ([`grpc`]).
+//! name ([`Dial`]), exact bytes ([`RawConnection`]), WebSocket ([`WebSocket`]), gRPC ([`grpc`]), a name server and its
+//! clients ([`dns`]).
 //!
 //! **Refuses**: to be used outside tests. What goes wrong in building a certificate panics, because a test that cannot
 //! be set up has failed. What goes wrong on the wire is a [`ClientError`], because a test may want exactly that.
@@ -11,6 +12,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed, and says where")]
 
 mod client;
+pub mod dns;
 pub mod grpc;
 mod pki;
 mod ports;

@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lychgate-filters", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-egress", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-audit", &["lychgate-ir"]),
+    ("lychgate-dns", &["lychgate-egress", "lychgate-ir"]),
     ("lychgate-telemetry", &["lychgate-ir"]),
     ("lychgate-engine", &["lychgate-ir", "lychgate-router", "lychgate-filters", "lychgate-telemetry"]),
     ("lychgate-feed", &["lychgate-ir"]),
@@ -38,6 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lychgate-translate",
         ],
     ),
+    ("lychgate-replay", &["lychgate-audit", "lychgate-egress", "lychgate-ir"]),
     (
         "lychgate-cli",
         &[
@@ -45,10 +47,13 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lychgate-api",
             "lychgate-audit",
             "lychgate-control",
+            "lychgate-dns",
             "lychgate-echo",
+            "lychgate-egress",
             "lychgate-feed",
             "lychgate-gateway",
             "lychgate-ir",
+            "lychgate-replay",
             "lychgate-router",
             "lychgate-translate",
         ],
@@ -71,6 +76,7 @@ const WITHOUT_RUNTIME: &[&str] = &[
     "lychgate-filters",
     "lychgate-egress",
     "lychgate-audit",
+    "lychgate-replay",
     "lychgate-admission",
     "lychgate-translate",
 ];

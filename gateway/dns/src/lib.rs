@@ -1,7 +1,21 @@
-//! DNS for what leaves: names are resolved as the Gateway says.
+//! DNS for what leaves: names are resolved as the Gateway says, and questions are answered for those who may ask.
 //!
-//! This crate owns whom to ask and for how long an answer holds ([`Upstream`]). It refuses to know who a source is.
+//! This crate owns whom to ask and for how long an answer holds ([`Upstream`]), and what becomes of a question that a
+//! workload has ([`Front`]). It refuses to know who a source is, to read a clock, and to open sockets for workloads.
+//!
+//! ```text
+//! question ── Front::answer ── read ── Budget (a name is a way out, too) ── Egress::screen
+//!                                                    └ Upstream ── UDP | TLS | HTTPS ──> resolvers, with one cache
+//!             the answer, without addresses that may not be reached and keys of ECH that may not be used
+//! connection ── Upstream::addresses ──> the addresses of a name, to decide about and to dial
+//! ```
 
+mod budget;
+mod front;
+mod kinds;
+mod permitted;
+mod reply;
 mod upstream;
 
+pub use front::{Answered, Front, Outcome, Question, Transport};
 pub use upstream::{Addresses, BadUpstream, Failure, Upstream};

@@ -1,17 +1,16 @@
 //! Whom to ask, and for how long an answer holds.
 
-use hickory_resolver::config::{
-    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ServerOrderingStrategy,
-};
+use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::op::Query;
-use hickory_resolver::proto::rr::{Name, RecordType};
-use hickory_resolver::{Hosts, TokioResolver};
+use hickory_resolver::proto::rr::{Name, Record, RecordType};
+use hickory_resolver::{Hosts, ResolverBuilder, TokioResolver};
 use lychgate_ir::egress::{DnsName, DnsProtocol, DnsUpstream, EgressDns};
 use rustls::{ClientConfig, RootCertStore};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -19,17 +18,40 @@ use thiserror::Error;
 const CACHED: u64 = 8192;
 /// That a name does not exist is believed for no longer, whatever its zone says: new names are wanted soon.
 const LONGEST_NO: Duration = Duration::from_secs(60);
-/// How long one resolver is waited for, and how often it is asked.
-const PATIENCE: Duration = Duration::from_secs(2);
-const TRIES: usize = 2;
+/// How long one resolver is waited for, and how often it is asked again.
+const PATIENCE: Duration = Duration::from_millis(1500);
+const AGAIN: usize = 1;
+/// One that did not answer is asked after the others for so long.
+const DOUBT: Duration = Duration::from_secs(10);
 /// How long the names of the host itself hold.
 const OF_THE_HOST: Duration = Duration::from_secs(5);
 
 /// The resolvers of a Gateway, and their cache.
 pub struct Upstream {
-    resolver: TokioResolver,
+    /// In the order in which they are asked, each with a cache of its own.
+    servers: Vec<Server>,
     /// The host's own table, where the host's resolvers are asked.
     hosts: Option<Hosts>,
+}
+
+struct Server {
+    resolver: TokioResolver,
+    /// When it last did not answer.
+    silent: Mutex<Option<Instant>>,
+}
+
+impl Server {
+    fn is_doubtful(&self) -> bool {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.is_some_and(|at| at.elapsed() < DOUBT)
+    }
+
+    fn heard<T>(&self, answer: Result<T, NetError>) -> Result<T, Failure> {
+        let answer = answer.map_err(Failure::from);
+        let is_silent = matches!(answer, Err(Failure::Unanswered(_)));
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = is_silent.then(Instant::now);
+        answer
+    }
 }
 
 /// The addresses of a name.
@@ -86,13 +108,6 @@ impl Upstream {
     pub fn with_roots(dns: &EgressDns, roots: impl FnOnce() -> RootCertStore) -> Result<Self, BadUpstream> {
         let EgressDns { upstreams, min_ttl, max_ttl } = dns;
         let bad = |error: &dyn ToString| BadUpstream(error.to_string());
-        let mut builder = if upstreams.is_empty() {
-            TokioResolver::builder_tokio().map_err(|error| bad(&error))?
-        } else {
-            let servers = upstreams.iter().map(name_server).collect::<Result<_, _>>()?;
-            let config = ResolverConfig::from_name_servers(servers);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        };
         let speaks_tls = upstreams.iter().any(|upstream| match upstream.protocol {
             DnsProtocol::Tls | DnsProtocol::Https => true,
             DnsProtocol::Udp => false,
@@ -102,34 +117,31 @@ impl Upstream {
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| bad(&error))?;
-        builder = builder.with_tls_config(tls.with_root_certificates(roots).with_no_client_auth());
-
-        let options = builder.options_mut();
-        options.cache_size = CACHED;
-        options.positive_min_ttl = Some(*min_ttl);
-        options.positive_max_ttl = (!max_ttl.is_zero()).then_some(*max_ttl);
-        options.negative_max_ttl = Some(LONGEST_NO);
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
-        options.num_concurrent_reqs = 1;
-        options.timeout = PATIENCE;
-        options.attempts = TRIES;
-        options.edns0 = true;
-        // An answer from somebody who did not see the question has to guess this as well.
-        options.case_randomization = true;
-        options.preserve_intermediates = true;
-        // Looked at below, for all families at once.
-        options.use_hosts_file = ResolveHosts::Never;
+        let tls = tls.with_root_certificates(roots).with_no_client_auth();
+        let builders = if upstreams.is_empty() {
+            vec![TokioResolver::builder_tokio().map_err(|error| bad(&error))?]
+        } else {
+            let of = |upstream| {
+                let config = ResolverConfig::from_name_servers(vec![name_server(upstream)?]);
+                Ok(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
+            };
+            upstreams.iter().map(of).collect::<Result<_, _>>()?
+        };
+        let server = |builder: ResolverBuilder<TokioRuntimeProvider>| {
+            let resolver = configured(builder.with_tls_config(tls.clone()), *min_ttl, *max_ttl).build();
+            resolver.map(|resolver| Server { resolver, silent: Mutex::default() })
+        };
+        let servers = builders.into_iter().map(server).collect::<Result<_, _>>().map_err(|error| bad(&error))?;
         let hosts = upstreams.is_empty().then(|| Hosts::from_system().unwrap_or_default());
-        Ok(Self { resolver: builder.build().map_err(|error| bad(&error))?, hosts })
+        Ok(Self { servers, hosts })
     }
-
     /// The addresses of a name, of both families, to decide about and to dial.
     pub async fn addresses(&self, name: &DnsName) -> Result<Addresses, Failure> {
         if let Some(addresses) = self.of_the_host(name) {
             return Ok(Addresses { addresses, ttl: OF_THE_HOST });
         }
-        let found = self.resolver.lookup_ip(complete(name)?).await?;
+        let complete = complete(name)?;
+        let found = self.ask(async |resolver| resolver.lookup_ip(complete.clone()).await).await?;
         let ttl = found.valid_until().saturating_duration_since(Instant::now());
         let mut addresses = Vec::new();
         for address in found.iter() {
@@ -138,6 +150,37 @@ impl Upstream {
             }
         }
         if addresses.is_empty() { Err(Failure::NoRecords) } else { Ok(Addresses { addresses, ttl }) }
+    }
+
+    /// What a name has of a kind, with the aliases that lead there.
+    pub(crate) async fn records(&self, name: &DnsName, kind: RecordType) -> Result<Vec<Record>, Failure> {
+        let complete = complete(name)?;
+        if let Some(addresses) = self.of_the_host(name) {
+            let ttl = u32::try_from(OF_THE_HOST.as_secs()).unwrap_or_default();
+            let of_kind = addresses.into_iter().filter(|address| match address {
+                IpAddr::V4(_) => kind == RecordType::A,
+                IpAddr::V6(_) => kind == RecordType::AAAA,
+            });
+            let records: Vec<_> =
+                of_kind.map(|address| Record::from_rdata(complete.clone(), ttl, address.into())).collect();
+            return if records.is_empty() { Err(Failure::NoRecords) } else { Ok(records) };
+        }
+        let found = self.ask(async |resolver| resolver.lookup(complete.clone(), kind).await).await?;
+        Ok(held_for(&found))
+    }
+
+    /// Asks one after the other until somebody answers. Those that were silent a moment ago come last: else each question
+    /// would wait for them.
+    async fn ask<T>(&self, lookup: impl AsyncFn(&TokioResolver) -> Result<T, NetError>) -> Result<T, Failure> {
+        let mut last = Failure::Unanswered("there is none".to_owned());
+        let (doubtful, well): (Vec<_>, Vec<_>) = self.servers.iter().partition(|server| server.is_doubtful());
+        for server in well.into_iter().chain(doubtful) {
+            match server.heard(lookup(&server.resolver).await) {
+                Err(failure @ Failure::Unanswered(_)) => last = failure,
+                answer => return answer,
+            }
+        }
+        Err(last)
     }
 
     /// Names that are this host's own affair: `localhost` (RFC 6761 section 6.3) is asked of nobody, and what stands in the
@@ -156,6 +199,45 @@ impl Upstream {
             .collect();
         (!addresses.is_empty()).then_some(addresses)
     }
+}
+
+fn configured(
+    mut builder: ResolverBuilder<TokioRuntimeProvider>,
+    min_ttl: Duration,
+    max_ttl: Duration,
+) -> ResolverBuilder<TokioRuntimeProvider> {
+    let options = builder.options_mut();
+
+    options.cache_size = CACHED;
+    options.positive_min_ttl = Some(min_ttl);
+    options.positive_max_ttl = (!max_ttl.is_zero()).then_some(max_ttl);
+    options.negative_max_ttl = Some(LONGEST_NO);
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.timeout = PATIENCE;
+    options.attempts = AGAIN;
+    options.edns0 = true;
+    // An answer from somebody who did not see the question has to guess this as well.
+    options.case_randomization = true;
+    options.preserve_intermediates = true;
+    // Looked at below, for all families at once.
+    options.use_hosts_file = ResolveHosts::Never;
+    builder
+}
+
+/// The records of an answer, each for as long as the answer as a whole still holds here: those from the cache are older
+/// than they say.
+fn held_for(found: &Lookup) -> Vec<Record> {
+    let left = found.valid_until().saturating_duration_since(Instant::now()).as_secs();
+    let left = u32::try_from(left).unwrap_or(u32::MAX);
+    found
+        .answers()
+        .iter()
+        .map(|record| {
+            let mut record = record.clone();
+            record.ttl = left;
+            record
+        })
+        .collect()
 }
 
 /// A name that no search list is put behind.
