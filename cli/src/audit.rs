@@ -73,7 +73,7 @@ fn verify_dir(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_key(path: &Path) -> anyhow::Result<VerifyingKey> {
+pub(crate) fn read_key(path: &Path) -> anyhow::Result<VerifyingKey> {
     let about = || path.display().to_string();
     let pem = std::fs::read_to_string(path).with_context(about)?;
     VerifyingKey::from_pem(&pem).with_context(about)

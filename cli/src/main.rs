@@ -7,6 +7,7 @@ mod certs;
 mod check;
 mod cluster;
 mod diff;
+mod egress;
 mod explain;
 mod quickstart;
 mod reference;
@@ -39,6 +40,7 @@ Exit codes: 0 all is well; 1 something is wrong, and was said; 2 the arguments m
 ///   lychgate status                  what is said of the objects that a gateway serves, or a cluster has
 ///   lychgate top                     what goes on at a running gateway
 ///   lychgate blame LINE              which object decided a request, and who is to blame for how it ended
+///   lychgate egress test URL         whether something may leave, and which rule decides
 #[derive(Debug, Parser)]
 #[command(name = "lychgate", version, verbatim_doc_comment, max_term_width = 120, after_long_help = EXIT)]
 struct Cli {
@@ -58,6 +60,7 @@ enum Command {
     Blame(blame::BlameArgs),
     Top(top::TopArgs),
     Audit(audit::AuditArgs),
+    Egress(Box<egress::EgressArgs>),
     Echo(EchoArgs),
     Certs(certs::CertsArgs),
     Completions(shell::CompletionsArgs),
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Command::Blame(args) => blame::blame(&args),
         Command::Top(args) => top::top(args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Egress(args) => egress::egress(&args),
         Command::Echo(args) => run::echo(args),
         Command::Certs(args) => {
             certs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS).map_err(Into::into)

@@ -11,6 +11,8 @@ mod blame;
 mod check;
 #[path = "cli/diff.rs"]
 mod diff;
+#[path = "cli/egress.rs"]
+mod egress;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/run.rs"]

@@ -1,7 +1,7 @@
 //! `lychgate audit verify`, with a log as a gate writes it.
 
 use crate::support::run;
-use lychgate_audit::{Log, LogSettings, Record, RecordDestination, RecordSource, SigningKey, Timestamp};
+use lychgate_audit::{Log, LogSettings, Record, RecordDestination, RecordPhase, RecordSource, SigningKey, Timestamp};
 use lychgate_ir::egress::{EgressAction, EgressMode};
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +19,7 @@ fn write_log(dir: &Path) {
     for port in [443, 8443] {
         let record = Record {
             time: now,
+            phase: RecordPhase::Ended,
             source: RecordSource::default(),
             gateway: None,
             destination: RecordDestination {

@@ -1,5 +1,6 @@
 //! The thread that writes, and the queue before it.
 
+use crate::chain::Digest;
 use crate::log::{AuditError, Log, LogSettings};
 use crate::{Record, Timestamp};
 use std::fmt;
@@ -68,6 +69,10 @@ struct Entry {
     done: Option<Done>,
 }
 
+/// Hears of each record that was written: it, the number of its line, and the hash of that line, which is what to keep
+/// elsewhere. It is called by the writer, and must not wait.
+pub type Shipper = Box<dyn FnMut(&Record, u64, Digest) + Send>;
+
 /// The audit log. Dropping it writes what waits, and closes it.
 pub struct Audit {
     settings: AuditSettings,
@@ -85,11 +90,20 @@ impl fmt::Debug for Audit {
 impl Audit {
     /// Opens the log and starts its writer.
     pub fn start(log: LogSettings, settings: AuditSettings) -> Result<Self, AuditError> {
+        Self::start_and_ship(log, settings, None)
+    }
+
+    /// The same, and tells somebody of each record that was written.
+    pub fn start_and_ship(
+        log: LogSettings,
+        settings: AuditSettings,
+        ship: Option<Shipper>,
+    ) -> Result<Self, AuditError> {
         let path = log.dir.clone();
         let log = Log::open(log, Timestamp::now())?;
         let (queue, entries) = sync_channel(settings.queue);
         let shared = Arc::new(Shared::default());
-        let writer = Writer { log, entries, shared: shared.clone(), sync: settings.sync, synced: Instant::now() };
+        let writer = Writer { log, entries, shared: shared.clone(), sync: settings.sync, synced: Instant::now(), ship };
         let writer = std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(|| writer.run())
@@ -163,6 +177,7 @@ struct Writer {
     shared: Arc<Shared>,
     sync: Duration,
     synced: Instant,
+    ship: Option<Shipper>,
 }
 
 /// Records that share a signature at most, so that the first of them does not wait for ever.
@@ -203,6 +218,9 @@ impl Writer {
             let written = self.tell_dropped().and_then(|()| self.log.append(&record, Timestamp::now()));
             match (written, done) {
                 (Ok(()), done) => {
+                    if let Some(ship) = &mut self.ship {
+                        ship(&record, self.log.last_seq(), self.log.head_digest());
+                    }
                     self.shared.written.fetch_add(1, Ordering::Relaxed);
                     waiting.extend(done);
                 }

@@ -35,7 +35,7 @@ mod record;
 mod segment;
 mod verify;
 
-pub use audit::{Audit, AuditSettings, Counts};
+pub use audit::{Audit, AuditSettings, Counts, Shipper};
 pub use chain::Digest;
 pub use key::{BadKey, SigningKey, VerifyingKey};
 pub use log::{AuditError, Log, LogSettings};

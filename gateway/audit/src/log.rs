@@ -128,6 +128,11 @@ impl Log {
         self.prev
     }
 
+    /// The number of the newest line.
+    pub fn last_seq(&self) -> u64 {
+        self.seq.saturating_sub(1)
+    }
+
     fn rotate(&mut self, now: Timestamp) -> Result<(), AuditError> {
         let LogSettings { dir, key: _, max_bytes, max_age } = &self.settings;
         if self.segment.length < *max_bytes && now.since(self.opened) < *max_age {

@@ -1,7 +1,7 @@
 //! The queue and its writer.
 
 use crate::support::{closed, record, segments, settings, whole};
-use lychgate_audit::{Audit, AuditSettings, LogSettings, Record, VerifyOptions, read};
+use lychgate_audit::{Audit, AuditSettings, LogSettings, Record, Shipper, VerifyOptions, read, verify};
 use std::fs;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -72,4 +72,25 @@ fn records_are_read_back_as_they_were_written_and_those_of_older_logs_as_well() 
     let old = r#"{"time":"2026-11-26T10:00:00.000Z","source":{"identity":null,"namespace":"shop","serviceAccount":null,"address":null},"destination":{"host":"a.example","address":null,"port":443},"serverName":null,"verdict":"Allow","mode":"Enforce","shadow":null,"rule":null,"reason":null,"bytesSent":1,"bytesReceived":2,"durationMs":3}"#;
     let old: Record = serde_json::from_str(old).unwrap();
     assert_eq!((old.gateway, old.protocol, old.http, old.destination.verified), (None, None, None, None));
+}
+
+#[test]
+fn what_was_written_is_told_with_its_hash() {
+    let dir = TempDir::new().unwrap();
+    let log = LogSettings { max_bytes: u64::MAX, ..settings(dir.path()) };
+    let (told, hears) = channel();
+    let ship: Shipper = Box::new(move |record, seq, digest| told.send((record.clone(), seq, digest)).unwrap());
+    let audit = Audit::start_and_ship(log, AuditSettings::default(), Some(ship)).unwrap();
+    audit.record(record(1)).unwrap();
+    audit.record(record(2)).unwrap();
+    drop(audit);
+    let heard: Vec<_> = hears.iter().collect();
+    assert_eq!(
+        heard.iter().map(|(record, seq, _)| (record.clone(), *seq)).collect::<Vec<_>>(),
+        [(record(1), 1), (record(2), 2)]
+    );
+    for (_, _, digest) in heard {
+        let options = VerifyOptions { contains: Some(digest), ..VerifyOptions::default() };
+        verify(dir.path(), &options).unwrap();
+    }
 }

@@ -1,0 +1,211 @@
+//! Yes or no, and why.
+
+use super::wish::Wish;
+use crate::terminal::paint;
+use anyhow::Context;
+use http::Method;
+use lychgate_dns::{BadUpstream, Failure, Upstream};
+use lychgate_egress::target::TargetHost;
+use lychgate_egress::{
+    Ask, Because, Considered, Decision, Egress, Explanation, Outcome, Reached, Screening, Source, Spoken, Verdict,
+};
+use lychgate_ir::GatewayId;
+use lychgate_ir::egress::{EgressAction, EgressMode, EgressTls, Workload};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::net::IpAddr;
+
+/// What would become of a wish.
+pub(super) enum Answer {
+    /// Its name is not even asked for.
+    Screened(Box<Explanation>),
+    /// Its name leads nowhere.
+    Unresolved(Failure),
+    /// For each address that it leads to, the ones that are allowed first.
+    Decided(Vec<Way>),
+    /// A question to DNS that may be asked, whose name has no address now.
+    MayBeAsked(Failure),
+}
+
+/// One address that it leads to.
+pub(super) struct Way {
+    address: IpAddr,
+    /// It was looked into TLS.
+    inside: bool,
+    explanation: Explanation,
+}
+
+impl Way {
+    fn decision(&self) -> Option<&Decision> {
+        self.explanation.decision.as_ref()
+    }
+
+    fn is_allowed(&self) -> bool {
+        self.decision().is_some_and(|decision| decision.verdict == Verdict::Allow)
+    }
+}
+
+impl Answer {
+    /// Decides as the gate does.
+    pub(super) async fn find(
+        egress: &Egress<'_>,
+        upstream: impl FnOnce() -> Result<Upstream, BadUpstream>,
+        wish: &Wish,
+        method: &Method,
+    ) -> anyhow::Result<Self> {
+        let ask = wish.ask(method);
+        let inside = wish.inside(method).filter(|inside| looks_inside(egress, inside));
+        if let (Screening::Refused(_), None) = (egress.screen(&ask), &inside) {
+            return Ok(Self::Screened(Box::new(egress.explain(&ask, None))));
+        }
+        let answer = match &wish.target.host {
+            TargetHost::Address(address) => vec![*address],
+            TargetHost::Name(name) => match upstream().context(wish.to_string())?.addresses(name).await {
+                Ok(found) => found.addresses,
+                Err(failure) if matches!(ask.spoken, Spoken::Dns) => return Ok(Self::MayBeAsked(failure)),
+                Err(failure) => return Ok(Self::Unresolved(failure)),
+            },
+        };
+        let named: &[IpAddr] = match &wish.target.host {
+            TargetHost::Name(_) => &answer,
+            TargetHost::Address(_) => &[],
+        };
+        let way = |address: &IpAddr| {
+            let reached = Reached { address: *address, answer: named };
+            let explained = |ask: &Ask<'_>| egress.explain(ask, Some(&reached));
+            let (explanation, inside) = match &inside {
+                Some(inside) => (explained(inside), true),
+                None => (explained(&ask), false),
+            };
+            Way { address: *address, inside, explanation }
+        };
+        let mut ways: Vec<Way> = answer.iter().map(way).collect();
+        ways.sort_by_key(|way| !way.is_allowed());
+        Ok(Self::Decided(ways))
+    }
+
+    pub(super) fn is_allowed(&self) -> bool {
+        match self {
+            Self::Screened(_) | Self::Unresolved(_) => false,
+            Self::MayBeAsked(_) => true,
+            Self::Decided(ways) => ways.iter().any(Way::is_allowed),
+        }
+    }
+
+    /// Writing to a String cannot fail.
+    pub(super) fn text(&self, wish: &Wish, gateway: &GatewayId, source: &Source) -> String {
+        let paint = paint();
+        let mut text = match self.is_allowed() {
+            true => paint.good("Yes"),
+            false => paint.bad("No"),
+        };
+        let _ = write!(text, ": {} to {wish} through {gateway}", who(source));
+        match self {
+            Self::Unresolved(failure) => {
+                let _ = writeln!(text, "\n  no rule denies the name, but {failure}");
+            }
+            Self::MayBeAsked(failure) => {
+                let _ = writeln!(text, "\n  it may be asked for; now, {failure}");
+            }
+            Self::Screened(explanation) => {
+                let _ = writeln!(text, "\n  before its name is resolved:");
+                explained(&mut text, explanation);
+            }
+            Self::Decided(ways) => {
+                let _ = writeln!(text);
+                for Way { address, inside, explanation } in ways {
+                    let inside = if *inside { ", looked into TLS" } else { "" };
+                    let _ = writeln!(text, "  at {address}{inside}:");
+                    explained(&mut text, explanation);
+                }
+            }
+        }
+        text
+    }
+
+    pub(super) fn json(&self, gateway: &GatewayId) -> Value {
+        let ways = match self {
+            Self::Unresolved(failure) | Self::MayBeAsked(failure) => {
+                return json!({ "allowed": self.is_allowed(), "gateway": gateway, "unresolved": failure.to_string() });
+            }
+            Self::Screened(explanation) => vec![json!({ "explanation": explanation })],
+            Self::Decided(ways) => ways
+                .iter()
+                .map(|Way { address, inside, explanation }| {
+                    json!({ "address": address, "inside": inside, "explanation": explanation })
+                })
+                .collect(),
+        };
+        json!({ "allowed": self.is_allowed(), "gateway": gateway, "ways": ways })
+    }
+}
+
+/// Whether a rule that fits looks into TLS.
+fn looks_inside(egress: &Egress<'_>, inside: &Ask<'_>) -> bool {
+    match egress.foresee(inside, None).because {
+        Because::Rule { handling, rule: _, level: _, reason: _ } => match handling.tls {
+            EgressTls::Inspect(_) => true,
+            EgressTls::Pass | EgressTls::Originate(_) => false,
+        },
+        Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => false,
+    }
+}
+
+fn who(source: &Source) -> String {
+    match source {
+        Source::Unknown => "somebody unknown".to_owned(),
+        Source::Workload(workload) => {
+            let Workload { identity, namespace, service_account, labels: _ } = &**workload;
+            match (namespace, service_account, identity) {
+                (Some(namespace), Some(account), _) => format!("{namespace}/{account}"),
+                (_, _, Some(identity)) => identity.to_string(),
+                (Some(namespace), None, None) => namespace.to_string(),
+                (None, _, None) => "somebody unknown".to_owned(),
+            }
+        }
+    }
+}
+
+/// Writing to a String cannot fail.
+fn explained(text: &mut String, Explanation { decision, considered }: &Explanation) {
+    if let Some(decision) = decision {
+        let _ = writeln!(text, "    {}", because(decision));
+        if decision.would_deny() {
+            let why = decision.shadow.as_ref().map(|shadow| shadow.because.for_client().into_owned());
+            let _ = writeln!(text, "    in shadow; enforced it would be refused: {}", why.unwrap_or_default());
+        }
+    }
+    for Considered { rule, action, mode, level: _, outcome } in considered {
+        let action = match action {
+            EgressAction::Allow => "allows",
+            EgressAction::Deny => "denies",
+        };
+        let mode = match mode {
+            EgressMode::Enforce => "",
+            EgressMode::Shadow(_) => " (in shadow)",
+        };
+        let outcome = match outcome {
+            Outcome::Decided => "decided".to_owned(),
+            Outcome::Holds => "holds, and another decided".to_owned(),
+            Outcome::HoldsSoFar => "holds so far".to_owned(),
+            Outcome::DoesNotHold(miss) => format!("does not hold: {miss}"),
+        };
+        let _ = writeln!(text, "      {rule} {action}{mode}: {outcome}");
+    }
+}
+
+fn because(decision: &Decision) -> String {
+    let verdict = match decision.verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Deny => "denied",
+    };
+    match &decision.because {
+        Because::Rule { rule, reason, level: _, handling: _ } => match reason {
+            Some(reason) => format!("{verdict} by {rule}: {reason}"),
+            None => format!("{verdict} by {rule}"),
+        },
+        Because::Uncertain { rule, miss } => format!("{verdict}: {rule} would allow it, but {miss}"),
+        Because::NoRule => format!("{verdict}: no rule allows it"),
+        Because::NotEnforced => format!("{verdict}: no rule allows it, and the default is in shadow"),
+    }
+}

@@ -1,0 +1,203 @@
+//! `lychgate egress`: from a log as a gate writes it to policies, and back.
+
+use crate::support::{dir, run, run_to, text};
+use lychgate_audit::{
+    Log, LogSettings, Record, RecordDestination, RecordPhase, RecordProtocol, RecordSource, SigningKey, Timestamp,
+};
+use lychgate_ir::egress::{EgressAction, EgressMode, Percent};
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+// Of RFC 8410 section 10: everybody has it.
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+const GATEWAY: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: lychgate-egress}
+spec: {controllerName: lychgate.dev/egress-controller}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: egress}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: out, namespace: egress}
+spec:
+  gatewayClassName: lychgate-egress
+  addresses: [{value: 127.0.0.1}]
+  infrastructure: {parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: out}}
+  listeners:
+  - {name: proxy, port: 3128, protocol: lychgate.dev/Proxy}
+---
+apiVersion: lychgate.dev/v1alpha1
+kind: GatewayParameters
+metadata: {name: out, namespace: egress}
+spec:
+  egress:
+    policies: {namespaces: {from: All}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: cart-1, namespace: shop, labels: {app: cart}}
+spec: {serviceAccountName: cart}
+status: {phase: Running, podIP: 10.1.0.1, podIPs: [{ip: 10.1.0.1}]}
+";
+
+const POLICY: &str = "\
+apiVersion: lychgate.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: out, namespace: egress}]
+  subjects: [{serviceAccount: cart}]
+  rules:
+  - name: payments
+    action: Allow
+    to: {hosts: [api.pay.example]}
+    ports: [\"443\"]
+  - name: local
+    action: Allow
+    to: {hosts: [pay.localhost], within: [127.0.0.0/8]}
+  - name: database
+    action: Allow
+    to: {networks: [10.2.0.0/16]}
+    ports: [\"5432\"]
+  - name: no-trackers
+    action: Deny
+    to: {hosts: [\"**.tracker.example\"]}
+    reason: ask the privacy team
+";
+
+fn record(minutes: i64, host: &str) -> Record {
+    Record {
+        time: Timestamp::from_unix_millis(1_795_687_200_000 + minutes * 60_000),
+        phase: RecordPhase::Ended,
+        gateway: Some("Gateway/egress/out".parse().unwrap()),
+        source: RecordSource {
+            namespace: Some("shop".to_owned()),
+            service_account: Some("cart".to_owned()),
+            ..RecordSource::default()
+        },
+        destination: RecordDestination {
+            host: Some(host.to_owned()),
+            address: Some([93, 184, 215, 14].into()),
+            port: 443,
+            verified: Some(true),
+            ..RecordDestination::default()
+        },
+        protocol: Some(RecordProtocol::Tls),
+        server_name: Some(host.to_owned()),
+        encrypted_hello: false,
+        http: None,
+        verdict: EgressAction::Allow,
+        mode: EgressMode::Shadow(Percent::ALL),
+        shadow: Some(EgressAction::Deny),
+        rule: None,
+        reason: None,
+        bytes_sent: 1,
+        bytes_received: 2,
+        duration_ms: 3,
+    }
+}
+
+fn log(records: &[Record]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let key = SigningKey::from_pem(PRIVATE).unwrap();
+    let settings =
+        LogSettings { dir: dir.path().to_owned(), key, max_bytes: 1 << 20, max_age: Duration::from_secs(3600) };
+    let now = records[0].time;
+    let mut log = Log::open(settings, now).unwrap();
+    records.iter().for_each(|record| log.append(record, now).unwrap());
+    log.close(now).unwrap();
+    dir
+}
+
+#[test]
+fn what_was_learned_is_served_as_written_and_would_change_nothing() {
+    let log = log(&[record(0, "api.pay.example"), record(1, "api.pay.example"), record(2, "id.pay.example")]);
+    let config = dir(&[("gateway.yaml", GATEWAY)]);
+    let learned = run_to(0, &["egress", "learn", text(log.path()), "-o", text(config.path())]);
+    let path = config.path().join("shop.learned-cart.yaml");
+    assert_eq!(learned.stdout.trim(), text(&path));
+    let checked = run_to(0, &["check", text(config.path())]);
+    assert!(checked.stdout.ends_with("Everything is served as written.\n"), "{}", checked.stdout);
+
+    // In shadow nothing is allowed by it, and the default of this Gateway denies.
+    run_to(1, &["egress", "diff", text(log.path()), "--config", text(config.path())]);
+    let enforced = std::fs::read_to_string(&path).unwrap().replace("mode: Shadow", "mode: Enforce");
+    std::fs::write(&path, enforced).unwrap();
+    let same = run_to(0, &["egress", "diff", text(log.path()), "--config", text(config.path())]);
+    assert_eq!(same.stdout, "3 records were replayed, and 0 of them would end otherwise.\n");
+    // It is not written over what somebody may have changed.
+    let again = run(&["egress", "learn", text(log.path()), "-o", text(config.path())]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("is not overwritten"), "{}", again.stderr);
+}
+
+#[test]
+fn what_would_be_refused_is_told_by_rule_and_by_workload() {
+    let log = log(&[record(0, "api.pay.example"), record(1, "a.tracker.example"), record(2, "new.example")]);
+    let config = dir(&[("gateway.yaml", GATEWAY), ("policy.yaml", POLICY)]);
+    let diff = run_to(1, &["egress", "diff", text(log.path()), "--config", text(config.path())]);
+    for line in [
+        "- newly denied: shop/cart to a.tracker.example:443 (TLS), once, 2026-11-26T10:01:00.000Z",
+        "    now: EgressPolicy/shop/cart#3(no-trackers)@1: ask the privacy team",
+        "- newly denied: shop/cart to new.example:443 (TLS), once, 2026-11-26T10:02:00.000Z",
+        "    now: no rule allows it",
+        "3 records were replayed, and 2 of them would end otherwise.",
+    ] {
+        assert!(diff.stdout.contains(line), "{line}: {}", diff.stdout);
+    }
+    let report = run_to(1, &["egress", "report", text(log.path())]);
+    assert!(report.stdout.starts_with("shop/cart: 3 left, 3 would be refused\n"), "{}", report.stdout);
+}
+
+#[test]
+fn nothing_is_made_of_a_log_that_somebody_changed() {
+    let log = log(&[record(0, "api.pay.example"), record(1, "id.pay.example")]);
+    let segment = log.path().join("segment-00000001.jsonl");
+    let changed = std::fs::read_to_string(&segment).unwrap().replace("api.pay.example", "api.bad.example");
+    std::fs::write(&segment, changed).unwrap();
+    let ended = run_to(1, &["egress", "learn", text(log.path())]);
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.contains("not whole"), "{}", ended.stderr);
+}
+
+fn ask(config: &Path, more: &[&str]) -> (bool, String) {
+    let ended = run(&[&["egress", "test", "--config", text(config)], more].concat());
+    assert!(matches!(ended.code, Some(0 | 1)), "{ended:#?}");
+    (ended.code == Some(0), ended.stdout)
+}
+
+#[test]
+fn yes_or_no_is_told_with_the_rule() {
+    let config = dir(&[("gateway.yaml", GATEWAY), ("policy.yaml", POLICY)]);
+    let asked = |more: &[&str]| ask(config.path(), more);
+    for (more, expected, because) in [
+        // This host's own name, so that nobody is asked.
+        (&["--as", "shop/cart", "https://pay.localhost/v1"][..], true, "allowed by EgressPolicy/shop/cart#1(local)@1"),
+        (&["--from", "10.1.0.1", "https://pay.localhost/v1"], true, "allowed by EgressPolicy/shop/cart#1(local)@1"),
+        (&["--as", "shop/cart", "tcp://10.2.3.4:5432"], true, "allowed by EgressPolicy/shop/cart#2(database)@1"),
+        (&["--as", "shop/cart", "tcp://10.2.3.4:22"], false, "does not hold: the rule is for another port"),
+        (&["--as", "shop/cart", "dns://pay.localhost"], true, "allowed by EgressPolicy/shop/cart#1(local)@1"),
+        (&["--as", "shop/cart", "https://a.tracker.example"], false, "ask the privacy team"),
+        (&["--as", "shop/cart", "https://169.254.169.254/"], false, "no rule allows it"),
+        (&["--as", "shop/other", "https://pay.localhost"], false, "no rule allows it"),
+        (&["--from", "10.9.9.9", "https://pay.localhost"], false, "somebody unknown"),
+        (&["https://pay.localhost"], false, "somebody unknown"),
+    ] {
+        let (allowed, said) = asked(more);
+        assert_eq!(allowed, expected, "{more:?}: {said}");
+        assert!(said.contains(because), "{more:?}: {said}");
+    }
+    let (_, json) = asked(&["--as", "shop/cart", "tcp://10.2.3.4:5432", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["allowed"], true);
+}
