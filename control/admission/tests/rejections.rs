@@ -380,3 +380,79 @@ fn metadata() {
     refused(&json!({"apiVersion": "v1", "kind": "ConfigMap"}), "metadata.name: is required");
     refused(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": []}), "must be a map");
 }
+
+fn egress(spec: &Value) -> Value {
+    let target = json!([{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "out"}]);
+    let mut policy = json!({
+        "apiVersion": "lychgate.dev/v1alpha1", "kind": "EgressPolicy", "metadata": {"name": "cart"},
+        "spec": {"targetRefs": target},
+    });
+    if let (Some(all), Value::Object(given)) = (policy["spec"].as_object_mut(), spec.clone()) {
+        all.extend(given);
+    }
+    policy
+}
+
+fn egress_rule(rule: &Value) -> Value {
+    egress(&json!({"rules": [rule]}))
+}
+
+#[test]
+fn egress_policies_say_whom_they_are_about() {
+    admitted(&egress(&json!({"subjects": [{"serviceAccount": "cart"}, {"everyone": {}}], "mode": "Shadow"})));
+    refused(&egress(&json!({"subjects": [{}]})), "write exactly one of serviceAccount");
+    let two = json!({"subjects": [{"serviceAccount": "cart", "namespace": "shop"}]});
+    refused(&egress(&two), "write exactly one of serviceAccount");
+    let service = json!({"targetRefs": [{"group": "", "kind": "Service", "name": "shop"}]});
+    refused(&egress(&service), "an EgressPolicy is for Gateways");
+    refused(&egress(&json!({"shadow": {"percent": 5}})), "shadow is for mode Shadow");
+    refused(&egress(&json!({"mode": "Shadow", "shadow": {"percent": 101}})), "percent");
+}
+
+#[test]
+fn egress_rules_say_one_thing() {
+    let hosts = json!({"hosts": ["a.example"], "within": ["10.0.0.0/8"]});
+    admitted(&egress_rule(&json!({"action": "Allow", "to": hosts, "ports": ["443", "1-2"]})));
+    admitted(&egress_rule(&json!({"action": "Deny"})));
+    for (rule, because) in [
+        (json!({"action": "Allow", "to": {}}), "write hosts or networks"),
+        (json!({"action": "Allow", "to": {"hosts": ["a"], "networks": ["10.0.0.0/8"]}}), "write hosts or networks"),
+        (json!({"action": "Allow", "to": {"networks": ["10.0.0.0/8"], "within": ["10.0.0.0/8"]}}), "within says"),
+        (json!({"action": "Deny", "limits": {"connections": 1}}), "remove them from a rule that denies"),
+        (json!({"action": "Allow", "limits": {"per": "Source"}}), "write at least one of connections"),
+        (json!({"action": "Allow", "protocols": [{"type": "TLS", "http": {}}]}), "http is for type HTTP"),
+        (json!({"action": "Allow", "ports": ["https"]}), "ports[0]"),
+        (json!({"action": "Allow", "tls": {"mode": "Originate", "pins": ["sha256/AA=="]}}), "pins[0]"),
+    ] {
+        refused(&egress_rule(&rule), because);
+    }
+    let both = json!([{"group": "", "kind": "ConfigMap", "name": "ca"}]);
+    let tls = json!({"mode": "Originate", "wellKnownCACertificates": "System", "caCertificateRefs": both});
+    refused(&egress_rule(&json!({"action": "Allow", "tls": tls})), "write one of caCertificateRefs");
+}
+
+#[test]
+fn resolvers_are_named_where_they_have_a_certificate() {
+    let parameters = |upstream: Value| {
+        json!({
+            "apiVersion": "lychgate.dev/v1alpha1", "kind": "GatewayParameters", "metadata": {"name": "out"},
+            "spec": {"egress": {"dns": {"upstreams": [upstream]}}},
+        })
+    };
+    admitted(&parameters(json!({"address": "192.0.2.53"})));
+    admitted(&parameters(json!({"address": "192.0.2.53", "protocol": "TLS", "name": "dns.example"})));
+    refused(&parameters(json!({"address": "192.0.2.53", "protocol": "HTTPS"})), "name is the name of the resolver");
+    refused(&parameters(json!({"address": "192.0.2.53", "name": "dns.example"})), "name is the name of the resolver");
+}
+
+#[test]
+fn addresses_of_pods_are_addresses() {
+    let pod = |ip: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+            "spec": {"containers": []}, "status": {"podIPs": [{"ip": ip}]},
+        })
+    };
+    admitted(&pod("10.0.0.1"));
+    refused(&pod("web"), "it must be an IP address");
+}

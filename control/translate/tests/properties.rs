@@ -92,22 +92,29 @@ fn listeners() -> impl Strategy<Value = Vec<Value>> {
 }
 
 fn gateway() -> impl Strategy<Value = Value> {
-    let class = one_of(&["lychgate", "lychgate", "lychgate-egress", "foreign", "missing"]);
+    let class = one_of(&["lychgate", "lychgate-egress", "lychgate-egress", "foreign", "missing"]);
     let address = prop::collection::vec(one_of(&["192.0.2.1", "192.0.2.2", "::", "bad"]), 0..2);
     let anchors = prop::option::of(prop::collection::vec(reference(ANCHORS), 1..3));
     let identity = prop::option::of(reference(SECRETS));
-    (metadata(), class, listeners(), address, anchors, identity, one_of(&["All", "Same", "None"]), any::<bool>())
-        .prop_map(|(metadata, class, listeners, addresses, anchors, identity, from, default)| {
+    let parameters = prop::option::of(name());
+    let from = one_of(&["All", "Same", "None"]);
+    (metadata(), class, listeners(), address, anchors, identity, from, any::<bool>(), parameters).prop_map(
+        |(metadata, class, listeners, addresses, anchors, identity, from, default, parameters)| {
+            let parameters = parameters.map(
+                |name| json!({"parametersRef": {"group": "lychgate.dev", "kind": "GatewayParameters", "name": name}}),
+            );
             let addresses: Vec<_> = addresses.iter().map(|value| json!({"value": value})).collect();
             let frontend = anchors.map(|anchors| json!({"default": {"validation": {"caCertificateRefs": anchors}}}));
             let backend = identity.map(|identity| json!({"clientCertificateRef": identity}));
             json!({"metadata": metadata, "spec": without_null(json!({
                 "gatewayClassName": class, "listeners": listeners, "addresses": addresses,
+                "infrastructure": parameters,
                 "allowedListeners": {"namespaces": {"from": from}},
                 "tls": without_null(json!({"frontend": frontend, "backend": backend})),
                 "defaultScope": default.then_some("All"),
             }))})
-        })
+        },
+    )
 }
 
 fn listener_set() -> impl Strategy<Value = Value> {
@@ -316,6 +323,9 @@ fn any_object() -> impl Strategy<Value = Object> {
         2 => xbackend().prop_map(of(Kind::XBackend)),
         2 => policy().prop_map(of(Kind::BackendTlsPolicy)),
         1 => grant().prop_map(of(Kind::ReferenceGrant)),
+        3 => support::outward::policy(metadata()).prop_map(of(Kind::EgressPolicy)),
+        2 => support::outward::parameters(metadata()).prop_map(of(Kind::GatewayParameters)),
+        2 => support::outward::pod(metadata()).prop_map(of(Kind::Pod)),
     ]
 }
 

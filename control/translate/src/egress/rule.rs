@@ -184,8 +184,8 @@ fn requests(wanted: &EgressHttp) -> Result<HttpRule, String> {
         method.ok_or_else(|| format!("http.methods: `{text}` is no method; write one such as GET"))
     });
     let paths = paths.iter().map(|EgressPathMatch { r#type, value }| {
-        if !value.starts_with('/') {
-            return Err(format!("http.paths: `{value}` is no path; it begins with /"));
+        if let Some(problem) = path_problem(value) {
+            return Err(format!("http.paths: `{value}` is no path: {problem}"));
         }
         Ok(match r#type {
             EgressPathType::Exact => EgressPath::Exact(value.as_str().into()),
@@ -193,6 +193,22 @@ fn requests(wanted: &EgressHttp) -> Result<HttpRule, String> {
         })
     });
     Ok(HttpRule { methods: methods.collect::<Result<_, _>>()?, paths: paths.collect::<Result<_, _>>()? })
+}
+
+/// Why no request arrives with this path, if so: it would be allowed nothing, and denied nothing.
+fn path_problem(path: &str) -> Option<&'static str> {
+    let segments = || path.split('/').skip(1);
+    if !path.starts_with('/') {
+        Some("it begins with /")
+    } else if path.contains(['?', '#']) {
+        Some("it ends where the query begins")
+    } else if segments().any(|segment| matches!(segment, "." | "..")) || path.contains("//") {
+        Some("write it without empty segments, `.` and `..`")
+    } else if path.to_ascii_lowercase().contains("%2f") {
+        Some("write / in place of %2F")
+    } else {
+        None
+    }
 }
 
 fn window(wanted: &EgressWindow) -> Result<TimeWindow, String> {

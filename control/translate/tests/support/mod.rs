@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub(crate) mod outward;
+
 use lychgate_api::{Kind, Object, Objects};
 use lychgate_ir::egress::{EgressHandling, EgressTls};
 use lychgate_ir::{BackendTls, ClientIdentity, Endpoints, Filter, ListenerFilter, Resolution, Snapshot, Target};
