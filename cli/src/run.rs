@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use lychgate_echo::cli::EchoArgs;
 use lychgate_gateway::Bind;
-use lychgate_gateway::args::{LimitArgs, TelemetryArgs};
+use lychgate_gateway::args::{AuditArgs, LimitArgs, TelemetryArgs};
 use lychgate_gateway::process::{Signals, raise_descriptors, runtime};
 use lychgate_gateway::standalone::{Options, Report, Standalone, StartError};
 use lychgate_gateway::status::{Paint, as_text};
@@ -59,6 +59,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     telemetry: TelemetryArgs,
     #[command(flatten)]
+    audit: AuditArgs,
+    #[command(flatten)]
     limits: LimitArgs,
 }
 
@@ -83,7 +85,7 @@ pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let RunArgs { config, admin, poll, drain, drain_delay, handover, threads: _, telemetry, limits } = args;
+    let RunArgs { config, admin, poll, drain, drain_delay, handover, threads: _, telemetry, audit, limits } = args;
     let mut signals = Signals::new()?;
     let (config, quickstart) = match config {
         Some(config) => (config, None),
@@ -103,6 +105,7 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         metrics: telemetry.metrics(),
         access_log: telemetry.access_log()?,
         trace: telemetry.trace()?,
+        audit: audit.options(),
     };
     let started = tokio::select! {
         started = Standalone::start(options) => started,

@@ -10,6 +10,7 @@ mod follower;
 mod view;
 
 use crate::admin::Admin;
+use crate::audit::AuditOptions;
 use crate::setup::{self, SetupError};
 use crate::sockets::Sockets;
 use follower::Follower;
@@ -46,6 +47,8 @@ pub struct Options {
     pub access_log: Option<AccessLogOptions>,
     /// Whether and how requests are traced.
     pub trace: Option<TraceOptions>,
+    /// Whether and how what leaves is recorded.
+    pub audit: Option<AuditOptions>,
 }
 
 impl Options {
@@ -60,6 +63,7 @@ impl Options {
             metrics: MetricsLimits::default(),
             access_log: None,
             trace: None,
+            audit: None,
         }
     }
 }
@@ -96,8 +100,8 @@ impl Cluster {
     /// # Errors
     /// Only for what no control plane could mend.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { feed, admin: address, drain, drain_delay, limits, metrics, access_log, trace } = options;
-        let engine = setup::engine(limits, metrics, access_log, trace)?;
+        let Options { feed, admin: address, drain, drain_delay, limits, metrics, access_log, trace, audit } = options;
+        let engine = setup::engine(limits, metrics, access_log, trace, audit.as_ref())?;
         let (tell, states) = watch::channel(State::default());
         let client = Client::start(feed).await;
         let mut admin = None;

@@ -15,6 +15,7 @@
 
 pub mod admin;
 pub mod args;
+mod audit;
 pub mod cluster;
 mod handover;
 pub mod process;
@@ -24,6 +25,7 @@ pub mod standalone;
 pub mod status;
 
 // What the command has to name of the engine; it uses nothing else of it.
+pub use audit::{AuditOptions, AuditStartError};
 pub use handover::HandoverError;
 pub use lychgate_engine::{Answer, Bind, Explainer, Limits, Question};
 pub use lychgate_telemetry::{

@@ -1,5 +1,6 @@
 //! An engine, and where everything that it counts and logs goes: the same for a directory and for a cluster.
 
+use crate::audit::{self, AuditOptions, AuditStartError};
 use lychgate_engine::{Engine, EngineError, Limits, Observe};
 use lychgate_telemetry::{
     AccessLog, AccessLogOptions, CollectorError, Metrics, MetricsError, MetricsLimits, Notices, TraceOptions, Tracer,
@@ -22,6 +23,9 @@ pub enum SetupError {
     /// Traces cannot be sent.
     #[error("traces cannot be sent: {0}")]
     Trace(#[from] CollectorError),
+    /// What leaves cannot be recorded.
+    #[error(transparent)]
+    Audit(#[from] AuditStartError),
 }
 
 /// An engine that serves nothing yet.
@@ -30,11 +34,18 @@ pub(crate) fn engine(
     metrics: MetricsLimits,
     access_log: Option<AccessLogOptions>,
     trace: Option<TraceOptions>,
+    audit: Option<&AuditOptions>,
 ) -> Result<Arc<Engine>, SetupError> {
     let metrics = Metrics::new(metrics)?;
     let log = |options| AccessLog::start(options, metrics.clone()).map_err(SetupError::AccessLog);
     let access_log = access_log.map(log).transpose()?;
     let tracer = trace.map(|trace| Tracer::start(trace, metrics.clone())).transpose()?;
-    let observe = Observe { metrics, access_log, notices: Notices::default(), tracer };
+    let observe = Observe {
+        metrics,
+        access_log,
+        notices: Notices::default(),
+        tracer,
+        audit: audit.map(audit::start).transpose()?,
+    };
     Ok(Engine::new(limits, Arc::new(observe))?)
 }

@@ -11,6 +11,7 @@ pub use report::Report;
 pub use store::Kept;
 
 use crate::admin::{Admin, Source, running};
+use crate::audit::AuditOptions;
 use crate::handover::HandoverError;
 use crate::setup::{self, SetupError};
 use loader::{LoadError, Loader, Next};
@@ -55,6 +56,8 @@ pub struct Options {
     pub access_log: Option<AccessLogOptions>,
     /// Whether and how requests are traced.
     pub trace: Option<TraceOptions>,
+    /// Whether and how what leaves is recorded.
+    pub audit: Option<AuditOptions>,
 }
 
 impl Options {
@@ -71,6 +74,7 @@ impl Options {
             metrics: MetricsLimits::default(),
             access_log: None,
             trace: None,
+            audit: None,
         }
     }
 }
@@ -140,8 +144,8 @@ impl Standalone {
     /// # Errors
     /// Only if nothing at all can be served.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { limits, metrics, access_log, trace, .. } = &options;
-        let engine = setup::engine(limits.clone(), *metrics, access_log.clone(), trace.clone())?;
+        let Options { limits, metrics, access_log, trace, audit, .. } = &options;
+        let engine = setup::engine(limits.clone(), *metrics, access_log.clone(), trace.clone(), audit.as_ref())?;
         let ready = Arc::new(AtomicBool::new(false));
         let told = Arc::new(OnceLock::new());
         let mut heritage = Heritage::claim(options.handover.as_deref()).await?;

@@ -20,7 +20,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lychgate-audit", &["lychgate-ir"]),
     ("lychgate-dns", &["lychgate-egress", "lychgate-ir"]),
     ("lychgate-telemetry", &["lychgate-ir"]),
-    ("lychgate-engine", &["lychgate-ir", "lychgate-router", "lychgate-filters", "lychgate-telemetry"]),
+    (
+        "lychgate-engine",
+        &[
+            "lychgate-audit",
+            "lychgate-dns",
+            "lychgate-egress",
+            "lychgate-filters",
+            "lychgate-ir",
+            "lychgate-router",
+            "lychgate-telemetry",
+        ],
+    ),
     ("lychgate-feed", &["lychgate-ir"]),
     ("lychgate-admission", &["lychgate-api"]),
     ("lychgate-translate", &["lychgate-api", "lychgate-ir"]),
@@ -30,6 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "lychgate-admission",
             "lychgate-api",
+            "lychgate-audit",
             "lychgate-engine",
             "lychgate-feed",
             "lychgate-filters",

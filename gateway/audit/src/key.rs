@@ -1,9 +1,11 @@
 //! Who signs, and who checks.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use lychgate_ir::Redacted;
 use std::fmt;
 use thiserror::Error;
 
@@ -23,6 +25,9 @@ pub enum BadKey {
     /// Not such a key.
     #[error("no Ed25519 key: make one with `openssl genpkey -algorithm ed25519`")]
     NotEd25519,
+    /// None was given.
+    #[error("no key can be made: the system gives no random bytes")]
+    NotMade,
 }
 
 /// What stands before the 32 bytes of a public key (RFC 8410 section 4).
@@ -33,6 +38,16 @@ impl SigningKey {
     pub fn from_pem(pem: &str) -> Result<Self, BadKey> {
         let der = from_pem(pem, "PRIVATE KEY")?;
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map(Self).map_err(|_| BadKey::NotEd25519)
+    }
+
+    /// A new key, as PEM.
+    pub fn generate() -> Result<Redacted, BadKey> {
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| BadKey::NotMade)?;
+        let text = Redacted::new(STANDARD.encode(der.as_ref()));
+        // A line of PEM has 64 characters (RFC 7468 section 2).
+        let lines: Vec<&str> =
+            text.expose().as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        Ok(Redacted::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))))
     }
 
     /// The key that checks what this one signs.
@@ -105,6 +120,12 @@ mod tests {
         assert!(public.verifies(b"a", &signature));
         assert!(!public.verifies(b"b", &signature));
         assert!(!public.verifies(b"a", ""));
+    }
+
+    #[test]
+    fn a_key_that_was_made_can_be_read_and_is_like_no_other() {
+        let key = || SigningKey::from_pem(SigningKey::generate().unwrap().expose()).unwrap().verifying_key();
+        assert_ne!(key(), key());
     }
 
     #[test]

@@ -141,7 +141,12 @@ impl Upstream {
             return Ok(Addresses { addresses, ttl: OF_THE_HOST });
         }
         let complete = complete(name)?;
-        let found = self.ask(async |resolver| resolver.lookup_ip(complete.clone()).await).await?;
+        let found = self
+            .ask(|resolver| {
+                let name = complete.clone();
+                async move { resolver.lookup_ip(name).await }
+            })
+            .await?;
         let ttl = found.valid_until().saturating_duration_since(Instant::now());
         let mut addresses = Vec::new();
         for address in found.iter() {
@@ -165,17 +170,25 @@ impl Upstream {
                 of_kind.map(|address| Record::from_rdata(complete.clone(), ttl, address.into())).collect();
             return if records.is_empty() { Err(Failure::NoRecords) } else { Ok(records) };
         }
-        let found = self.ask(async |resolver| resolver.lookup(complete.clone(), kind).await).await?;
+        let found = self
+            .ask(|resolver| {
+                let name = complete.clone();
+                async move { resolver.lookup(name, kind).await }
+            })
+            .await?;
         Ok(held_for(&found))
     }
 
     /// Asks one after the other until somebody answers. Those that were silent a moment ago come last: else each question
     /// would wait for them.
-    async fn ask<T>(&self, lookup: impl AsyncFn(&TokioResolver) -> Result<T, NetError>) -> Result<T, Failure> {
+    async fn ask<T, L>(&self, lookup: impl Fn(TokioResolver) -> L) -> Result<T, Failure>
+    where
+        L: Future<Output = Result<T, NetError>> + Send,
+    {
         let mut last = Failure::Unanswered("there is none".to_owned());
         let (doubtful, well): (Vec<_>, Vec<_>) = self.servers.iter().partition(|server| server.is_doubtful());
         for server in well.into_iter().chain(doubtful) {
-            match server.heard(lookup(&server.resolver).await) {
+            match server.heard(lookup(server.resolver.clone()).await) {
                 Err(failure @ Failure::Unanswered(_)) => last = failure,
                 answer => return answer,
             }

@@ -114,8 +114,9 @@ impl Engine {
                     None => record.refused(Reason::NoRoute, "no TCPRoute"),
                 }
             }
+            Speaks::Proxy => Box::pin(self.serve_proxy(&port, tcp, ends, deadline, drain)).await,
             // Datagrams have no connections.
-            Speaks::Proxy | Speaks::Transparent | Speaks::Dns | Speaks::DnsOverTcp | Speaks::Udp => {}
+            Speaks::Transparent | Speaks::Dns | Speaks::DnsOverTcp | Speaks::Udp => {}
         }
     }
 

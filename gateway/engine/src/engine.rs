@@ -1,6 +1,7 @@
 //! The engine as the gateway sees it: snapshots go in, connections go in.
 
 use crate::connection::Quotas;
+use crate::egress::Gate;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observe::Observe;
@@ -8,7 +9,7 @@ use crate::proxy::Gateway;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use crate::tls;
 use crate::upstream::{BackendCell, Names, Pace, Pools, Resolver};
-use lychgate_ir::{Certificate, EndpointAddress, EndpointSet, Endpoints, Resolution, RuleId, Snapshot};
+use lychgate_ir::{Certificate, EndpointAddress, EndpointSet, Endpoints, GatewayId, Resolution, RuleId, Snapshot};
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
@@ -17,6 +18,7 @@ use rustls::ServerConfig;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// More tries than any rule may ask for; the rules themselves say how many.
 const MAX_TRIES: usize = 1000;
@@ -41,6 +43,8 @@ pub struct Engine {
     pools: Pools,
     /// Presents no certificate, so that the handshake fails with an alert.
     pub(crate) refusing: Arc<ServerConfig>,
+    /// Told when an egress Gateway has changed.
+    gates: watch::Sender<()>,
     /// One snapshot at a time, and the endpoints that were last applied.
     applied: Mutex<Endpoints>,
 }
@@ -103,6 +107,7 @@ impl Engine {
             resolver: Resolver::new(None, Pace::default()),
             pools,
             refusing: Arc::new(refusing),
+            gates: watch::Sender::new(()),
             applied: Mutex::default(),
         }))
     }
@@ -113,7 +118,8 @@ impl Engine {
     pub fn apply(&self, snapshot: &Arc<Snapshot>, endpoints: &Endpoints) -> Applied {
         let mut applied = self.lock();
         let previous = self.live.pin();
-        let (runtime, rejected) = Compiler::new(snapshot, &previous, &self.observe.metrics, &self.pools).compile();
+        let (runtime, rejected) =
+            Compiler::new(snapshot, &previous, &self.observe.metrics, &self.pools, &self.limits).compile();
         // Endpoints first: no request may find a new backend without them.
         for (id, cell) in &runtime.backends {
             let is_new = !previous.backends.get(id).is_some_and(|before| Arc::ptr_eq(before, cell));
@@ -131,7 +137,13 @@ impl Engine {
             let expiry = |certificate: &Arc<Certificate>| Some((certificate.id.to_string(), tls::expiry(certificate)?));
             self.observe.metrics.certificates(snapshot.certificates.values().filter_map(expiry));
         }
+        let same =
+            |(id, gate): (&GatewayId, &Arc<Gate>)| previous.gates.get(id).is_some_and(|now| Arc::ptr_eq(now, gate));
+        let gates_changed = !runtime.gates.iter().all(same);
         self.live.set(Arc::new(runtime));
+        if gates_changed {
+            self.gates.send_replace(());
+        }
         // Last: what parts from them has to find its way on the new runtime.
         left.iter().for_each(|cell| cell.leave());
         Applied { rejected: rejected.into_iter().map(|rejected| (rejected.rule, rejected.why)).collect() }
@@ -202,6 +214,16 @@ impl Engine {
     /// What is counted and logged.
     pub fn observe(&self) -> &Observe {
         &self.observe
+    }
+
+    /// What is served at this moment.
+    pub(crate) fn runtime(&self) -> Arc<Runtime> {
+        self.live.pin()
+    }
+
+    /// Told from now on when an egress Gateway has changed.
+    pub(crate) fn gates_changed(&self) -> watch::Receiver<()> {
+        self.gates.subscribe()
     }
 
     pub(crate) fn port(&self, bind: Bind) -> Option<Arc<Port>> {

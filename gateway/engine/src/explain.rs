@@ -4,6 +4,7 @@ mod filter;
 mod rule;
 mod words;
 
+use crate::limits::Limits;
 use crate::path;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use crate::upstream::Pools;
@@ -67,7 +68,8 @@ impl Explainer {
     pub fn new(snapshot: &Arc<Snapshot>) -> Result<Self, MetricsError> {
         // Nobody will look at what is counted here.
         let metrics = Metrics::new(MetricsLimits { listeners: 0, rules: 0, backends: 0 })?;
-        Ok(Self(Compiler::new(snapshot, &Runtime::default(), &metrics, &Pools::default()).compile().0))
+        let (none, pools, limits) = (Runtime::default(), Pools::default(), Limits::default());
+        Ok(Self(Compiler::new(snapshot, &none, &metrics, &pools, &limits).compile().0))
     }
 
     /// What becomes of a request.

@@ -11,6 +11,7 @@
 
 mod accept;
 mod connection;
+mod egress;
 mod engine;
 mod explain;
 mod limits;

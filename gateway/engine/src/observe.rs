@@ -1,10 +1,11 @@
 //! Where everything that is counted and logged goes.
 
+use lychgate_audit::Audit;
 use lychgate_telemetry::{AccessLog, Metrics, Notices, Tracer};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The metrics, and the access log and the tracer if there are such.
+/// The metrics, and the access log, the tracer and the audit log if there are such.
 pub struct Observe {
     /// What is counted.
     pub metrics: Arc<Metrics>,
@@ -14,12 +15,14 @@ pub struct Observe {
     pub notices: Notices,
     /// What is traced.
     pub tracer: Option<Tracer>,
+    /// What is recorded of what leaves.
+    pub audit: Option<Audit>,
 }
 
 impl Observe {
     /// Counts, and logs nothing.
     pub fn metrics(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { metrics, access_log: None, notices: Notices::default(), tracer: None })
+        Arc::new(Self { metrics, access_log: None, notices: Notices::default(), tracer: None, audit: None })
     }
 
     /// Waits until what was logged and traced has been written and sent, but no longer than this.

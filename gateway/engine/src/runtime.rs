@@ -11,8 +11,9 @@ pub(crate) use listener::{ListenerState, ListenerTlsState, Port};
 pub(crate) use rule::{AuthState, Destination, ForwardState, MirrorState, RuleState};
 pub(crate) use weighted::Weighted;
 
+use crate::egress::Gate;
 use crate::upstream::BackendCell;
-use lychgate_ir::{BackendId, Listener, Snapshot, Transport};
+use lychgate_ir::{BackendId, GatewayId, Listener, Snapshot, Transport};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
@@ -66,4 +67,5 @@ pub(crate) struct Runtime {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) ports: HashMap<Bind, Arc<Port>>,
     pub(crate) backends: HashMap<BackendId, Arc<BackendCell>>,
+    pub(crate) gates: HashMap<GatewayId, Arc<Gate>>,
 }

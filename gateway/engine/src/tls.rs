@@ -1,11 +1,12 @@
 //! TLS, both ways: what is presented to clients, and what is asked of backends.
 
 pub(crate) mod client;
-mod names;
+pub(crate) mod names;
 mod roots;
 pub(crate) mod server;
 
-use lychgate_ir::Certificate;
+use lychgate_ir::{Certificate, TlsVersion};
+use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -37,6 +38,25 @@ pub(crate) enum TlsError {
     NoRoots(&'static str),
     #[error("`{0}` is no name that a certificate can carry")]
     Name(String),
+}
+
+pub(crate) use roots::{from_pem as roots_from_pem, of_the_host as roots_of_the_host};
+
+/// The versions from this one on.
+pub(crate) fn versions(min: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+    const NEW: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+    match min {
+        TlsVersion::V1_2 => BOTH,
+        TlsVersion::V1_3 => NEW,
+    }
+}
+
+/// A certificate's chain and key, as rustls has them.
+pub(crate) fn chain_and_key(
+    certificate: &Certificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    Ok((chain(&certificate.chain_pem)?, key(certificate.key_pem.expose())?))
 }
 
 /// When a certificate expires, in seconds since 1970; `None` if it cannot be read.

@@ -1,6 +1,6 @@
 //! The arguments of `lychgate-gateway`.
 
-use super::{HeadersError, LimitArgs, LogArgs, TelemetryArgs};
+use super::{AuditArgs, HeadersError, LimitArgs, LogArgs, TelemetryArgs};
 use crate::cluster::Options;
 use clap::Parser;
 use lychgate_feed::client::{Control, Options as FeedOptions, Pace};
@@ -51,6 +51,8 @@ pub struct GatewayArgs {
     #[command(flatten)]
     telemetry: TelemetryArgs,
     #[command(flatten)]
+    audit: AuditArgs,
+    #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
     log: LogArgs,
@@ -84,6 +86,7 @@ impl GatewayArgs {
             drain_delay,
             threads: _,
             telemetry,
+            audit,
             limits,
             log: _,
         } = self;
@@ -97,6 +100,7 @@ impl GatewayArgs {
             metrics: telemetry.metrics(),
             access_log: telemetry.access_log()?,
             trace: telemetry.trace()?,
+            audit: audit.options(),
         })
     }
 }

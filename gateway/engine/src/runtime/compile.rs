@@ -3,6 +3,8 @@
 
 use super::listener::ListenerTlsState;
 use super::{AuthState, Bind, ListenerState, Port, RuleState, Runtime, Speaks};
+use crate::egress;
+use crate::limits::Limits;
 use crate::proxy_protocol::Proxies;
 use crate::stream::StreamTable;
 use crate::tls::TlsError;
@@ -31,6 +33,7 @@ pub(crate) struct Compiler<'a> {
     previous: &'a Runtime,
     metrics: &'a Metrics,
     pools: &'a Pools,
+    limits: &'a Limits,
     rejected: Vec<Rejected>,
 }
 
@@ -40,15 +43,17 @@ impl<'a> Compiler<'a> {
         previous: &'a Runtime,
         metrics: &'a Metrics,
         pools: &'a Pools,
+        limits: &'a Limits,
     ) -> Self {
-        Self { snapshot, previous, metrics, pools, rejected: Vec::new() }
+        Self { snapshot, previous, metrics, pools, limits, rejected: Vec::new() }
     }
 
     pub(crate) fn compile(mut self) -> (Runtime, Vec<Rejected>) {
         let backends = self.backends();
         let listeners = self.listeners(&backends);
         let ports = ports(listeners, self.metrics);
-        let runtime = Runtime { snapshot: self.snapshot.clone(), ports, backends };
+        let gates = egress::compile(self.snapshot, &self.previous.gates, self.limits);
+        let runtime = Runtime { snapshot: self.snapshot.clone(), ports, backends, gates };
         (runtime, self.rejected)
     }
 
@@ -202,7 +207,16 @@ impl<'a> Compiler<'a> {
         let make = || -> Result<ListenerTlsState, TlsError> {
             let presentables = certificates.iter().map(presentable).collect::<Result<Vec<_>, _>>()?;
             // What is not HTTP is not ours to name.
-            let alpn: &[&[u8]] = if listener.protocol == Protocol::Https { &[b"h2", b"http/1.1"] } else { &[] };
+            let alpn: &[&[u8]] = match listener.protocol {
+                Protocol::Https | Protocol::Proxy => &[b"h2", b"http/1.1"],
+                Protocol::Http
+                | Protocol::Tls
+                | Protocol::Tcp
+                | Protocol::Udp
+                | Protocol::Transparent
+                | Protocol::Dns
+                | Protocol::DnsOverTcp => &[],
+            };
             let server = ServerTls::new(presentables, *min_version, validation, alpn)?;
             Ok(ListenerTlsState { server, certificates: certificates.clone() })
         };

@@ -1,5 +1,6 @@
 //! Where the bytes of one stream are counted.
 
+use super::relay::Counts;
 use lychgate_telemetry::{BackendMetrics, Direction, StreamMetrics};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +19,17 @@ impl Meter {
         Self { listener, rule, backend, up: AtomicU64::new(0), down: AtomicU64::new(0) }
     }
 
-    /// Bytes were carried. Counted at once, since a stream may live for days.
-    pub(super) fn carried(&self, direction: Direction, bytes: u64) {
+    /// So far.
+    pub(super) fn total(&self, direction: Direction) -> u64 {
+        match direction {
+            Direction::Up => self.up.load(Ordering::Relaxed),
+            Direction::Down => self.down.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Counts for Meter {
+    fn carried(&self, direction: Direction, bytes: u64) {
         self.listener.carried(direction, bytes);
         self.rule.carried(direction, bytes);
         self.backend.carried(direction, bytes);
@@ -27,13 +37,5 @@ impl Meter {
             Direction::Up => self.up.fetch_add(bytes, Ordering::Relaxed),
             Direction::Down => self.down.fetch_add(bytes, Ordering::Relaxed),
         };
-    }
-
-    /// So far.
-    pub(super) fn total(&self, direction: Direction) -> u64 {
-        match direction {
-            Direction::Up => self.up.load(Ordering::Relaxed),
-            Direction::Down => self.down.load(Ordering::Relaxed),
-        }
     }
 }

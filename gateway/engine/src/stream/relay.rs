@@ -1,6 +1,5 @@
 //! Bytes both ways until both ends have said enough, or nobody has said anything for too long.
 
-use super::meter::Meter;
 use lychgate_telemetry::Direction;
 use std::io;
 use std::pin::Pin;
@@ -13,9 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// One way's buffer: large enough that throughput is that of the kernel.
 const BUFFER: usize = 64 * 1024;
 
+/// Where bytes are counted, at once, since a stream may live for days.
+pub(crate) trait Counts {
+    /// Bytes were carried.
+    fn carried(&self, direction: Direction, bytes: u64);
+}
+
 /// How it ended before its end.
 #[derive(Debug)]
-pub(super) enum BrokenOff {
+pub(crate) enum BrokenOff {
     /// Nobody has said anything for too long.
     Silent,
     /// One end broke it off: the one that bytes in this direction come from.
@@ -23,11 +28,11 @@ pub(super) enum BrokenOff {
 }
 
 /// Carries bytes. An end that closes its half is told to the other; the rest still flows.
-pub(super) async fn relay(
+pub(crate) async fn relay(
     client: impl AsyncRead + AsyncWrite + Unpin,
     upstream: impl AsyncRead + AsyncWrite + Unpin,
     idle: Duration,
-    meter: &Meter,
+    meter: &impl Counts,
 ) -> Result<(), BrokenOff> {
     let reads = Arc::new(AtomicU64::new(0));
     let mut client = Watched::new(client, &reads, meter, Direction::Up);
@@ -56,16 +61,16 @@ async fn silence(reads: &AtomicU64, idle: Duration) {
 }
 
 /// Counts reads, and remembers an error.
-struct Watched<'a, T> {
+struct Watched<'a, T, M> {
     io: T,
     reads: Arc<AtomicU64>,
-    meter: &'a Meter,
+    meter: &'a M,
     direction: Direction,
     broke: bool,
 }
 
-impl<'a, T> Watched<'a, T> {
-    fn new(io: T, reads: &Arc<AtomicU64>, meter: &'a Meter, direction: Direction) -> Self {
+impl<'a, T, M: Counts> Watched<'a, T, M> {
+    fn new(io: T, reads: &Arc<AtomicU64>, meter: &'a M, direction: Direction) -> Self {
         Self { io, reads: reads.clone(), meter, direction, broke: false }
     }
 
@@ -75,7 +80,7 @@ impl<'a, T> Watched<'a, T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
+impl<T: AsyncRead + Unpin, M: Counts> AsyncRead for Watched<'_, T, M> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
@@ -87,7 +92,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<'_, T> {
+impl<T: AsyncWrite + Unpin, M: Counts> AsyncWrite for Watched<'_, T, M> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.seen(written)
@@ -108,6 +113,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<'_, T> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::stream::meter::Meter;
     use lychgate_ir::{
         BackendId, BackendKind, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId, Transport,
     };
@@ -130,7 +136,7 @@ mod tests {
         let (theirs, mut upstream) = duplex(16);
         let meter = meter();
         let counts = meter.clone();
-        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(60), &counts).await });
+        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(60), &*counts).await });
         client.write_all(b"question").await.unwrap();
         client.shutdown().await.unwrap();
         let mut question = Vec::new();
@@ -149,7 +155,7 @@ mod tests {
         let (mut client, ours) = duplex(16);
         let (theirs, _upstream) = duplex(16);
         let begun = tokio::time::Instant::now();
-        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(10), &meter()).await });
+        let carried = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(10), &*meter()).await });
         for _ in 0..5 {
             tokio::time::sleep(Duration::from_secs(8)).await;
             client.write_all(b"x").await.unwrap();
@@ -179,10 +185,10 @@ mod tests {
         }
         let idle = Duration::from_secs(60);
         let (_theirs, ours) = duplex(16);
-        let by = relay(Breaks, ours, idle, &meter()).await;
+        let by = relay(Breaks, ours, idle, &*meter()).await;
         assert!(matches!(by, Err(BrokenOff::By(Direction::Up, _))), "{by:?}");
         let (_theirs, ours) = duplex(16);
-        let by = relay(ours, Breaks, idle, &meter()).await;
+        let by = relay(ours, Breaks, idle, &*meter()).await;
         assert!(matches!(by, Err(BrokenOff::By(Direction::Down, _))), "{by:?}");
     }
 }

@@ -48,7 +48,7 @@ impl Streams<'_> {
         };
         let Some(meter) = record.meter().cloned() else { return };
         let Connected { upstream, _picked, _open } = upstream;
-        match relay(client, upstream, self.limits.stream_idle, &meter).await {
+        match relay(client, upstream, self.limits.stream_idle, &*meter).await {
             Ok(()) => record.done(),
             Err(BrokenOff::Silent) => record.failed(Reason::Idle, "nothing was said for too long"),
             Err(BrokenOff::By(Direction::Up, error)) => record.failed(Reason::Aborted, error.to_string()),

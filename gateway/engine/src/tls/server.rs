@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, SupportedProtocolVersion};
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use std::sync::Arc;
 
 /// A certificate ready to be presented.
@@ -73,13 +73,8 @@ impl ServerTls {
         validation: Option<&ClientValidation>,
         alpn: &[&[u8]],
     ) -> Result<Self, TlsError> {
-        const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
-        const NEW: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
-        let versions = match min_version {
-            TlsVersion::V1_2 => BOTH,
-            TlsVersion::V1_3 => NEW,
-        };
-        let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+        let builder =
+            ServerConfig::builder_with_provider(provider()).with_protocol_versions(super::versions(min_version))?;
         let (builder, verifier) = match validation {
             None => (builder.with_no_client_auth(), None),
             Some(ClientValidation { roots_pem, mode }) => {

@@ -4,6 +4,7 @@ use super::flows::Flows;
 use super::{MAX_DATAGRAM, StreamState};
 use crate::limits::Limits;
 use crate::stream::meter::Meter;
+use crate::stream::relay::Counts;
 use crate::stream::{Failure, Record};
 use crate::upstream::{BackendCell, EndpointState, Open, Picked};
 use lychgate_telemetry::{ConnectFailure, Direction, Reason};

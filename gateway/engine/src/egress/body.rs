@@ -1,0 +1,86 @@
+//! Bodies of HTTP, counted as they go by.
+
+use super::record::{Record, Tally};
+use crate::stream::Counts;
+use bytes::{Buf, Bytes};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as HyperBody, Frame, Incoming, SizeHint};
+use lychgate_telemetry::{Direction, Reason};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A body on its way.
+pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// What we say ourselves.
+pub(super) fn ours(text: String) -> Body {
+    Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A request's body.
+pub(super) fn up(body: Incoming, tally: Arc<Tally>) -> Body {
+    Counted { body, tally, direction: Direction::Up, record: None }.boxed_unsync()
+}
+
+/// A response's body, whose end is that of the record.
+pub(super) fn down(body: Incoming, mut record: Record) -> Body {
+    let tally = record.tally().clone();
+    let record = match body.is_end_stream() {
+        true => {
+            record.done();
+            None
+        }
+        false => Some(record),
+    };
+    Counted { body, tally, direction: Direction::Down, record }.boxed_unsync()
+}
+
+struct Counted {
+    body: Incoming,
+    tally: Arc<Tally>,
+    direction: Direction,
+    record: Option<Record>,
+}
+
+impl HyperBody for Counted {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => {
+                if let Some(mut record) = self.record.take() {
+                    record.done();
+                }
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Buf::remaining);
+                self.tally.carried(self.direction, bytes as u64);
+                // Where a length was told, nobody asks for the end.
+                if self.body.is_end_stream()
+                    && let Some(mut record) = self.record.take()
+                {
+                    record.done();
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                if let Some(mut record) = self.record.take() {
+                    record.failed(Reason::UpstreamError, error.to_string());
+                }
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,88 @@
+//! A connection to where something may go: from the address that it leaves from, and through the proxy beyond, if the rule
+//! that allows it says so.
+
+use super::gate::Gate;
+use super::passage::{Passage, Way, handling};
+use super::refused::Refused;
+use super::via;
+use super::wire::{Begun, Wire};
+use crate::limits::Limits;
+use lychgate_egress::target::Target;
+use lychgate_ir::egress::EgressHandling;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+/// A connection, and the way that it took.
+#[derive(Debug)]
+pub(crate) struct Dialled {
+    pub(crate) io: Begun,
+    pub(crate) way: Way,
+    pub(crate) handling: Arc<EgressHandling>,
+}
+
+impl Dialled {
+    /// Whether it is the connection that a decision which came later would have made.
+    pub(crate) fn is_for(&self, passage: &Passage) -> Option<Way> {
+        let same =
+            |way: &&Way| way.address == self.way.address && is_same_road(&handling(&way.decision), &self.handling);
+        passage.ways.iter().find(same).cloned()
+    }
+}
+
+/// Whether connections of one are connections of the other.
+pub(crate) fn is_same_road(a: &EgressHandling, b: &EgressHandling) -> bool {
+    let EgressHandling { tls: _, credential: _, via, leave_from, limits: _ } = a;
+    *via == b.via && *leave_from == b.leave_from
+}
+
+/// Connects by the first way that can be taken.
+pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits) -> Result<Dialled, Refused> {
+    let mut last = None;
+    for way in &passage.ways {
+        let handling = handling(&way.decision);
+        match road(gate, passage, way, &handling, limits).await {
+            Ok(io) => return Ok(Dialled { io, way: way.clone(), handling }),
+            Err(refused) => last = Some(refused.after(&way.decision)),
+        }
+    }
+    Err(last.unwrap_or_else(|| Refused::misconfigured("a passage without a way")))
+}
+
+async fn road(
+    gate: &Gate,
+    passage: &Passage,
+    way: &Way,
+    handling: &EgressHandling,
+    limits: &Limits,
+) -> Result<Begun, Refused> {
+    let Target { host: _, port } = passage.wish.target;
+    match (&handling.via, way.address) {
+        (Some(proxy), address) => {
+            via::connect(gate, proxy, &passage.wish.target, address, &handling.leave_from, limits).await
+        }
+        (None, Some(address)) => {
+            let to = SocketAddr::new(address, port);
+            let tcp = tcp(to, &handling.leave_from, limits).await;
+            tcp.map(|tcp| Begun::new(Wire::Tcp(tcp))).map_err(|error| Refused::not_connected(&to.to_string(), &error))
+        }
+        (None, None) => Err(Refused::misconfigured("no address, and no proxy that would know one")),
+    }
+}
+
+/// A connection to an address, from one of these, or from whichever the host takes.
+pub(super) async fn tcp(to: SocketAddr, leave_from: &[IpAddr], limits: &Limits) -> io::Result<TcpStream> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if !leave_from.is_empty() {
+        let own = leave_from.iter().find(|own| own.is_ipv4() == to.is_ipv4());
+        let own = own.ok_or_else(|| io::Error::other("the rule has no source address of this family"))?;
+        socket.bind(SocketAddr::new(*own, 0))?;
+    }
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("nothing within {:?}", limits.connect));
+    let tcp = timeout(limits.connect, socket.connect(to)).await.map_err(|_| late())??;
+    // Latency matters more than packet count; without it the connection only is slower.
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
+}

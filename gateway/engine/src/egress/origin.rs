@@ -1,0 +1,204 @@
+//! TLS with a destination, as the rule that allows it wants it: verified for the name that was asked for, at least of a
+//! version, with a key that is known.
+
+use super::gate::Gate;
+use super::refused::Refused;
+use super::wire::{Begun, Wire};
+use crate::limits::Limits;
+use crate::tls::{self, TlsError};
+use lychgate_egress::target::{Target, TargetHost};
+use lychgate_ir::egress::{OriginTls, SpkiPin};
+use lychgate_ir::{CertificateId, ClientIdentity, Roots};
+use lychgate_telemetry::Reason;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::timeout;
+use tokio_rustls::{TlsConnector, TlsStream};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Settings that were made, for as long as the Gateway does not change: they hold sessions to resume.
+#[derive(Default)]
+pub(crate) struct Origins(Mutex<Vec<Made>>);
+
+struct Made {
+    spec: OriginTls,
+    gateway: Option<CertificateId>,
+    config: Arc<ClientConfig>,
+}
+
+/// Settings of so many rules are kept at a time.
+const KEPT: usize = 1024;
+
+impl Origins {
+    fn config(
+        &self,
+        gate: &Gate,
+        spec: &OriginTls,
+        gateway: Option<&CertificateId>,
+    ) -> Result<Arc<ClientConfig>, Refused> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = made.iter().find(|made| made.spec == *spec && made.gateway.as_ref() == gateway) {
+            return Ok(made.config.clone());
+        }
+        let identity = match &spec.identity {
+            ClientIdentity::None => None,
+            ClientIdentity::Gateway => gateway,
+            ClientIdentity::Certificate(id) => Some(id),
+        };
+        let config = make(gate, spec, identity).map_err(|error| Refused::misconfigured(error.to_string()))?;
+        let config = Arc::new(config);
+        if made.len() >= KEPT {
+            made.clear();
+        }
+        made.push(Made { spec: spec.clone(), gateway: gateway.cloned(), config: config.clone() });
+        Ok(config)
+    }
+}
+
+/// What is done over a connection.
+pub(crate) struct Handshake<'a> {
+    pub(crate) gate: &'a Gate,
+    pub(crate) spec: &'a OriginTls,
+    /// The certificate that the Gateway presents, if it has one.
+    pub(crate) gateway: Option<&'a CertificateId>,
+    /// Whom the certificate has to be for.
+    pub(crate) target: &'a Target,
+    /// What is offered to be spoken.
+    pub(crate) alpn: Vec<Vec<u8>>,
+}
+
+impl Handshake<'_> {
+    /// Begins TLS over a connection.
+    pub(crate) async fn over(self, io: Begun, limits: &Limits) -> Result<Begun, Refused> {
+        let Self { gate, spec, gateway, target, alpn } = self;
+        let mut config = gate.origins.config(gate, spec, gateway)?;
+        if !alpn.is_empty() {
+            let mut with_alpn = ClientConfig::clone(&config);
+            with_alpn.alpn_protocols = alpn;
+            config = Arc::new(with_alpn);
+        }
+        let name = match &target.host {
+            TargetHost::Name(name) => ServerName::try_from(name.as_str().to_owned())
+                .map_err(|_| Refused::misconfigured(format!("no certificate can be for {name}")))?,
+            TargetHost::Address(address) => ServerName::IpAddress((*address).into()),
+        };
+        let connecting = TlsConnector::from(config).connect(name, io);
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long");
+        let connected = timeout(limits.connect, connecting).await.map_err(late).flatten();
+        let stream = connected.map_err(|error| {
+            Refused::new(Reason::UpstreamTls, "the destination's TLS cannot be verified")
+                .because(format!("TLS with {target}: {error}"))
+        })?;
+        Ok(Begun::new(Wire::Tls(Box::new(TlsStream::Client(stream)))))
+    }
+}
+
+fn make(gate: &Gate, spec: &OriginTls, identity: Option<&CertificateId>) -> Result<ClientConfig, TlsError> {
+    let OriginTls { min_version, roots, pins, identity: _ } = spec;
+    let (anchors, pinned) = match roots {
+        Roots::System => (tls::roots_of_the_host()?, Vec::new()),
+        Roots::Pem(bundles) => {
+            let certificates = bundles.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()).flatten());
+            let pinned = certificates.filter(|certificate| is_pinned(certificate, pins)).collect();
+            (tls::roots_from_pem(bundles)?, pinned)
+        }
+    };
+    let standard = WebPkiServerVerifier::builder_with_provider(anchors, tls::provider())
+        .build()
+        .map_err(|error| TlsError::Certificate(error.to_string()))?;
+    let verifier: Arc<dyn ServerCertVerifier> = match pins.as_slice() {
+        [] => standard,
+        some => Arc::new(Pinned { standard, pins: some.to_vec(), anchors: pinned }),
+    };
+    let versions = tls::versions(*min_version);
+    // `dangerous` because the verifier is ours; it only asks for more.
+    let builder = ClientConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(versions)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(id) => {
+            let certificate = gate.certificate(id);
+            let certificate =
+                certificate.ok_or_else(|| TlsError::Certificate(format!("{id} is not in the snapshot")))?;
+            let (chain, key) = tls::chain_and_key(certificate)?;
+            builder.with_client_auth_cert(chain, key)?
+        }
+    };
+    config.resumption = Resumption::in_memory_sessions(256);
+    Ok(config)
+}
+
+fn is_pinned(certificate: &CertificateDer<'_>, pins: &[SpkiPin]) -> bool {
+    use aws_lc_rs::digest;
+    X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| {
+        let hash = digest::digest(&digest::SHA256, parsed.public_key().raw);
+        pins.iter().any(|SpkiPin(pin)| hash.as_ref() == pin)
+    })
+}
+
+/// The chain has to lead to an anchor as always, and to one of the keys: a certificate with such a key that is only sent
+/// along vouches for nothing.
+#[derive(Debug)]
+struct Pinned {
+    standard: Arc<WebPkiServerVerifier>,
+    pins: Vec<SpkiPin>,
+    /// Anchors that have one of the keys.
+    anchors: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.standard.verify_server_cert(leaf, intermediates, server_name, ocsp_response, now)?;
+        if is_pinned(leaf, &self.pins) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let mut pinned = RootCertStore::empty();
+        let sent = intermediates.iter().filter(|certificate| is_pinned(certificate, &self.pins));
+        for certificate in sent.cloned().map(CertificateDer::into_owned).chain(self.anchors.iter().cloned()) {
+            // One that cannot be an anchor is none.
+            let _ = pinned.add(certificate);
+        }
+        let parsed = ParsedCertificate::try_from(leaf)?;
+        let algorithms = tls::provider().signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &pinned, intermediates, now, algorithms)
+            .map(|()| ServerCertVerified::assertion())
+            .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.standard.verify_tls12_signature(message, leaf, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.standard.verify_tls13_signature(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.standard.supported_verify_schemes()
+    }
+}

@@ -1,0 +1,120 @@
+//! From a wish to where it may go: screened, resolved, decided.
+
+use super::gate::Gate;
+use super::names::Addresses;
+use super::refused::Refused;
+use super::wish::{Shown, Wish};
+use lychgate_egress::target::TargetHost;
+use lychgate_egress::{Because, Decision, Egress, Reached, Screening, Source, Verdict};
+use lychgate_ir::egress::EgressHandling;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Addresses of a name that are tried for one connection.
+const TRIES: usize = 4;
+
+/// Where a wish may go.
+#[derive(Clone, Debug)]
+pub(crate) struct Passage {
+    pub(crate) wish: Wish,
+    /// In the order in which they are tried; at least one.
+    pub(crate) ways: Vec<Way>,
+    /// What DNS said of its name; empty if there was none to ask for.
+    pub(crate) answer: Addresses,
+}
+
+/// One way that it may go.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    /// Which address; `None` leaves it to a proxy beyond.
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) decision: Decision,
+}
+
+/// How sure one has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Degree {
+    /// What is not known yet speaks for the client.
+    Foreseen,
+    /// Nothing does.
+    Decided,
+}
+
+impl Passage {
+    /// Finds where a wish may go. Nothing is asked of DNS that can never be allowed.
+    pub(crate) async fn find(gate: &Gate, source: &Source, wish: Wish, degree: Degree) -> Result<Self, Refused> {
+        if let Some(passage) = Self::beyond(gate, source, &wish)? {
+            return Ok(passage);
+        }
+        let answer = match (wish.name(), &wish.target.host) {
+            (None, _) => Addresses::default(),
+            (Some(name), TargetHost::Name(_)) => {
+                gate.names.resolve(name).await.map_err(|why| Refused::unresolved(name.as_str(), &why))?
+            }
+            // A name that is only claimed for an address, and leads nowhere.
+            (Some(name), TargetHost::Address(_)) => gate.names.resolve(name).await.unwrap_or_default(),
+        };
+        Self::decide(gate, source, wish, answer, degree)
+    }
+
+    /// Decides for what DNS has said before.
+    pub(crate) fn decide(
+        gate: &Gate,
+        source: &Source,
+        wish: Wish,
+        answer: Addresses,
+        degree: Degree,
+    ) -> Result<Self, Refused> {
+        let egress = gate.policies.of(source);
+        let ask = wish.ask();
+        let mut addresses: Vec<IpAddr> = match &wish.target.host {
+            TargetHost::Address(address) => vec![*address],
+            TargetHost::Name(_) => answer.to_vec(),
+        };
+        // Where both lead there, IPv4 does so more often.
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        let mut ways = Vec::new();
+        let mut denied = None;
+        for address in addresses {
+            let reached = Reached { address, answer: &answer };
+            let decision = match degree {
+                Degree::Foreseen => egress.foresee(&ask, Some(&reached)),
+                Degree::Decided => egress.decide(&ask, &reached),
+            };
+            match decision.verdict {
+                Verdict::Allow if ways.len() < TRIES => ways.push(Way { address: Some(address), decision }),
+                Verdict::Allow => {}
+                Verdict::Deny => drop(denied.get_or_insert(decision)),
+            }
+        }
+        match (ways.is_empty(), denied) {
+            (false, _) => Ok(Self { wish, ways, answer }),
+            (true, Some(decision)) => Err(Refused::denied(decision)),
+            (true, None) => Err(Refused::unresolved("the name", &super::names::Unresolved::NoAddress)),
+        }
+    }
+
+    /// Before a name is resolved: refuses what can never be allowed, and finds out whether a proxy beyond resolves it.
+    fn beyond(gate: &Gate, source: &Source, wish: &Wish) -> Result<Option<Self>, Refused> {
+        let egress: Egress<'_> = gate.policies.of(source);
+        let ask = wish.ask();
+        if let Screening::Refused(decision) = egress.screen(&ask)
+            // A rule that looks into TLS may allow what is in it.
+            && (!matches!(wish.shown, Shown::Tls(_)) || egress.foresee(&ask, None).verdict == Verdict::Deny)
+        {
+            return Err(Refused::denied(decision));
+        }
+        let decision = egress.foresee(&ask, None);
+        let is_beyond = decision.verdict == Verdict::Allow && handling(&decision).via.is_some();
+        let way = Way { address: None, decision };
+        Ok(is_beyond.then(|| Self { wish: wish.clone(), ways: vec![way], answer: Addresses::default() }))
+    }
+}
+
+/// How what was allowed is carried.
+pub(crate) fn handling(decision: &Decision) -> Arc<EgressHandling> {
+    match &decision.because {
+        Because::Rule { handling, rule: _, level: _, reason: _ } => handling.clone(),
+        Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => Arc::default(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Why something does not leave, in the words of each way in.
+
+use super::names::Unresolved;
+use http::StatusCode;
+use lychgate_egress::socks5::Outcome;
+use lychgate_egress::{Because, Decision};
+use lychgate_ir::Refusal;
+use lychgate_telemetry::Reason;
+use std::io;
+
+/// Why something does not leave.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) reason: Reason,
+    pub(crate) status: StatusCode,
+    /// What the client is told.
+    pub(crate) said: String,
+    /// For the log, where names and causes are told.
+    pub(crate) detail: String,
+    /// The decision, if there was one.
+    pub(crate) decision: Option<Box<Decision>>,
+}
+
+impl Refused {
+    pub(crate) fn new(reason: Reason, said: impl Into<String>) -> Self {
+        let said = said.into();
+        let status = reason.about().status.and_then(|status| StatusCode::from_u16(status).ok());
+        let status = status.unwrap_or(StatusCode::FORBIDDEN);
+        Self { reason, status, detail: said.clone(), said, decision: None }
+    }
+
+    /// The same, with more for the log than for the client.
+    pub(crate) fn because(self, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+
+    /// The same, after something was decided.
+    pub(crate) fn after(self, decision: &Decision) -> Self {
+        Self { decision: Some(Box::new(decision.clone())), ..self }
+    }
+
+    /// Policies say no.
+    pub(crate) fn denied(decision: Decision) -> Self {
+        let detail = match &decision.because {
+            Because::Rule { rule, level: _, reason: _, handling: _ } => format!("denied by {rule}"),
+            Because::Uncertain { rule, miss } => format!("{rule} would allow it, but: {miss}"),
+            Because::NoRule => "no rule allows it".to_owned(),
+            Because::NotEnforced => "nothing is enforced".to_owned(),
+        };
+        let said = decision.because.for_client().into_owned();
+        Self { decision: Some(Box::new(decision)), ..Self::new(Reason::EgressDenied, said).because(detail) }
+    }
+
+    /// Nobody could say where a name leads.
+    pub(crate) fn unresolved(name: &str, why: &Unresolved) -> Self {
+        let refused = Self::new(Reason::EgressUnresolved, format!("{name} cannot be resolved: {why}"));
+        match why {
+            Unresolved::NoSuchName | Unresolved::NoAddress => refused,
+            Unresolved::Unanswered(_) => Self {
+                status: StatusCode::GATEWAY_TIMEOUT,
+                said: format!("{name} cannot be resolved: DNS did not answer"),
+                ..refused
+            },
+        }
+    }
+
+    /// What a rule refers to is not there, or not what it has to be.
+    pub(crate) fn broken(refusal: &Refusal) -> Self {
+        let detail = format!("{}: {}", refusal.reason, refusal.message);
+        Self::new(Reason::RefusedByConfig, "the egress gateway is not configured for this").because(detail)
+    }
+
+    /// The same, where there is no more than words.
+    pub(crate) fn misconfigured(detail: impl Into<String>) -> Self {
+        Self::new(Reason::RefusedByConfig, "the egress gateway is not configured for this").because(detail)
+    }
+
+    /// No connection to where it goes.
+    pub(crate) fn not_connected(to: &str, error: &io::Error) -> Self {
+        let detail = format!("connecting to {to}: {error}");
+        match error.kind() {
+            io::ErrorKind::TimedOut => {
+                Self::new(Reason::ConnectTimeout, "the destination did not answer in time").because(detail)
+            }
+            io::ErrorKind::ConnectionRefused => {
+                Self::new(Reason::UpstreamError, "the destination refused the connection").because(detail)
+            }
+            _ => Self::new(Reason::UpstreamError, "the destination cannot be reached").because(detail),
+        }
+    }
+
+    /// As SOCKS5 has it.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.reason {
+            Reason::EgressDenied | Reason::EgressLimit | Reason::RefusedByConfig => Outcome::NotAllowedByRuleset,
+            Reason::EgressUnresolved => Outcome::HostUnreachable,
+            Reason::ConnectTimeout => Outcome::TtlExpired,
+            Reason::UpstreamError => Outcome::ConnectionRefused,
+            _ => Outcome::GeneralFailure,
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Requests that are passed on: those in absolute-form (RFC 9112 section 3.2.2), and those inside tunnels.
+
+use super::answer::{or_login, refuse};
+use super::fields::{host, strip};
+use super::pool::{Held, Sender};
+use super::upgrade::{self, Upgrade};
+use super::{Desk, Inside, InsideTls, Version};
+use crate::egress::body::{Body, down, ours, up};
+use crate::egress::dial::{Dialled, dial};
+use crate::egress::gate::Gate;
+use crate::egress::guest::Moment;
+use crate::egress::origin::Handshake;
+use crate::egress::passage::{Degree, Passage, Way, handling};
+use crate::egress::record::Record;
+use crate::egress::refused::Refused;
+use crate::egress::who::Client;
+use crate::egress::wish::{SeenRequest, Shown, Wish};
+use crate::path;
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+use lychgate_egress::target::{AbsoluteTarget, Target};
+use lychgate_ir::Refusal;
+use lychgate_ir::egress::{EgressCredential, EgressTls, OriginTls};
+use lychgate_telemetry::Reason;
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// A request, as it is passed on.
+struct Passed<'a> {
+    client: Client,
+    target: Target,
+    /// Whether the client wants the gate to speak TLS.
+    is_https: bool,
+    path_and_query: String,
+    tls: Option<&'a InsideTls>,
+    inside: Option<&'a Inside>,
+}
+
+/// A request to a proxy.
+pub(super) async fn absolute(desk: &Arc<Desk>, request: Request<Incoming>) -> Response<Body> {
+    let asked = || {
+        let uri = request.uri();
+        if uri.scheme().is_none() {
+            let said = "this is a proxy: ask it with CONNECT, or for a whole URL";
+            return Err(Refused::new(Reason::BadRequest, said));
+        }
+        let text = uri.to_string();
+        let AbsoluteTarget { is_https, target, path_and_query } = AbsoluteTarget::parse(&text)
+            .map_err(|error| Refused::new(Reason::BadRequest, format!("no URL: {error}")))?;
+        let (_, gate) = desk.guest.gate()?;
+        let client = desk.client(&gate, request.headers())?;
+        let path_and_query = path_and_query.to_owned();
+        Ok(Passed { client, target, is_https, path_and_query, tls: None, inside: None })
+    };
+    match asked() {
+        Ok(passed) => pass(desk, passed, request).await,
+        Err(refused) => {
+            let source = desk.guest.moment(&desk.guest.client);
+            let source = source.map_or(lychgate_egress::Source::Unknown, |moment| moment.source);
+            refuse(&mut desk.guest.record(source, desk.version.name()), &refused)
+        }
+    }
+}
+
+/// A request inside a tunnel.
+pub(super) async fn inside(desk: &Arc<Desk>, inside: &Inside, request: Request<Incoming>) -> Response<Body> {
+    let path_and_query = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
+    let passed = Passed {
+        client: inside.client.clone(),
+        target: inside.target.clone(),
+        is_https: false,
+        path_and_query,
+        tls: inside.tls.as_ref(),
+        inside: Some(inside),
+    };
+    pass(desk, passed, request).await
+}
+
+async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) -> Response<Body> {
+    let moment = match desk.guest.moment(&passed.client) {
+        Ok(moment) => moment,
+        Err(refused) => {
+            return refuse(&mut desk.guest.record(lychgate_egress::Source::Unknown, desk.version.name()), &refused);
+        }
+    };
+    let mut record = desk.guest.record(moment.source.clone(), desk.version.name());
+    match decided(desk, &moment, passed, request, &mut record).await {
+        Ok(Answered { response, upgrade }) => {
+            record.answered(response.status().as_u16());
+            let (parts, body) = response.into_parts();
+            match upgrade {
+                Some(upgrade) => {
+                    upgrade::carry(desk, &desk.guest, *upgrade, record);
+                    Response::from_parts(parts, ours(String::new()))
+                }
+                None => Response::from_parts(parts, down(body, record)),
+            }
+        }
+        Err(refused) => refuse(&mut record, &or_login(refused, &moment.gate, &moment.source)),
+    }
+}
+
+struct Answered {
+    response: Response<Incoming>,
+    upgrade: Option<Box<Upgrade>>,
+}
+
+async fn decided(
+    desk: &Arc<Desk>,
+    moment: &Moment,
+    passed: Passed<'_>,
+    request: Request<Incoming>,
+    record: &mut Record,
+) -> Result<Answered, Refused> {
+    let Moment { gate, source } = moment;
+    let bad = |why: &str| Refused::new(Reason::BadRequest, why);
+    let (path, query) = match passed.path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (passed.path_and_query.as_str(), None),
+    };
+    let path = path::normalize(path).map_err(|path::Ambiguous(why)| bad(why))?.into_owned();
+    let named = host_of(desk, &request, passed.target.port).map_err(bad)?;
+    let seen = SeenRequest {
+        host: named,
+        method: request.method().clone(),
+        path: path.clone(),
+        tls: passed.tls.map(|tls| tls.hello.clone()),
+    };
+    let wish = Wish::new(passed.target.clone(), Shown::Http(seen));
+    record.wants(&wish);
+    let passage = Passage::find(gate, source, wish, Degree::Decided).await?;
+    if let Some(way) = passage.ways.first() {
+        record.goes(&passage, way);
+    }
+    record.announce().await?;
+
+    let (mut parts, body) = request.into_parts();
+    let client_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+    let upgrade_to = strip(&mut parts.headers).filter(|_| desk.version == Version::Http1);
+    if let Some(to) = &upgrade_to {
+        parts.headers.insert(UPGRADE, to.clone());
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    parts.extensions.clear();
+    let mut outgoing = Outgoing {
+        desk,
+        gate,
+        passage: &passage,
+        passed: &passed,
+        path_and_query: match query {
+            Some(query) => format!("{path}?{query}"),
+            None => path,
+        },
+        record,
+    };
+    let (response, way) = outgoing.send(parts, up(body, outgoing.record.tally().clone())).await?;
+    outgoing.record.goes(&passage, &way);
+    finish(response, client_upgrade, upgrade_to.is_some(), &passage, way)
+}
+
+/// The server that a request names: its Host, or its `:authority`.
+fn host_of(
+    desk: &Desk,
+    request: &Request<Incoming>,
+    port: u16,
+) -> Result<Option<lychgate_egress::target::TargetHost>, &'static str> {
+    let named = host(request.headers(), port)?;
+    match (named, desk.version) {
+        (None, Version::Http2) => {
+            let authority = request.uri().authority().map(Authority::as_str);
+            Ok(authority.and_then(|authority| Target::of_host(authority, port).ok()).map(|target| target.host))
+        }
+        (named, Version::Http1 | Version::Http2) => Ok(named),
+    }
+}
+
+fn finish(
+    mut response: Response<Incoming>,
+    client: Option<hyper::upgrade::OnUpgrade>,
+    asked: bool,
+    passage: &Passage,
+    way: Way,
+) -> Result<Answered, Refused> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        strip(response.headers_mut());
+        return Ok(Answered { response, upgrade: None });
+    }
+    let (Some(client), true) = (client, asked) else {
+        let said = "the destination switched protocols, and nobody had asked";
+        return Err(Refused::new(Reason::UpstreamError, said).after(&way.decision));
+    };
+    let upstream = hyper::upgrade::on(&mut response);
+    let to = strip(response.headers_mut());
+    if let Some(to) = to {
+        response.headers_mut().insert(UPGRADE, to);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    let upgrade = Some(Box::new(Upgrade { client, upstream, passage: passage.clone(), way }));
+    Ok(Answered { response, upgrade })
+}
+
+/// A request on its way out.
+struct Outgoing<'a> {
+    desk: &'a Desk,
+    gate: &'a Gate,
+    passage: &'a Passage,
+    passed: &'a Passed<'a>,
+    path_and_query: String,
+    record: &'a mut Record,
+}
+
+impl Outgoing<'_> {
+    async fn send(
+        &mut self,
+        mut parts: http::request::Parts,
+        mut body: Body,
+    ) -> Result<(Response<Incoming>, Way), Refused> {
+        loop {
+            let (mut held, way, is_fresh) = self.connection().await?;
+            self.record.goes(self.passage, &way);
+            self.record.connected();
+            let request = self.request(&parts, body, &held, &way)?;
+            match held.sender.send(request).await {
+                Ok(response) => {
+                    // It is ready again when this response has ended.
+                    self.desk.pool.keep(held);
+                    return Ok((response, way));
+                }
+                // A connection that had been waiting was closed meanwhile, before anything was sent.
+                Err((_, Some(back))) if !is_fresh => (parts, body) = give_back(parts, back),
+                Err((error, _)) => {
+                    let said = "the destination broke off, or does not speak HTTP";
+                    let refused = Refused::new(Reason::UpstreamError, said).because(error.to_string());
+                    return Err(refused.after(&way.decision));
+                }
+            }
+        }
+    }
+
+    /// A connection that waits, or a new one.
+    async fn connection(&mut self) -> Result<(Held, Way, bool), Refused> {
+        let limits = self.desk.guest.limits();
+        let first = self.passage.ways.first().ok_or_else(|| Refused::misconfigured("a passage without a way"))?;
+        let tls = self.tls(first)?;
+        if let Some((held, way)) = self.desk.pool.take(self.passage, tls.as_ref()) {
+            return Ok((held, way, false));
+        }
+        let opened = self.passed.inside.and_then(Inside::take_opened);
+        let opened = opened.and_then(|opened| {
+            let way = opened.is_for(self.passage)?;
+            Some(Dialled { way, ..opened })
+        });
+        let Dialled { io, way, handling: road } = match opened {
+            Some(opened) => opened,
+            None => dial(self.gate, self.passage, limits).await?,
+        };
+        let http2 = self.passed.inside.is_some() && self.desk.version == Version::Http2;
+        let version = if http2 { Version::Http2 } else { Version::Http1 };
+        let io = match &tls {
+            None => io,
+            Some(spec) => {
+                let gateway = self.desk.guest.listener.spec.upstream_identity.as_ref();
+                let alpn = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+                let handshake = Handshake { gate: self.gate, spec, gateway, target: &self.passed.target, alpn };
+                handshake.over(io, limits).await.map_err(|refused| refused.after(&way.decision))?
+            }
+        };
+        let begun = timeout(limits.connect, Sender::begin(io, version)).await;
+        let sender = match begun {
+            Ok(Ok(sender)) => sender,
+            Ok(Err(error)) => {
+                let said = "the destination does not speak HTTP";
+                return Err(Refused::new(Reason::UpstreamError, said).because(error.to_string()).after(&way.decision));
+            }
+            Err(_) => return Err(Refused::new(Reason::ConnectTimeout, "the destination did not answer in time")),
+        };
+        let held = Held { target: self.passed.target.clone(), address: way.address, tls, road, sender };
+        Ok((held, way, true))
+    }
+
+    /// How the connection is protected.
+    fn tls(&self, way: &Way) -> Result<Option<OriginTls>, Refused> {
+        let handling = handling(&way.decision);
+        let known = |spec: &Result<OriginTls, Refusal>| match spec {
+            Ok(spec) => Ok(Some(spec.clone())),
+            Err(refusal) => Err(Refused::broken(refusal).after(&way.decision)),
+        };
+        match (&handling.tls, self.passed.tls) {
+            // What was looked into goes on over TLS, whichever rule lets the request pass.
+            (EgressTls::Inspect(spec), Some(_)) => known(spec),
+            (EgressTls::Pass | EgressTls::Originate(_), Some(tls)) => Ok(Some(tls.origin.clone())),
+            (EgressTls::Originate(spec), None) => known(spec),
+            (EgressTls::Pass | EgressTls::Inspect(_), None) if self.passed.is_https => {
+                let said = "the gate speaks no TLS with this destination: ask with CONNECT";
+                Err(Refused::new(Reason::BadRequest, said).after(&way.decision))
+            }
+            (EgressTls::Pass | EgressTls::Inspect(_), None) => Ok(None),
+        }
+    }
+
+    fn request(
+        &self,
+        parts: &http::request::Parts,
+        body: Body,
+        held: &Held,
+        way: &Way,
+    ) -> Result<Request<Body>, Refused> {
+        let bad =
+            |error: &dyn std::fmt::Display| Refused::new(Reason::BadRequest, "no request").because(error.to_string());
+        let mut request = Request::new(body);
+        *request.method_mut() = parts.method.clone();
+        *request.headers_mut() = parts.headers.clone();
+        let path: PathAndQuery = self.path_and_query.parse().map_err(|error| bad(&error))?;
+        let authority = match parts.headers.get(HOST) {
+            Some(host) => host.clone(),
+            None => {
+                let default = if held.tls.is_some() { 443 } else { 80 };
+                let named = parts.uri.authority().map(|authority| authority.as_str().to_owned());
+                let target = &self.passed.target;
+                let whole = target.to_string();
+                let bare = whole.strip_suffix(&format!(":{default}")).unwrap_or(&whole).to_owned();
+                let named = named.unwrap_or(bare);
+                HeaderValue::try_from(named).map_err(|error| bad(&error))?
+            }
+        };
+        match held.sender {
+            Sender::Http1(_) => {
+                *request.uri_mut() = Uri::from(path);
+                request.headers_mut().insert(HOST, authority);
+            }
+            Sender::Http2(_) => {
+                request.headers_mut().remove(HOST);
+                let scheme = if held.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                let authority = Authority::try_from(authority.as_bytes()).map_err(|error| bad(&error))?;
+                let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
+                *request.uri_mut() = uri.map_err(|error| bad(&error))?;
+            }
+        }
+        if let Some(credential) = &handling(&way.decision).credential {
+            let EgressCredential { header, .. } = credential;
+            let value = self.credential(credential).map_err(|refused| refused.after(&way.decision))?;
+            request.headers_mut().insert(header.clone(), value);
+        }
+        Ok(request)
+    }
+
+    /// What the gate knows, and the workload need not.
+    fn credential(&self, credential: &EgressCredential) -> Result<HeaderValue, Refused> {
+        let EgressCredential { header: _, prefix, secret } = credential;
+        let id = secret.as_ref().map_err(Refused::broken)?;
+        let missing = || Refused::misconfigured(format!("{id} is not in the snapshot"));
+        let text =
+            lychgate_ir::Redacted::new(format!("{prefix}{}", self.gate.secret(id).ok_or_else(missing)?.expose()));
+        let value = HeaderValue::try_from(text.expose());
+        // The error would quote it.
+        let mut value = value.map_err(|_| Refused::misconfigured(format!("{id} is no value of a header")))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+fn give_back(parts: http::request::Parts, back: Request<Body>) -> (http::request::Parts, Body) {
+    (parts, back.into_body())
+}

@@ -1,0 +1,119 @@
+//! Connections to destinations that wait for the next request of the same client's connection.
+
+use super::Version;
+use crate::egress::body::Body;
+use crate::egress::dial::is_same_road;
+use crate::egress::passage::{Passage, Way, handling};
+use crate::egress::wire::Begun;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use lychgate_egress::target::Target;
+use lychgate_ir::egress::{EgressHandling, OriginTls};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Connections of one client's connection that are kept.
+const KEPT: usize = 64;
+
+/// Connections that wait.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<Vec<Held>>);
+
+/// A connection, and what it is good for.
+pub(super) struct Held {
+    pub(super) target: Target,
+    pub(super) address: Option<IpAddr>,
+    pub(super) tls: Option<OriginTls>,
+    pub(super) road: Arc<EgressHandling>,
+    pub(super) sender: Sender,
+}
+
+/// Sends requests.
+pub(super) enum Sender {
+    Http1(http1::SendRequest<Body>),
+    Http2(http2::SendRequest<Body>),
+}
+
+impl Sender {
+    /// Begins HTTP on a connection.
+    pub(super) async fn begin(io: Begun, version: Version) -> hyper::Result<Self> {
+        let io = TokioIo::new(io);
+        match version {
+            Version::Http1 => {
+                let (sender, connection) = http1::handshake(io).await?;
+                // It ends with the last of its requests and its sender.
+                tokio::spawn(connection.with_upgrades());
+                Ok(Self::Http1(sender))
+            }
+            Version::Http2 => {
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+                tokio::spawn(connection);
+                Ok(Self::Http2(sender))
+            }
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_ready(),
+            Self::Http2(sender) => sender.is_ready(),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    /// Sends a request. One that was not sent comes back, to be sent over another connection.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, (hyper::Error, Option<Request<Body>>)> {
+        let sent = match self {
+            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http2(sender) => sender.try_send_request(request).await,
+        };
+        sent.map_err(|mut error| {
+            let request = error.take_message();
+            (error.into_error(), request)
+        })
+    }
+}
+
+impl Pool {
+    /// A connection for this passage, and the way that it took.
+    pub(super) fn take(&self, passage: &Passage, tls: Option<&OriginTls>) -> Option<(Held, Way)> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|held| !held.sender.is_closed());
+        let way_of = |held: &Held| {
+            let same = |way: &&Way| way.address == held.address && is_same_road(&handling(&way.decision), &held.road);
+            let is_for = held.target == passage.wish.target && held.tls.as_ref() == tls && held.sender.is_ready();
+            passage.ways.iter().find(same).filter(|_| is_for).cloned()
+        };
+        let (at, way) = held.iter().enumerate().find_map(|(at, held)| Some((at, way_of(held)?)))?;
+        match &held.get(at)?.sender {
+            // Others may use it at the same time.
+            Sender::Http2(sender) => {
+                let sender = Sender::Http2(sender.clone());
+                let Held { target, address, tls, road, sender: _ } = held.get(at)?;
+                let (target, address, tls, road) = (target.clone(), *address, tls.clone(), road.clone());
+                Some((Held { target, address, tls, road, sender }, way))
+            }
+            Sender::Http1(_) => Some((held.swap_remove(at), way)),
+        }
+    }
+
+    /// Keeps a connection for the next request.
+    pub(super) fn keep(&self, one: Held) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= KEPT {
+            held.remove(0);
+        }
+        held.push(one);
+    }
+}

@@ -1,0 +1,131 @@
+//! Names that have to agree with where they lead.
+
+use crate::support::*;
+use lychgate_ir::egress::{EgressExceptions, EgressProtocol};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// A fatal alert: access_denied.
+const ACCESS_DENIED: &str = "access denied";
+
+fn is_denied(result: &Result<String, String>) -> bool {
+    result.as_ref().is_err_and(|error| {
+        error.to_lowercase().replace(['_', '-'], " ").contains(ACCESS_DENIED) || error.contains("AccessDenied")
+    })
+}
+
+#[tokio::test]
+async fn another_server_name_than_the_one_that_was_asked_for_is_refused() {
+    let origin = Origin::start(&["api.test", "evil.test"]).await;
+    let world = World::allowing(vec![allow(&["api.test"])]).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    let target = format!("api.test:{}", origin.https());
+    let (answer, stream) = world.tunnel(&target).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let fronted = get_over_tls(stream, &origin.tls(), "evil.test").await;
+    assert!(is_denied(&fronted), "{fronted:?}");
+    let (_, stream) = world.tunnel(&target).await;
+    let hidden = get_over_tls(stream, &origin.tls().without_sni(), "api.test").await;
+    assert!(is_denied(&hidden), "{hidden:?}");
+    let (_, stream) = world.tunnel(&target).await;
+    assert!(get_over_tls(stream, &origin.tls(), "api.test").await.is_ok());
+    // Each can be waived by itself.
+    let waived = EgressExceptions { missing_sni: true, ..EgressExceptions::default() };
+    let rule = lychgate_ir::egress::EgressRule { exceptions: waived, ..allow(&["api.test"]) };
+    world.apply(vec![for_everyone(vec![rule])]);
+    let (_, stream) = world.tunnel(&target).await;
+    let hidden = get_over_tls(stream, &origin.tls().without_sni(), "api.test").await;
+    assert!(hidden.is_ok(), "{hidden:?}");
+}
+
+#[tokio::test]
+async fn who_waits_before_naming_another_server_is_refused_all_the_same() {
+    let origin = Origin::start(&["api.test", "evil.test"]).await;
+    let world = World::allowing(vec![allow(&["api.test"])]).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    let target = format!("api.test:{}", origin.https());
+    let (_, stream) = world.tunnel(&target).await;
+    // Longer than the gate waits for the client to begin: waiting is what is tested.
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let fronted = get_over_tls(stream, &origin.tls(), "evil.test").await;
+    assert!(is_denied(&fronted), "{fronted:?}");
+    // A rule for TLS alone lets who is late begin.
+    world.apply(vec![for_everyone(vec![speaking(vec![EgressProtocol::Tls], allow(&["api.test"]))])]);
+    let (_, stream) = world.tunnel(&target).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let late = get_over_tls(stream, &origin.tls(), "api.test").await;
+    assert!(late.is_ok(), "{late:?}");
+}
+
+#[tokio::test]
+async fn another_host_inside_a_tunnel_is_refused() {
+    let origin = Origin::start(&[]).await;
+    let world = World::allowing(vec![allow(&["api.test"])]).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    let (_, mut stream) = world.tunnel(&format!("api.test:{}", origin.http())).await;
+    let ask = |host: &str| format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
+    stream.write_all(&ask("api.test")).await.unwrap();
+    let first = head(&mut stream).await;
+    assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+    let length = first.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    stream.write_all(&ask("evil.test")).await.unwrap();
+    let second = head(&mut stream).await;
+    assert!(second.starts_with("HTTP/1.1 403"), "{second}");
+}
+
+#[tokio::test]
+async fn a_public_name_that_leads_to_what_is_not_public_is_refused() {
+    let origin = Origin::start(&[]).await;
+    // By name alone: loopback is not meant, and metadata never.
+    let world = World::allowing(vec![allow_within(&["api.test", "meta.test"], &[])]).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    world.dns.say("meta.test", Ipv4Addr::new(169, 254, 169, 254));
+    let local = world.curl(&[&format!("http://api.test:{}/", origin.http())]).await;
+    assert_eq!(local.status, 403, "{local:?}");
+    assert!(local.body.contains("the address is not public (loopback)"), "{local:?}");
+    let meta = world.curl(&["http://meta.test/latest/meta-data/"]).await;
+    assert_eq!(meta.status, 403, "{meta:?}");
+    assert!(meta.body.contains("cloud metadata"), "{meta:?}");
+    let (answer, _) = world.tunnel("meta.test:80").await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    // By address, a name may still come inside; nothing is dialled before, and none of these names leads there.
+    let (answer, mut stream) = world.tunnel("169.254.169.254:80").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stream.write_all(b"GET /latest/meta-data/ HTTP/1.1\r\nHost: meta.test\r\n\r\n").await.unwrap();
+    let inside = head(&mut stream).await;
+    assert!(inside.starts_with("HTTP/1.1 403"), "{inside}");
+}
+
+#[tokio::test]
+async fn an_answer_that_changes_leads_nowhere_new() {
+    let origin = Origin::start(&[]).await;
+    let world = World::allowing(vec![allow(&["api.test"])]).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    let url = format!("http://api.test:{}/", origin.http());
+    assert_eq!(world.curl(&[&url]).await.status, 200);
+    world.dns.say("api.test", Ipv4Addr::new(169, 254, 169, 254));
+    let rebound = world.curl(&[&url]).await;
+    assert_eq!(rebound.status, 403, "{rebound:?}");
+}
+
+#[tokio::test]
+async fn an_address_is_reached_by_who_names_it_and_by_a_name_that_leads_there() {
+    let origin = Origin::start(&["api.test"]).await;
+    let world = World::allowing(vec![allow(&["api.test"])]).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    let target = format!("127.0.0.1:{}", origin.https());
+    // The name comes with TLS, and DNS leads from it to the address.
+    let (answer, stream) = world.tunnel(&target).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(get_over_tls(stream, &origin.tls(), "api.test").await.is_ok());
+    world.dns.say("api.test", Ipv4Addr::new(127, 0, 0, 2));
+    let (_, stream) = world.tunnel(&target).await;
+    let elsewhere = get_over_tls(stream, &origin.tls(), "api.test").await;
+    assert!(is_denied(&elsewhere), "{elsewhere:?}");
+    world.apply(vec![for_everyone(vec![allow_addresses(&["127.0.0.1/32"])])]);
+    let plain = world.curl(&[&format!("http://127.0.0.1:{}/", origin.http())]).await;
+    assert_eq!(plain.status, 200, "{plain:?}");
+}
