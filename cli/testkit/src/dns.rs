@@ -182,10 +182,22 @@ pub async fn ask_within(server: SocketAddr, question: &Message, patience: std::t
     let local: SocketAddr = if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { ([0_u16; 8], 0).into() };
     let socket = UdpSocket::bind(local).await.expect("there are ports");
     socket.connect(server).await.expect("a socket can be connected");
+    ask_on(&socket, question, patience).await
+}
+
+async fn ask_on(socket: &UdpSocket, question: &Message, patience: std::time::Duration) -> Option<Message> {
     socket.send(&question.to_vec().expect("a question has a form")).await.ok()?;
     let mut datagram = vec![0; 4096];
     let length = timeout(patience, socket.recv(&mut datagram)).await.ok()?.ok()?;
     Message::from_vec(datagram.get(..length)?).ok().filter(|reply| reply.metadata.id == question.metadata.id)
+}
+
+/// Asks over datagrams, from an address of this host.
+pub async fn ask_from(source: SocketAddr, server: SocketAddr, question: &Message) -> Message {
+    let socket = UdpSocket::bind(source).await.expect("the address is this host's");
+    socket.connect(server).await.expect("a socket can be connected");
+    let reply = ask_on(&socket, question, PATIENCE).await;
+    reply.expect("the server answers")
 }
 
 /// Asks over datagrams.

@@ -115,8 +115,9 @@ impl Engine {
                 }
             }
             Speaks::Proxy => Box::pin(self.serve_proxy(&port, tcp, ends, deadline, drain)).await,
+            Speaks::DnsOverTcp => Box::pin(self.serve_questions_over_tcp(&port, tcp, ends, drain)).await,
             // Datagrams have no connections.
-            Speaks::Transparent | Speaks::Dns | Speaks::DnsOverTcp | Speaks::Udp => {}
+            Speaks::Transparent | Speaks::Dns | Speaks::Udp => {}
         }
     }
 
@@ -156,6 +157,9 @@ impl Engine {
         reads: watch::Receiver<bool>,
         drain: watch::Receiver<bool>,
     ) {
+        if self.port(bind).is_some_and(|port| port.speaks == Speaks::Dns) {
+            return self.serve_questions(bind, socket, reads, drain).await;
+        }
         let limits = self.limits.clone();
         let route = || {
             let port = self.port(bind)?;

@@ -20,6 +20,7 @@ mod hello;
 mod names;
 mod origin;
 mod passage;
+mod questions;
 mod record;
 mod refused;
 mod requests;

@@ -149,6 +149,11 @@ impl Metrics {
         self.egress.decided(gateway, rule, verdict);
     }
 
+    /// Counts what came of a question to DNS at a Gateway.
+    pub fn egress_question(&self, gateway: &str, outcome: &'static str) {
+        self.egress.question(gateway, outcome);
+    }
+
     /// The handle of a destination. Those that are asked for most often have series of their own.
     pub fn egress_destination(&self, name: &str) -> Arc<EgressMetrics> {
         self.egress.destination(name)
@@ -449,6 +454,7 @@ mod tests {
         let verdict = EgressVerdict { allowed: true, would_deny: false, because: "rule" };
         metrics.egress_decided("ns/out", Some("EgressPolicy/ns/a#0"), verdict);
         metrics.egress_destination("api.example.com").opened();
+        metrics.egress_question("ns/out", "answered");
         metrics.spans(SpanOutcome::Exported, 1);
         metrics.reloaded(Ok(()));
         metrics.objects(1, 0);

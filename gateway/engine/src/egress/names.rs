@@ -1,6 +1,6 @@
 //! Names, resolved for what leaves, by whom the Gateway says.
 
-use lychgate_dns::{BadUpstream, Failure, Upstream};
+use lychgate_dns::{BadUpstream, Failure, Front, Upstream};
 use lychgate_ir::egress::{DnsName, EgressDns};
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -28,20 +28,25 @@ pub(crate) enum Unresolved {
 pub(crate) struct Names {
     dns: EgressDns,
     /// Made with the first question: who only explains asks none.
-    upstream: OnceLock<Result<Upstream, BadUpstream>>,
+    front: OnceLock<Result<Front, BadUpstream>>,
     patience: Duration,
 }
 
 impl Names {
     /// Waits no longer than `patience` for an answer.
     pub(crate) fn new(dns: &EgressDns, patience: Duration) -> Self {
-        Self { dns: dns.clone(), upstream: OnceLock::new(), patience }
+        Self { dns: dns.clone(), front: OnceLock::new(), patience }
+    }
+
+    /// Answers questions of workloads, from the cache that connections use.
+    pub(crate) fn front(&self) -> Result<&Front, &BadUpstream> {
+        let front = || Upstream::new(&self.dns).map(|upstream| Front::new(Arc::new(upstream)));
+        self.front.get_or_init(front).as_ref()
     }
 
     /// The addresses of a name.
     pub(crate) async fn resolve(&self, name: &DnsName) -> Result<Addresses, Unresolved> {
-        let upstream = self.upstream.get_or_init(|| Upstream::new(&self.dns));
-        let upstream = upstream.as_ref().map_err(|bad| Unresolved::Unanswered(bad.to_string()))?;
+        let upstream = self.front().map_err(|bad| Unresolved::Unanswered(bad.to_string()))?.upstream();
         let late = |_| Unresolved::Unanswered(format!("nothing within {:?}", self.patience));
         // Boxed: it is the largest part of whoever waits for it, and is seldom waited for.
         let asked: Pin<Box<dyn Future<Output = _> + Send + '_>> = Box::pin(upstream.addresses(name));

@@ -204,8 +204,14 @@ impl Record {
             log.write(self.entry(failed));
         }
         if let Some(audit) = &observe.audit {
-            // Where nobody waits, what finds no room is counted; where the log is required, what leaves was told before.
-            audit.submit(self.to_audit(failed), |_| {});
+            // Where the log is required, what leaves was told before, and here nobody may wait for the disk. Where it is
+            // not, the log counts what finds no room, and signs when it is time.
+            if audit.is_required() {
+                audit.submit(self.to_audit(failed), |_| {});
+            } else {
+                // It never fails.
+                let _ = audit.record(self.to_audit(failed));
+            }
         }
     }
 
@@ -343,7 +349,7 @@ impl Drop for Record {
     }
 }
 
-fn word(because: &Because) -> &'static str {
+pub(super) fn word(because: &Because) -> &'static str {
     match because {
         Because::Rule { .. } => "rule",
         Because::Uncertain { .. } => "uncertain",
@@ -359,7 +365,7 @@ fn action(verdict: Verdict) -> EgressAction {
     }
 }
 
-fn source(source: &Source, address: IpAddr) -> RecordSource {
+pub(super) fn source(source: &Source, address: IpAddr) -> RecordSource {
     match source {
         Source::Unknown => RecordSource { address: Some(address), ..RecordSource::default() },
         Source::Workload(workload) => {

@@ -239,6 +239,12 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
             "Decisions about what wants to leave. verdict is allow, deny, or would_deny: it left because something is in shadow; because is rule, uncertain, no_rule or not_enforced.",
         ),
         (
+            "lychgate_egress_questions_total",
+            Counter,
+            &[&["gateway", "outcome"]],
+            "Questions to DNS. outcome is answered, nothing (no such name or records), denied (by a policy), refused (whatever policies say: the kind of records, too much said in names), unreadable or unanswered (no resolver answers).",
+        ),
+        (
             "lychgate_egress_rule_decisions_total",
             Counter,
             &[&["rule", "verdict"]],

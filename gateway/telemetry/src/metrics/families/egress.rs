@@ -21,6 +21,7 @@ pub struct EgressVerdict {
 /// Families of egress Gateways.
 pub(in crate::metrics) struct EgressFamilies {
     decisions: IntCounterVec,
+    questions: IntCounterVec,
     rules: IntCounterVec,
     connections: IntCounterVec,
     open: IntGaugeVec,
@@ -42,6 +43,7 @@ impl EgressFamilies {
     pub(in crate::metrics) fn register(registry: &Registry, limit: usize) -> Registered<Self> {
         Ok(Self {
             decisions: counters(registry, "lychgate_egress_decisions_total")?,
+            questions: counters(registry, "lychgate_egress_questions_total")?,
             rules: counters(registry, "lychgate_egress_rule_decisions_total")?,
             connections: counters(registry, "lychgate_egress_connections_total")?,
             open: gauges(registry, "lychgate_egress_connections_open")?,
@@ -69,6 +71,10 @@ impl EgressFamilies {
             }
         }
         self.rules.with_label_values(&[if placed.value.is_some() { rule } else { OTHER }, word]).inc();
+    }
+
+    pub(in crate::metrics) fn question(&self, gateway: &str, outcome: &'static str) {
+        self.questions.with_label_values(&[gateway, outcome]).inc();
     }
 
     pub(in crate::metrics) fn destination(&self, name: &str) -> Arc<EgressMetrics> {

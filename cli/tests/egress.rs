@@ -1,0 +1,125 @@
+//! docs/egress.md, as a reader follows it: learn, shadow, enforce, on traffic that is real.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use lychgate_testkit::dns::hickory_proto::op::ResponseCode;
+use lychgate_testkit::dns::hickory_proto::rr::RecordType;
+use lychgate_testkit::dns::{addresses_in, ask_from, question};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use support::{Ended, Running, free_ports, is_there, lychgate, repository, run_to, text, until};
+
+/// What the page says to run, in its order.
+fn commands() -> Vec<String> {
+    let page = std::fs::read_to_string(repository().join("docs/egress.md")).unwrap();
+    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.flat_map(str::lines).map(str::to_owned).collect()
+}
+
+/// A copy of the example on ports and in folders of its own.
+struct Copy {
+    home: tempfile::TempDir,
+    /// Of the origin, the proxy and the resolver.
+    ports: [u16; 3],
+}
+
+impl Copy {
+    fn new() -> Self {
+        let copy = Self { home: tempfile::tempdir().unwrap(), ports: free_ports() };
+        std::fs::create_dir(copy.config()).unwrap();
+        let written = std::fs::read_to_string(repository().join("examples/egress/gateway.yaml")).unwrap();
+        std::fs::write(copy.config().join("gateway.yaml"), copy.of(&written)).unwrap();
+        copy
+    }
+
+    fn config(&self) -> PathBuf {
+        self.home.path().join("egress")
+    }
+
+    fn audit(&self) -> PathBuf {
+        self.home.path().join("audit")
+    }
+
+    /// The same, for the copy.
+    fn of(&self, written: &str) -> String {
+        let [origin, proxy, dns] = self.ports.map(|port| port.to_string());
+        written
+            .replace("3000", &origin)
+            .replace("3128", &proxy)
+            .replace("5353", &dns)
+            .replace("examples/egress", text(&self.config()))
+            .replace("/tmp/lychgate-audit", text(&self.audit()))
+    }
+
+    fn dns(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.ports[2]).into()
+    }
+}
+
+/// Runs a line of the page.
+fn shell(line: &str) -> Ended {
+    let line = line.replacen("lychgate ", &format!("{} ", env!("CARGO_BIN_EXE_lychgate")), 1);
+    let line = line.replacen("curl ", "curl --silent --show-error --max-time 20 --write-out '%{http_code}' ", 1);
+    Command::new("sh").args(["-c", &line]).current_dir(repository()).output().unwrap().into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_can_be_followed_from_learning_to_enforcing() {
+    if !is_there("curl") {
+        eprintln!("skipped: there is no curl");
+        return;
+    }
+    let copy = Copy::new();
+    let mut lines = commands().into_iter().map(|line| copy.of(&line));
+    let mut next = |start: &str| {
+        let line = lines.next().unwrap();
+        assert!(line.starts_with(start), "the page goes another way: {line} instead of {start}");
+        line
+    };
+    let started = |line: String, more: &[&str], ready: &str| {
+        let arguments: Vec<&str> = line.split_whitespace().skip(1).chain(more.iter().copied()).collect();
+        Running::start(lychgate(&arguments), ready)
+    };
+    let _origin = started(next("lychgate echo"), &[], " as ");
+    let gateway = started(next("lychgate run"), &["--admin", "127.0.0.1:0", "--poll", "50"], "/livez");
+
+    // Shadow: it leaves, and is told.
+    let through = shell(&next("curl"));
+    assert!(through.stdout.ends_with("200"), "{through:#?}");
+    let source: SocketAddr = ([127, 0, 0, 2], 0).into();
+    let asked = async |name| ask_from(source, copy.dns(), &question(name, RecordType::A)).await;
+    assert!(!addresses_in(&asked("pay.localhost").await).is_empty());
+    let report = next("lychgate egress report");
+    until("the request is in the log", || shell(&report).stdout.contains("pay.localhost"));
+    let report = shell(&report);
+    assert_eq!(report.code, Some(1), "{report:#?}");
+    assert!(report.stdout.contains("shop/cart"), "{report:#?}");
+
+    let learned = shell(&next("lychgate egress learn"));
+    assert_eq!(learned.code, Some(0), "{learned:#?}");
+    let checked = run_to(0, &["check", text(&copy.config())]);
+    assert!(checked.stdout.ends_with("Everything is served as written.\n"), "{}", checked.stdout);
+
+    // Enforced: the list of what may be reached.
+    assert_eq!(shell(&next("sed")).code, Some(0));
+    let diff = shell(&next("lychgate egress diff"));
+    assert_eq!(diff.code, Some(0), "{diff:#?}");
+    for code in [0, 1] {
+        let answer = shell(&next("lychgate egress test"));
+        assert_eq!(answer.code, Some(code), "{answer:#?}");
+    }
+    let (allowed, refused) = (next("curl"), next("curl"));
+    until("the policy is live", || shell(&refused).stdout.ends_with("403"));
+    let through = shell(&allowed);
+    assert!(through.stdout.ends_with("200"), "{through:#?}");
+    assert_eq!(asked("tracker.localhost").await.metadata.response_code, ResponseCode::Refused);
+    assert!(!addresses_in(&asked("pay.localhost").await).is_empty());
+
+    let verify = next("lychgate audit verify");
+    assert_eq!(gateway.end().code, Some(0));
+    let verified = shell(&verify);
+    assert_eq!(verified.code, Some(0), "{verified:#?}");
+    assert!(verified.stdout.starts_with("whole: "), "{verified:#?}");
+}
