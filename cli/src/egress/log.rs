@@ -4,7 +4,7 @@ use crate::audit::read_key;
 use crate::terminal::complain;
 use anyhow::Context;
 use clap::Args;
-use lychgate_audit::{Record, Timestamp, VerifyOptions, VerifyingKey, read};
+use lychgate_audit::{Record, RecordPhase, Timestamp, VerifyOptions, VerifyingKey, read};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -29,7 +29,13 @@ impl LogArgs {
         let keys: Vec<VerifyingKey> = keys.iter().map(|path| read_key(path)).collect::<Result<_, _>>()?;
         for dir in dirs {
             let options = VerifyOptions { keys: keys.clone(), first: Some(*first), contains: None };
-            let report = read(dir, &options, each)
+            // What begins is told again when it ends.
+            let mut ended = |record: Record| {
+                if record.phase == RecordPhase::Ended {
+                    each(record);
+                }
+            };
+            let report = read(dir, &options, &mut ended)
                 .with_context(|| "the audit log is not whole, so nothing is made of it; see `lychgate audit verify`")?;
             if report.dropped > 0 {
                 let dir = dir.display();
