@@ -42,7 +42,7 @@ func brokenSecret(ctx context.Context, b *bad) error {
 
 // largeSecret has a chain of certificates that no client would take, as large as the API server lets a Secret be.
 func largeSecret(ctx context.Context, b *bad) error {
-	one, err := selfSigned(net.IPv4(192, 0, 2, 1))
+	one, err := selfSigned(nil, net.IPv4(192, 0, 2, 1))
 	if err != nil {
 		return err
 	}

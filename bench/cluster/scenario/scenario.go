@@ -29,6 +29,7 @@ var All = []Scenario{
 	{"g", "What is killed", true, kills},
 	{"h", "The chart upgraded under traffic", true, upgrade},
 	{"i", "Bad input", true, badInput},
+	{"j", "What leaves", true, egress},
 }
 
 // Sizes are how much of everything there is.

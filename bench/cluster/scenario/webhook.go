@@ -2,17 +2,11 @@ package scenario
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"time"
@@ -72,7 +66,7 @@ func newWebhook(there string) (*webhook, error) {
 	}
 	here := towards.LocalAddr().(*net.UDPAddr).IP
 	towards.Close()
-	certificate, err := selfSigned(here)
+	certificate, err := selfSigned(nil, here)
 	if err != nil {
 		return nil, err
 	}
@@ -103,21 +97,4 @@ func deny(to http.ResponseWriter, request *http.Request) {
 	delete(review, "request")
 	to.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(to).Encode(review)
-}
-
-func selfSigned(ip net.IP) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), IPAddresses: []net.IP{ip},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("a certificate for %s: %w", ip, err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -36,9 +37,9 @@ const (
 
 // Client asks one Gateway, over several connections in turn, so that each of its data planes is asked.
 type Client struct {
-	address string
-	webs    [8]*http.Client
-	turn    atomic.Uint64
+	url  func(Target) string
+	webs [8]*http.Client
+	turn atomic.Uint64
 }
 
 // patience is how long an answer may take.
@@ -50,8 +51,8 @@ func NewClient(address string) *Client {
 	return newClient(address, dialer.DialContext)
 }
 
-func newClient(address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *Client {
-	client := &Client{address: address}
+func newClient(address string, dial Dial) *Client {
+	client := &Client{url: func(target Target) string { return "http://" + net.JoinHostPort(address, "80") + target.Path }}
 	for at := range client.webs {
 		client.webs[at] = &http.Client{
 			Transport:     &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true, DialContext: dial},
@@ -81,13 +82,16 @@ const told = 512
 
 // Ask once. The second value is the pod that answered right, or else what the answer said.
 func (c *Client) Ask(ctx context.Context, target Target) (outcome, said string) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(c.address, "80")+target.Path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url(target), nil)
 	if err != nil {
 		return Other, ""
 	}
 	request.Host = target.Host
 	web := c.webs[c.turn.Add(1)%uint64(len(c.webs))]
 	response, err := web.Do(request)
+	if outcome, said, is := refused(err); is {
+		return outcome, said
+	}
 	if err != nil {
 		return failure(err), err.Error()
 	}
@@ -128,7 +132,7 @@ func failure(err error) string {
 func (c *Client) UntilRight(ctx context.Context, target Target, every time.Duration) (time.Time, map[string]int, error) {
 	before := map[string]int{}
 	for {
-		outcome, _ := c.Ask(ctx, target)
+		outcome, said := c.Ask(ctx, target)
 		now := time.Now()
 		if outcome == Right {
 			return now, before, nil
@@ -136,10 +140,39 @@ func (c *Client) UntilRight(ctx context.Context, target Target, every time.Durat
 		before[outcome]++
 		select {
 		case <-ctx.Done():
-			return now, before, fmt.Errorf("%s%s is not answered: %w; it was %v", target.Host, target.Path, context.Cause(ctx), before)
+			return now, before, fmt.Errorf("%s%s is not answered: %w; it was %v, at last %q", target.Host, target.Path, context.Cause(ctx), before, said)
 		case <-time.After(every):
 		}
 	}
+}
+
+// UntilRefused asks again and again until it is refused with a status and words, over each connection in turn.
+func (c *Client) UntilRefused(ctx context.Context, target Target, status, words string, every time.Duration) error {
+	for row := 0; row < len(c.webs); {
+		outcome, said := c.Ask(ctx, target)
+		if outcome == status && strings.Contains(said, words) {
+			row++
+			continue
+		}
+		row = 0
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s%s is not refused with %s and %q: %w; it was %s: %q",
+				target.Host, target.Path, status, words, context.Cause(ctx), outcome, said)
+		case <-time.After(every):
+		}
+	}
+	return nil
+}
+
+// Each asks over each connection in turn, once.
+func (c *Client) Each(ctx context.Context, target Target) error {
+	for range c.webs {
+		if outcome, said := c.Ask(ctx, target); outcome != Right {
+			return fmt.Errorf("%s%s is answered %s: %q", target.Host, target.Path, outcome, said)
+		}
+	}
+	return nil
 }
 
 // Settle asks until the right answer comes, and gives up the connections that were opened before it.

@@ -76,16 +76,18 @@ var (
 	Webhook       = Kind{"admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"}
 	PolicyBinding = Kind{"admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"}
 
-	Gateway     = Kind{"gateway.networking.k8s.io/v1", "Gateway"}
-	HTTPRoute   = Kind{"gateway.networking.k8s.io/v1", "HTTPRoute"}
-	ListenerSet = Kind{"gateway.networking.k8s.io/v1", "ListenerSet"}
-	Deployment  = Kind{"apps/v1", "Deployment"}
-	Slice       = Kind{"discovery.k8s.io/v1", "EndpointSlice"}
-	Lease       = Kind{"coordination.k8s.io/v1", "Lease"}
-	Namespace   = Kind{"v1", "Namespace"}
-	Node        = Kind{"v1", "Node"}
-	Pod         = Kind{"v1", "Pod"}
-	Service     = Kind{"v1", "Service"}
+	Gateway      = Kind{"gateway.networking.k8s.io/v1", "Gateway"}
+	HTTPRoute    = Kind{"gateway.networking.k8s.io/v1", "HTTPRoute"}
+	ListenerSet  = Kind{"gateway.networking.k8s.io/v1", "ListenerSet"}
+	EgressPolicy = Kind{"lychgate.dev/v1alpha1", "EgressPolicy"}
+	Parameters   = Kind{"lychgate.dev/v1alpha1", "GatewayParameters"}
+	Deployment   = Kind{"apps/v1", "Deployment"}
+	Slice        = Kind{"discovery.k8s.io/v1", "EndpointSlice"}
+	Lease        = Kind{"coordination.k8s.io/v1", "Lease"}
+	Namespace    = Kind{"v1", "Namespace"}
+	Node         = Kind{"v1", "Node"}
+	Pod          = Kind{"v1", "Pod"}
+	Service      = Kind{"v1", "Service"}
 )
 
 // Plurals that are not what one would guess of English.

@@ -1,0 +1,233 @@
+package scenario
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"lychgate.dev/bench/cluster/node"
+	"lychgate.dev/bench/cluster/traffic"
+	"lychgate.dev/bench/cluster/world"
+)
+
+// shop is where the workloads are whose way out is the egress Gateway.
+const shop = "lychgate-bench-shop"
+
+// outward is an egress Gateway, a server that has two names, and two workloads that ask for it.
+type outward struct {
+	stage *Stage
+	// Where the Gateway is, as a proxy.
+	proxy string
+	roots *x509.CertPool
+	// The same server by two names, and the address of the first.
+	origin, elsewhere traffic.Target
+	within            string
+	cart, thief       *workload
+}
+
+// workload is a pod with a service account of its own, and a client in its network.
+type workload struct {
+	name    string
+	inside  *node.Inside
+	client  *traffic.Client
+	dialled atomic.Int64
+}
+
+func (w *workload) close() {
+	w.client.Close()
+	w.inside.Close()
+}
+
+// set all of it up, with the default in shadow.
+func (o *outward) set(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	if err := o.stage.namespace(ctx, shop); err != nil {
+		return err
+	}
+	if err := o.server(ctx); err != nil {
+		return err
+	}
+	if err := o.gateway(ctx); err != nil {
+		return err
+	}
+	for _, name := range []string{"cart", "thief"} {
+		if err := o.pod(ctx, name); err != nil {
+			return err
+		}
+	}
+	if err := o.stage.RolledOut(ctx, home, "origin"); err != nil {
+		return err
+	}
+	var err error
+	if o.cart, err = o.workload(ctx, "cart"); err != nil {
+		return err
+	}
+	o.thief, err = o.workload(ctx, "thief")
+	return err
+}
+
+func (o *outward) leave(ctx context.Context) {
+	for _, workload := range []*workload{o.cart, o.thief} {
+		if workload != nil {
+			workload.close()
+		}
+	}
+	o.stage.tidy(ctx, func(ctx context.Context) error {
+		return errors.Join(
+			o.stage.Delete(ctx, world.Gateway, home, "out"),
+			o.stage.Delete(ctx, world.Deployment, home, "origin"),
+			o.stage.Delete(ctx, world.Namespace, "", shop),
+		)
+	})
+}
+
+// server speaks TLS, by two names.
+func (o *outward) server(ctx context.Context) error {
+	host := func(service string) string { return service + "." + home + ".svc.cluster.local" }
+	o.origin = traffic.Target{Host: host("origin"), Path: "/", By: []string{"origin"}}
+	o.elsewhere = traffic.Target{Host: host("elsewhere"), Path: "/", By: []string{"origin"}}
+	certificate, err := selfSigned([]string{o.origin.Host, o.elsewhere.Host})
+	if err != nil {
+		return err
+	}
+	if err := o.secret(ctx, certificate); err != nil {
+		return err
+	}
+	_, err = o.stage.Apply(ctx, `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: origin, namespace: %s}
+spec:
+  selector: {matchLabels: {app: origin}}
+  template:
+    metadata: {labels: {app: origin}}
+    spec:
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, fsGroup: 65532, seccompProfile: {type: RuntimeDefault}}
+      volumes: [{name: tls, secret: {secretName: origin}}]
+      containers:
+        - name: echo
+          image: %s
+          volumeMounts: [{name: tls, mountPath: /tls, readOnly: true}]
+          env:
+            - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+            - {name: SERVICE_NAME, value: origin}
+            - {name: TLS_SERVER_CERT, value: /tls/tls.crt}
+            - {name: TLS_SERVER_PRIVKEY, value: /tls/tls.key}
+          readinessProbe: {tcpSocket: {port: 8443}, periodSeconds: 1}
+          resources: {requests: {cpu: 5m, memory: 16Mi}}
+`, home, o.stage.Image)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"origin", "elsewhere"} {
+		service, err := o.stage.Apply(ctx, `
+apiVersion: v1
+kind: Service
+metadata: {name: %s, namespace: %s}
+spec: {selector: {app: origin}, ports: [{port: 443, targetPort: 8443}]}
+`, name, home)
+		if err != nil {
+			return err
+		}
+		if name == "origin" {
+			o.within, _ = world.At(service, "spec", "clusterIP").(string)
+		}
+	}
+	return nil
+}
+
+func (o *outward) secret(ctx context.Context, certificate tls.Certificate) error {
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		return err
+	}
+	text := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+	chain := text("CERTIFICATE", certificate.Certificate[0])
+	o.roots = x509.NewCertPool()
+	o.roots.AppendCertsFromPEM(chain)
+	_, err = o.stage.Apply(ctx, `{apiVersion: v1, kind: Secret, type: kubernetes.io/tls, metadata: {name: origin, namespace: %s}, data: {tls.crt: %s, tls.key: %s}}`,
+		home, base64.StdEncoding.EncodeToString(chain), base64.StdEncoding.EncodeToString(text("PRIVATE KEY", key)))
+	return err
+}
+
+// gateway is a proxy, and is there when its status says so.
+func (o *outward) gateway(ctx context.Context) error {
+	if err := o.parameters(ctx, "Shadow"); err != nil {
+		return err
+	}
+	_, err := o.stage.Apply(ctx, `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: out, namespace: %s}
+spec:
+  gatewayClassName: lychgate-egress
+  infrastructure: {parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: out}}
+  listeners: [{name: proxy, port: 3128, protocol: lychgate.dev/Proxy}]
+`, home)
+	if err != nil {
+		return err
+	}
+	address, err := o.stage.Ready(ctx, home, "out")
+	if err != nil {
+		return err
+	}
+	o.proxy = net.JoinHostPort(address, "3128")
+	return o.stage.Until(ctx, world.Gateway, home, "out", "accepted", func(object world.Object) bool {
+		return world.Condition(world.Conditions(object), "Accepted") == "True"
+	})
+}
+
+// parameters say what becomes of what no rule allows.
+func (o *outward) parameters(ctx context.Context, mode string) error {
+	_, err := o.stage.Apply(ctx, `{apiVersion: lychgate.dev/v1alpha1, kind: GatewayParameters, metadata: {name: out, namespace: %s}, spec: {egress: {default: {mode: %s}}}}`, home, mode)
+	return err
+}
+
+// pod is a workload: it does nothing of itself.
+func (o *outward) pod(ctx context.Context, name string) error {
+	_, err := o.stage.Apply(ctx, `{apiVersion: v1, kind: ServiceAccount, metadata: {name: %s, namespace: %s}, automountServiceAccountToken: false}`, name, shop)
+	if err != nil {
+		return err
+	}
+	_, err = o.stage.Apply(ctx, `
+apiVersion: v1
+kind: Pod
+metadata: {name: %s, namespace: %s}
+spec:
+  serviceAccountName: %[1]s
+  terminationGracePeriodSeconds: 1
+  securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+  containers: [{name: workload, image: %[3]s, resources: {requests: {cpu: 5m, memory: 16Mi}}}]
+`, name, shop, o.stage.Image)
+	if err != nil {
+		return err
+	}
+	return o.stage.Until(ctx, world.Pod, shop, name, "ready", func(object world.Object) bool {
+		return world.Condition(world.Conditions(object), "Ready") == "True"
+	})
+}
+
+// workload is a client in the network of a pod.
+func (o *outward) workload(ctx context.Context, name string) (*workload, error) {
+	pod, err := o.stage.Get(ctx, world.Pod, shop, name)
+	if err != nil {
+		return nil, err
+	}
+	inside, err := o.stage.Rig.Inside(string(pod.GetUID()), "echo-basic")
+	if err != nil {
+		return nil, err
+	}
+	w := &workload{name: name, inside: inside}
+	w.client = traffic.NewProxied(func(ctx context.Context, network, address string) (net.Conn, error) {
+		w.dialled.Add(1)
+		return inside.Dial(ctx, network, address)
+	}, o.proxy, o.roots)
+	return w, nil
+}
