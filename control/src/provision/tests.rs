@@ -35,6 +35,12 @@ spec:
   listeners: [{name: http, port: 80, protocol: HTTP}]
 ";
 
+/// The same Gateway, of another class.
+fn of_class(class: &str, protocol: &str) -> String {
+    let edge = EDGE.replace("gatewayClassName: lychgate", &format!("gatewayClassName: {class}"));
+    edge.replace("protocol: HTTP", &format!("protocol: {protocol}"))
+}
+
 fn context() -> Context {
     Context {
         image: "registry.example/lychgate-gateway:1".to_owned(),
@@ -93,20 +99,20 @@ fn a_plain_gateway() {
 
 #[test]
 fn an_egress_gateway_is_for_the_cluster_only() {
-    let services = world(&[&EDGE.replace("gatewayClassName: lychgate", "gatewayClassName: lychgate-egress")]);
+    let services = world(&[&of_class("lychgate-egress", "lychgate.dev/Proxy")]);
     let services: Vec<Value> = services.desired().into_iter().filter(|object| object["kind"] == "Service").collect();
     assert_eq!(services[0]["spec"]["type"], "ClusterIP");
 }
 
 #[test]
 fn by_their_labels_network_policies_know_the_only_way_out() {
-    let direction = |class: &str| {
-        let world = world(&[&EDGE.replace("gatewayClassName: lychgate", &format!("gatewayClassName: {class}"))]);
+    let direction = |class: &str, protocol: &str| {
+        let world = world(&[&of_class(class, protocol)]);
         let deployment = world.desired().into_iter().find(|object| object["kind"] == "Deployment").unwrap();
         deployment["spec"]["template"]["metadata"]["labels"]["lychgate.dev/direction"].clone()
     };
-    assert_eq!(direction("lychgate-egress"), "egress");
-    assert_eq!(direction("lychgate"), Value::Null, "a way in is no way out");
+    assert_eq!(direction("lychgate-egress", "lychgate.dev/Proxy"), "egress");
+    assert_eq!(direction("lychgate", "HTTP"), Value::Null, "a way in is no way out");
 }
 
 #[test]

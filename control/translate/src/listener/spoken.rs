@@ -21,20 +21,30 @@ pub(super) fn ours(name: &str) -> Option<Protocol> {
 }
 
 /// The protocol, or why it is not spoken. Ours are for Gateways through which things leave: without policies, they would let
-/// anybody go anywhere.
+/// anybody go anywhere. Those of routes are for the others: no policy decides about what leaves by a route.
 pub(super) fn of(wanted: &ProtocolType, is_egress: bool) -> Result<Protocol, Problem> {
-    let message = match wanted {
-        ProtocolType::Http => return Ok(Protocol::Http),
-        ProtocolType::Https => return Ok(Protocol::Https),
-        ProtocolType::Tls => return Ok(Protocol::Tls),
-        ProtocolType::Tcp => return Ok(Protocol::Tcp),
-        ProtocolType::Udp => return Ok(Protocol::Udp),
-        ProtocolType::Other(name) => match (ours(name), is_egress) {
+    let routed = match wanted {
+        ProtocolType::Http => Ok(Protocol::Http),
+        ProtocolType::Https => Ok(Protocol::Https),
+        ProtocolType::Tls => Ok(Protocol::Tls),
+        ProtocolType::Tcp => Ok(Protocol::Tcp),
+        ProtocolType::Udp => Ok(Protocol::Udp),
+        ProtocolType::Other(name) => Err(name),
+    };
+    let message = match (routed, is_egress) {
+        (Ok(protocol), false) => return Ok(protocol),
+        (Ok(_), true) => {
+            let wanted = wanted.as_str();
+            format!(
+                "protocol {wanted} is not served by egress Gateways: what leaves by routes is not decided; use {DOMAIN}Proxy"
+            )
+        }
+        (Err(name), _) => match (ours(name), is_egress) {
             (Some(protocol), true) => return Ok(protocol),
             (Some(_), false) => format!("protocol {name} is for egress Gateways; use the class lychgate-egress"),
             (None, true) => {
                 let ours = OURS.map(|(name, _)| format!("{DOMAIN}{name}")).join(", ");
-                format!("protocol {name} is not served; use HTTP, HTTPS, TLS, TCP, UDP, {ours}")
+                format!("protocol {name} is not served; use {ours}")
             }
             (None, false) => format!("protocol {name} is not served; use HTTP, HTTPS, TLS, TCP or UDP"),
         },
