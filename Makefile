@@ -27,7 +27,7 @@ test: prepare ## Run all tests
 	cargo test --workspace --locked
 
 .PHONY: test-clients
-test-clients: prepare ## Test with clients of other languages: grpcurl, grpcio, websockets (fetches them)
+test-clients: prepare ## Test with clients of other languages, through both gateways (fetches grpcurl, grpcio, websockets)
 	hack/test-clients.sh
 
 # Those that bring targets. `make test` runs each of them for a second.

@@ -1,0 +1,3 @@
+module lychgate.dev/hack/clients/egress/get
+
+go 1.24
