@@ -1,5 +1,5 @@
 //! Any text in a resource: it is understood, or it fails closed and is said; nothing panics.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::{Decoded, Value, decode};
 use crate::resource::{Kind, Name, Need};
