@@ -2,15 +2,19 @@
 //! hands its entry over and goes on; when that is too slow, entries are dropped and counted, and no request waits.
 
 mod entry;
+mod field;
+mod form;
 mod line;
 mod otlp;
 mod writer;
 
-pub use entry::{AccessEntry, AccessFormat, Timing};
+pub use entry::{AccessEntry, Timing};
+pub use form::AccessFormat;
 pub use line::AccessLine;
 
 use crate::Metrics;
 use crate::export::{OtlpTarget, Queue};
+use field::Field;
 use otlp::Records;
 use std::io;
 use std::path::PathBuf;
@@ -83,17 +87,8 @@ impl AccessLog {
     /// A file that cannot be opened, a field that does not exist, a thread that cannot be started, a collector that cannot
     /// be one.
     pub fn start(options: AccessLogOptions, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let AccessLogOptions { target, format, mut fields, queue } = options;
-        if let Some(unknown) = fields.iter().find(|field| !AccessEntry::FIELDS.contains(&field.as_str())) {
-            let known = AccessEntry::FIELDS.join(", ");
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("the access log has no field `{unknown}`; it has {known}"),
-            ));
-        }
-        if fields.is_empty() {
-            fields = AccessEntry::FIELDS.iter().map(|field| (*field).to_owned()).collect();
-        }
+        let AccessLogOptions { target, format, fields, queue } = options;
+        let fields = if fields.is_empty() { Field::ALL.into() } else { known(&fields)? };
         let sink = match target {
             AccessTarget::Stdout => Sink::Thread(write(Writer::open(Lines::Stdout, format, fields)?, queue)?),
             AccessTarget::File(path) => Sink::Thread(write(Writer::open(Lines::File(path), format, fields)?, queue)?),
@@ -143,6 +138,15 @@ impl AccessLog {
     }
 }
 
+/// The fields of these names.
+fn known(names: &[String]) -> io::Result<Vec<Field>> {
+    let unknown = |name: &String| {
+        let known = Field::NAMES.join(", ");
+        io::Error::new(io::ErrorKind::InvalidInput, format!("the access log has no field `{name}`; it has {known}"))
+    };
+    names.iter().map(|name| Field::of(name).ok_or_else(|| unknown(name))).collect()
+}
+
 /// Waits until the thread has written what it was given.
 async fn written(entries: &SyncSender<Message>) {
     let (tell, written) = oneshot::channel();
@@ -155,12 +159,17 @@ async fn written(entries: &SyncSender<Message>) {
     let _ = written.await;
 }
 
+/// So long others may follow the first before they are all written. Who waits for a message has to be woken, which costs a
+/// request more than its line does; who sleeps has not.
+const GATHERING: Duration = Duration::from_millis(10);
+
 /// Starts the thread. It ends with the last sender.
 fn write(mut writer: Writer, queue: usize) -> io::Result<SyncSender<Message>> {
     let (entries, waiting) = sync_channel(queue.max(1));
     std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
         while let Ok(first) = waiting.recv() {
             writer.take(first);
+            std::thread::sleep(GATHERING);
             while let Ok(next) = waiting.try_recv() {
                 writer.take(next);
             }

@@ -1,22 +1,10 @@
 //! What is logged of a request.
 
+use super::field::Field;
 use crate::Reason;
 use crate::trace::TraceContext;
-use serde_json::{Map, Value};
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-/// The form of lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessFormat {
-    /// A JSON object.
-    Json,
-    /// `name=value`, separated by spaces; values with spaces or quotes are quoted, `-` is none.
-    Text,
-}
 
 /// Where the time went, from the end of the request's head; for what is not HTTP, from its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,93 +69,54 @@ pub struct AccessEntry {
     pub timing: Timing,
 }
 
-impl AccessEntry {
-    /// The names of all fields, in the order in which they are written.
-    pub const FIELDS: [&'static str; 25] = [
-        "time",
-        "request_id",
-        "client",
-        "method",
-        "scheme",
-        "host",
-        "path",
-        "protocol",
-        "status",
-        "reason",
-        "detail",
-        "listener",
-        "rule",
-        "backend",
-        "endpoint",
-        "attempts",
-        "received",
-        "sent",
-        "user_agent",
-        "trace_id",
-        "tls_ms",
-        "queue_ms",
-        "connect_ms",
-        "first_byte_ms",
-        "total_ms",
-    ];
-
-    pub(super) fn field(&self, name: &str) -> Value {
-        let millis = |duration: Duration| Value::from((duration.as_secs_f64() * 1_000_000.0).round() / 1000.0);
-        match name {
-            "time" => OffsetDateTime::from(self.time).format(&Rfc3339).map_or(Value::Null, Value::from),
-            "request_id" => self.request_id.as_str().into(),
-            "client" => self.client.to_string().into(),
-            "method" => self.method.as_deref().into(),
-            "scheme" => self.scheme.into(),
-            "host" => self.host.as_deref().into(),
-            "path" => self.path.as_deref().into(),
-            "protocol" => self.protocol.into(),
-            "status" => self.status.into(),
-            "reason" => self.reason.map(Reason::as_str).into(),
-            "detail" => self.detail.as_deref().into(),
-            "listener" => self.listener.as_deref().into(),
-            "rule" => self.rule.as_deref().into(),
-            "backend" => self.backend.as_deref().into(),
-            "endpoint" => self.endpoint.map(|endpoint| endpoint.to_string()).into(),
-            "attempts" => self.attempts.into(),
-            "received" => self.received.into(),
-            "sent" => self.sent.into(),
-            "user_agent" => self.user_agent.as_deref().into(),
-            "trace_id" => self.trace.as_ref().map(|trace| trace.trace_id().to_string()).into(),
-            "tls_ms" => self.timing.tls.map_or(Value::Null, millis),
-            "queue_ms" => self.timing.queue.map_or(Value::Null, millis),
-            "connect_ms" => self.timing.connect.map_or(Value::Null, millis),
-            "first_byte_ms" => self.timing.first_byte.map_or(Value::Null, millis),
-            "total_ms" => millis(self.timing.total),
-            _ => Value::Null,
-        }
-    }
-
-    /// As a line, without its end.
-    pub(super) fn line<'a>(&self, format: AccessFormat, fields: impl Iterator<Item = &'a str>) -> String {
-        match format {
-            AccessFormat::Json => {
-                let map: Map<String, Value> = fields.map(|name| (name.to_owned(), self.field(name))).collect();
-                Value::Object(map).to_string()
-            }
-            AccessFormat::Text => {
-                let mut line = String::new();
-                for name in fields {
-                    let separator = if line.is_empty() { "" } else { " " };
-                    // Writing to a String cannot fail.
-                    let _ = match self.field(name) {
-                        Value::Null => write!(line, "{separator}{name}=-"),
-                        Value::String(text) if is_plain(&text) => write!(line, "{separator}{name}={text}"),
-                        value => write!(line, "{separator}{name}={value}"),
-                    };
-                }
-                line
-            }
-        }
-    }
+/// What a field holds: borrowed, so that nothing is made of what is only written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    None,
+    Text(&'a str),
+    Number(u64),
+    Moment(SystemTime),
+    Address(SocketAddr),
+    Trace(&'a TraceContext),
+    /// Written in milliseconds.
+    Took(Duration),
 }
 
-/// Whether text needs no quotes: what a client sent must not be able to write fields or lines of its own.
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text != "-" && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+impl AccessEntry {
+    /// The names of all fields, in the order in which they are written.
+    pub const FIELDS: [&'static str; 25] = Field::NAMES;
+
+    pub(super) fn field(&self, field: Field) -> Value<'_> {
+        fn text(text: Option<&String>) -> Value<'_> {
+            text.map_or(Value::None, |text| Value::Text(text))
+        }
+        let took = |took: Option<Duration>| took.map_or(Value::None, Value::Took);
+        match field {
+            Field::Time => Value::Moment(self.time),
+            Field::RequestId => Value::Text(&self.request_id),
+            Field::Client => Value::Address(self.client),
+            Field::Method => text(self.method.as_ref()),
+            Field::Scheme => Value::Text(self.scheme),
+            Field::Host => text(self.host.as_ref()),
+            Field::Path => text(self.path.as_ref()),
+            Field::Protocol => Value::Text(self.protocol),
+            Field::Status => self.status.map_or(Value::None, |status| Value::Number(status.into())),
+            Field::Reason => self.reason.map_or(Value::None, |reason| Value::Text(reason.as_str())),
+            Field::Detail => text(self.detail.as_ref()),
+            Field::Listener => text(self.listener.as_ref()),
+            Field::Rule => text(self.rule.as_ref()),
+            Field::Backend => text(self.backend.as_ref()),
+            Field::Endpoint => self.endpoint.map_or(Value::None, Value::Address),
+            Field::Attempts => Value::Number(self.attempts.into()),
+            Field::Received => Value::Number(self.received),
+            Field::Sent => Value::Number(self.sent),
+            Field::UserAgent => text(self.user_agent.as_ref()),
+            Field::TraceId => self.trace.as_ref().map_or(Value::None, Value::Trace),
+            Field::Tls => took(self.timing.tls),
+            Field::Queue => took(self.timing.queue),
+            Field::Connect => took(self.timing.connect),
+            Field::FirstByte => took(self.timing.first_byte),
+            Field::Total => Value::Took(self.timing.total),
+        }
+    }
 }

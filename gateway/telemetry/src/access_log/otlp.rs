@@ -1,22 +1,24 @@
 //! Entries as OTLP log records: the fields are the record's body, as a map, so that numbers stay numbers.
 
-use super::AccessEntry;
+use super::entry::{AccessEntry, Value};
+use super::field::Field;
 use crate::export::{self, CollectorError, Destination, OtlpTarget, Outcome};
 use crate::metrics::Metrics;
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
 use opentelemetry::{InstrumentationScope, Key};
 use opentelemetry_otlp::LogExporter;
 use opentelemetry_sdk::logs::{LogBatch, LogExporter as _, SdkLogRecord, SdkLogger, SdkLoggerProvider};
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::SystemTime;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// What the records are, in one word.
 const EVENT: &str = "lychgate.access";
 
 pub(super) struct Records {
     exporter: LogExporter,
-    fields: Vec<String>,
+    fields: Vec<Field>,
     /// Only it can make records.
     maker: SdkLogger,
     scope: InstrumentationScope,
@@ -27,7 +29,7 @@ impl Records {
     pub(super) fn new(
         target: &OtlpTarget,
         service: &str,
-        fields: Vec<String>,
+        fields: Vec<Field>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, CollectorError> {
         let mut exporter = target.logs()?;
@@ -48,7 +50,8 @@ impl Records {
         };
         record.set_severity_number(severity);
         record.set_severity_text(text);
-        let fields = self.fields.iter().filter_map(|name| Some((Key::from(name.clone()), value(entry.field(name))?)));
+        let fields =
+            self.fields.iter().filter_map(|field| Some((Key::from(field.name()), value(entry.field(*field))?)));
         record.set_body(AnyValue::Map(Box::new(fields.collect())));
         if let Some(trace) = &entry.trace {
             let (trace_id, span_id, flags) = trace.on_the_wire();
@@ -58,17 +61,15 @@ impl Records {
     }
 }
 
-fn value(value: Value) -> Option<AnyValue> {
+fn value(value: Value<'_>) -> Option<AnyValue> {
     Some(match value {
-        Value::Null => return None,
-        Value::Bool(flag) => AnyValue::Boolean(flag),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => AnyValue::Int(whole),
-            None => AnyValue::Double(number.as_f64()?),
-        },
-        Value::String(text) => AnyValue::String(text.into()),
-        // No field is one; as text it would not be lost.
-        nested @ (Value::Array(_) | Value::Object(_)) => AnyValue::String(nested.to_string().into()),
+        Value::None => return None,
+        Value::Text(text) => AnyValue::String(text.to_owned().into()),
+        Value::Number(number) => AnyValue::Int(i64::try_from(number).unwrap_or(i64::MAX)),
+        Value::Moment(moment) => AnyValue::String(OffsetDateTime::from(moment).format(&Rfc3339).ok()?.into()),
+        Value::Address(address) => AnyValue::String(address.to_string().into()),
+        Value::Trace(trace) => AnyValue::String(trace.trace_id().to_string().into()),
+        Value::Took(took) => AnyValue::Double((took.as_secs_f64() * 1_000_000.0).round() / 1000.0),
     })
 }
 

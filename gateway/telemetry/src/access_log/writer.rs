@@ -1,9 +1,10 @@
 //! The thread that writes.
 
 use super::Message;
-use super::entry::AccessFormat;
+use super::field::Field;
+use super::form::AccessFormat;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Where lines go.
@@ -12,11 +13,16 @@ pub(super) enum Lines {
     File(PathBuf),
 }
 
+/// As much is written at once.
+const AT_ONCE: usize = 64 << 10;
+
 pub(super) struct Writer {
     target: Lines,
     format: AccessFormat,
-    fields: Vec<String>,
-    out: BufWriter<Out>,
+    fields: Vec<Field>,
+    out: Out,
+    /// Lines that are not written yet.
+    lines: Vec<u8>,
     /// A full disk is told once, not for every line.
     failing: bool,
 }
@@ -43,8 +49,8 @@ impl Write for Out {
 }
 
 impl Lines {
-    fn open(&self) -> io::Result<BufWriter<Out>> {
-        let out = match self {
+    fn open(&self) -> io::Result<Out> {
+        Ok(match self {
             Self::Stdout => Out::Stdout(io::stdout()),
             Self::File(path) => {
                 let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
@@ -52,23 +58,22 @@ impl Lines {
                 })?;
                 Out::File(file)
             }
-        };
-        Ok(BufWriter::with_capacity(64 * 1024, out))
+        })
     }
 }
 
 impl Writer {
-    pub(super) fn open(target: Lines, format: AccessFormat, fields: Vec<String>) -> io::Result<Self> {
-        Ok(Self { out: target.open()?, target, format, fields, failing: false })
+    pub(super) fn open(target: Lines, format: AccessFormat, fields: Vec<Field>) -> io::Result<Self> {
+        Ok(Self { out: target.open()?, target, format, fields, lines: Vec::with_capacity(AT_ONCE), failing: false })
     }
 
     pub(super) fn take(&mut self, message: Message) {
         match message {
             Message::Entry(entry) => {
-                let mut line = entry.line(self.format, self.fields.iter().map(String::as_str));
-                line.push('\n');
-                let written = self.out.write_all(line.as_bytes());
-                self.tell(written);
+                self.format.write(&entry, &self.fields, &mut self.lines);
+                if self.lines.len() >= AT_ONCE {
+                    self.flush();
+                }
             }
             Message::Tell(tell) => {
                 self.flush();
@@ -86,8 +91,11 @@ impl Writer {
     }
 
     pub(super) fn flush(&mut self) {
-        let flushed = self.out.flush();
-        self.tell(flushed);
+        let written = self.out.write_all(&self.lines).and_then(|()| self.out.flush());
+        // What could not be written is lost: nothing may grow while a disk is full. Nor stay as long as the longest lines were.
+        self.lines.clear();
+        self.lines.shrink_to(AT_ONCE * 2);
+        self.tell(written);
     }
 
     fn tell(&mut self, result: io::Result<()>) {
