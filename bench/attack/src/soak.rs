@@ -49,6 +49,9 @@ pub(crate) async fn run(lychgate: &Path, lasting: Duration) -> anyhow::Result<()
         let seen = round(&gate, each, each * attacks, &mut version).await?;
         let rest = rest::of(&gate).await?;
         println!("{}", table::row(rests.len() + 1, &seen, &rest));
+        for error in seen.errors() {
+            eprintln!("{error}");
+        }
         rests.push(rest);
         all.add(seen);
     }

@@ -2,10 +2,10 @@
 
 use super::udp::{ask, client, listener};
 use super::{loopback, route, udp_service};
-use crate::support::Site;
+use crate::support::{Site, eventually};
 use lychgate_echo::{EchoConfig, EchoServer, Port};
 use lychgate_gateway::standalone::Options;
-use lychgate_testkit::free_udp_addr;
+use lychgate_testkit::{Dial, free_udp_addr};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -87,6 +87,24 @@ async fn a_flow_too_many_is_not_carried() {
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
     assert!(server.counts().datagrams >= 9);
     drop(site);
+}
+
+/// Not for twice as long.
+#[tokio::test]
+async fn a_flow_ends_when_it_was_silent_for_as_long_as_is_said() {
+    const IDLE: Duration = Duration::from_secs(3);
+    let (site, _server, gateway) = mirrored(|options| options.limits.datagram_idle = IDLE).await;
+    let client = client(gateway).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&client, "hello").await, "hello");
+    }
+    let begun = tokio::time::Instant::now();
+    let url = format!("http://{}/metrics", site.admin());
+    let none = "lychgate_backend_connections_open{backend=\"Service/default/dns:53/udp\"} 0";
+    eventually("the flow ends", async || Dial::http1(site.admin()).get(&url).await.unwrap().text().contains(none))
+        .await;
+    let took = begun.elapsed();
+    assert!(took < IDLE * 5 / 3, "{took:?}");
 }
 
 #[tokio::test]

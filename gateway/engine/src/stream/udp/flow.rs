@@ -84,6 +84,8 @@ impl Flow {
                         self.check()?;
                     }
                     self.pass(socket, client)?;
+                    // Silence counts from here.
+                    seen = self.carried();
                 }
                 Err(_) if self.carried() == seen => return Ok(()),
                 Err(_) => seen = self.carried(),
