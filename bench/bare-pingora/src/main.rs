@@ -2,8 +2,8 @@
 //!
 //! **Owns**: nothing. It is what Lychgate is measured against, to see what routing, limits and metrics add.
 //!
-//! **Refuses**: to be tuned. Its allocator, its runtime and its limits are Pingora's own. It is built in this workspace, so
-//! with the same profile and the same patches of Pingora (`third_party/README.md`).
+//! **Refuses**: to be tuned. Its allocator, its runtime and its limits are Pingora's own, and it is Pingora as published: a
+//! workspace of its own, without the patches that Lychgate has (`third_party/README.md`), built with the same profile.
 
 use async_trait::async_trait;
 use clap::Parser;
