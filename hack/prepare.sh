@@ -4,6 +4,8 @@
 #   cc           the C parts of aws-lc (TLS), zstd and jemalloc
 #   cmake, make  zlib-ng, which Pingora brings and which builds with nothing else; make for jemalloc, too
 #   cargo        by rustup, which then fetches the version that rust-toolchain.toml names
+#   curl         brings rustup, and is a client in tests
+#   ip, nft      networks that tests make, where that is allowed: as root
 #   third_party  crates of others, as published, with patches of ours (hack/third-party.sh)
 #
 # Not needed: nasm, Go, Perl, clang, OpenSSL, protoc.
@@ -14,11 +16,16 @@ command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v cmake >/dev/null || packages+=(cmake)
 command -v make >/dev/null || packages+=(make)
 command -v git >/dev/null || packages+=(git)
+command -v curl >/dev/null || packages+=(curl ca-certificates)
+if ((EUID == 0)) && command -v apt-get >/dev/null; then
+    # Elsewhere the tests that want them say that they are skipped.
+    command -v ip >/dev/null || packages+=(iproute2)
+    command -v nft >/dev/null || packages+=(nftables)
+fi
 need_rust=0
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 if ! command -v cargo >/dev/null; then
     need_rust=1
-    command -v curl >/dev/null || packages+=(curl ca-certificates)
 fi
 
 if ((${#packages[@]})); then

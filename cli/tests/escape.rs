@@ -8,34 +8,25 @@ mod support;
 use lychgate_testkit::Authority;
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use support::{Ended, Running, lychgate, repository, text};
+use support::netns::{Namespaces, inside, ip};
+use support::{Ended, Running, lychgate, text};
 
 /// Where the world is, as the workload sees it.
 const WORLD: &str = "192.0.2.1";
 const WORLD_V6: &str = "2001:db8::1";
 const METADATA: &str = "169.254.169.254";
 
-/// Two namespaces with a wire between them: a workload, and the world. They are gone when this is dropped.
+/// Two namespaces with a wire between them: a workload, and the world.
 struct Net {
-    workload: String,
-    world: String,
+    namespaces: Namespaces<2>,
 }
 
 impl Net {
     /// `None` where this may not be made.
     fn new() -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let id = format!("lg{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let net = Self { workload: format!("{id}w"), world: format!("{id}o") };
-        let made = Command::new("ip").args(["netns", "add", &net.workload]).output();
-        if !made.is_ok_and(|made| made.status.success()) {
-            eprintln!("skipped: namespaces cannot be made here; root and iproute2 are needed");
-            return None;
-        }
-        let (workload, world) = (&net.workload, &net.world);
+        let net = Self { namespaces: Namespaces::new()? };
+        let [workload, world] = &net.namespaces.names;
         for line in [
-            format!("netns add {world}"),
             format!("-n {workload} link add wire0 type veth peer name wire1 netns {world}"),
             format!("-n {workload} addr add 10.77.0.2/24 dev wire0"),
             format!("-n {workload} addr add fd77::2/64 dev wire0 nodad"),
@@ -51,28 +42,23 @@ impl Net {
             format!("-n {workload} route add default via 10.77.0.1"),
             format!("-n {workload} -6 route add default via fd77::1"),
         ] {
-            net.ip(&line);
+            ip(&line);
         }
         Some(net)
     }
 
-    fn ip(&self, line: &str) {
-        let done = Command::new("ip").args(line.split_whitespace()).output().unwrap();
-        assert!(done.status.success(), "ip {line}: {}", String::from_utf8_lossy(&done.stderr));
-    }
-
     /// Nothing leaves any more but to the other end of the wire.
     fn close(&self) {
-        self.ip(&format!("-n {} route replace prohibit default", self.workload));
-        self.ip(&format!("-n {} -6 route del default", self.workload));
-        self.ip(&format!("-n {} -6 route add prohibit default", self.workload));
+        let [workload, _] = &self.namespaces.names;
+        ip(&format!("-n {workload} route replace prohibit default"));
+        ip(&format!("-n {workload} -6 route del default"));
+        ip(&format!("-n {workload} -6 route add prohibit default"));
     }
 
     /// The command, in one of the namespaces.
     fn inside(namespace: &str, args: &[&str]) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_lychgate")]).args(args);
-        command.current_dir(repository());
+        let mut command = inside(namespace, env!("CARGO_BIN_EXE_lychgate"));
+        command.args(args);
         command
     }
 
@@ -84,7 +70,8 @@ impl Net {
             more,
         ]
         .concat();
-        let ended: Ended = Self::inside(&self.workload, &args).output().unwrap().into();
+        let [workload, _] = &self.namespaces.names;
+        let ended: Ended = Self::inside(workload, &args).output().unwrap().into();
         let found: serde_json::Value =
             serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:#?}"));
         let found = found.as_array().unwrap().iter().map(|one| {
@@ -92,14 +79,6 @@ impl Net {
             (name, one["found"].as_str().unwrap().to_owned())
         });
         (ended.code, found.collect())
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        for namespace in [&self.workload, &self.world] {
-            let _ = Command::new("ip").args(["netns", "del", namespace]).output();
-        }
     }
 }
 
@@ -122,7 +101,8 @@ fn world(net: &Net, dir: &std::path::Path) -> Vec<Running> {
     .concat();
     let v6: Vec<&str> = [&["echo", "--http", &v6_http, "--https", &v6, "--udp", &v6][..], &tls].concat();
     let names: Vec<&str> = vec!["echo", "--http", "127.0.0.1:3999", "--udp", &dns];
-    [v4, v6, names].iter().map(|args| Running::start(Net::inside(&net.world, args), "echo")).collect()
+    let [_, world] = &net.namespaces.names;
+    [v4, v6, names].iter().map(|args| Running::start(Net::inside(world, args), "echo")).collect()
 }
 
 #[test]

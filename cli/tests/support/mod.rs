@@ -1,6 +1,8 @@
 //! The command as users have it: a process, its output, its exit code.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod netns;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -116,8 +116,11 @@ impl Engine {
             }
             Speaks::Proxy => Box::pin(self.serve_proxy(&port, tcp, ends, deadline, drain)).await,
             Speaks::DnsOverTcp => Box::pin(self.serve_questions_over_tcp(&port, tcp, ends, drain)).await,
+            Speaks::Transparent => {
+                Box::pin(self.serve_transparent(&port, tcp, ends, drain)).await;
+            }
             // Datagrams have no connections.
-            Speaks::Transparent | Speaks::Dns | Speaks::Udp => {}
+            Speaks::Dns | Speaks::Udp => {}
         }
     }
 

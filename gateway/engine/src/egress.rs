@@ -25,6 +25,7 @@ mod record;
 mod refused;
 mod requests;
 mod socks;
+mod transparent;
 mod tunnel;
 mod via;
 mod who;
@@ -38,6 +39,7 @@ use crate::proxy_protocol::Ends;
 use crate::runtime::{ListenerState, ListenerTlsState, Port};
 use crate::tls::names::Names;
 use guest::Guest;
+use lychgate_egress::target::{Target, TargetHost};
 use lychgate_telemetry::Reason;
 use std::io;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::{TlsAcceptor, TlsStream};
+use tunnel::Tunnel;
 use who::Client;
 use wire::{Begun, Wire};
 
@@ -84,6 +87,32 @@ impl Engine {
         };
         let guest = self.guest(listener, ends, identity, drain);
         begin(guest, begun, version, deadline).await;
+    }
+
+    /// Serves a connection that was led here from its way to somebody else.
+    pub(crate) async fn serve_transparent(
+        self: &Arc<Self>,
+        port: &Port,
+        tcp: TcpStream,
+        ends: Ends,
+        drain: watch::Receiver<bool>,
+    ) {
+        let Some(listener) = port.listeners.for_host("") else { return };
+        let original = match transparent::original(&tcp) {
+            Ok(Some(original)) => original,
+            Ok(None) => {
+                self.observe.metrics.refused(Reason::EgressNotRedirected);
+                self.observe.notices.acted(Reason::EgressNotRedirected, ends.source.ip(), "it was going nowhere else");
+                return;
+            }
+            Err(error) => return tracing::debug!(client = %ends.source, %error, "it has gone already"),
+        };
+        let guest = self.guest(listener, ends, None, drain);
+        let target = Target { host: TargetHost::address(original.ip()), port: original.port() };
+        // Whoever is refused had no proxy to talk to: the connection is closed.
+        if let Ok(tunnel) = Tunnel::open(&guest, guest.client.clone(), target, "transparent").await {
+            tunnel.run(Begun::new(Wire::Tcp(tcp))).await;
+        }
     }
 
     fn guest(

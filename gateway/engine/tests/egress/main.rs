@@ -7,3 +7,4 @@ mod failures;
 mod proxy;
 mod sources;
 mod support;
+mod transparent;
