@@ -116,6 +116,31 @@ fn by_their_labels_network_policies_know_the_only_way_out() {
 }
 
 #[test]
+fn an_audit_log_has_a_volume_and_nothing_else_does() {
+    let volume = |flags: &str| {
+        let parameters = format!(
+            "apiVersion: lychgate.dev/v1alpha1\nkind: GatewayParameters\nmetadata: {{name: out, namespace: shop}}\nspec: \
+             {{deployment: {{args: [{flags}]}}}}"
+        );
+        let gateway = EDGE.replace(
+            "gatewayClassName: lychgate",
+            "gatewayClassName: lychgate-egress\n  infrastructure: {parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: out}}",
+        );
+        let world = world(&[&gateway, &parameters]);
+        let deployment = world.desired().into_iter().find(|object| object["kind"] == "Deployment").unwrap();
+        let pod = deployment["spec"]["template"]["spec"].clone();
+        let of_audit = |list: &Value| list.as_array().unwrap().iter().find(|one| one["name"] == "audit").cloned();
+        let container = &pod["containers"][0];
+        assert!(container["args"].as_array().unwrap().iter().any(|arg| flags.contains(arg.as_str().unwrap())));
+        (of_audit(&container["volumeMounts"]), of_audit(&pod["volumes"]))
+    };
+    let (mount, volume_of_log) = volume("--audit-dir=/var/lib/lychgate/audit, --audit-required");
+    assert_eq!(mount, Some(json!({"name": "audit", "mountPath": "/var/lib/lychgate"})));
+    assert_eq!(volume_of_log, Some(json!({"name": "audit", "emptyDir": {}})));
+    assert_eq!(volume("--access-log=-"), (None, None));
+}
+
+#[test]
 fn what_a_class_is_called_means_nothing_and_dns_has_a_port_of_each_transport() {
     let objects = "
 apiVersion: gateway.networking.k8s.io/v1

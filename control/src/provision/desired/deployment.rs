@@ -13,6 +13,8 @@ const ADMIN_PORT: u16 = 9900;
 /// How long a pod that ends still accepts, while load balancers take notice.
 const DRAIN_DELAY: u32 = 5;
 const DRAIN: u32 = 30;
+/// Audit logs and their keys are kept here; the CRD lets them be nowhere else.
+const AUDIT: &str = "/var/lib/lychgate";
 /// What is left to close sockets and to send what telemetry has.
 const FLUSH: u32 = 10;
 
@@ -33,10 +35,12 @@ pub(super) fn deployment(parts: &Parts<'_>) -> Value {
     } = &parts.group.parameters.deployment;
     let drain = drain_seconds.unwrap_or(DRAIN);
     let admin = admin_port(parts);
+    let args = args.as_deref().unwrap_or_default();
+    let (mounts, volumes) = volumes(parts, args);
     let mut container = json!({
         "name": "gateway",
         "image": parts.context.image,
-        "args": arguments(parts, admin, drain, args.as_deref().unwrap_or_default()),
+        "args": arguments(parts, admin, drain, args),
         "env": [
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}},
@@ -61,11 +65,7 @@ pub(super) fn deployment(parts: &Parts<'_>) -> Value {
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": true,
         },
-        "volumeMounts": [
-            {"name": "token", "mountPath": "/var/run/secrets/lychgate", "readOnly": true},
-            {"name": "ca", "mountPath": "/var/run/lychgate/ca", "readOnly": true},
-            {"name": "cache", "mountPath": "/var/cache/lychgate"},
-        ],
+        "volumeMounts": mounts,
     });
     put(&mut container, "imagePullPolicy", parts.context.pull_policy.as_ref());
     let mut pod = json!({
@@ -84,14 +84,7 @@ pub(super) fn deployment(parts: &Parts<'_>) -> Value {
         },
         "topologySpreadConstraints": spread(parts, topology_spread.as_deref()),
         "containers": [container],
-        "volumes": [
-            {"name": "token", "projected": {"sources": [
-                {"serviceAccountToken": {"audience": "lychgate", "expirationSeconds": 3600, "path": "token"}},
-            ]}},
-            {"name": "ca", "configMap": {"name": parts.group.key.name}},
-            // Keys of certificates are in it: in memory, never on a disk of the node.
-            {"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
-        ],
+        "volumes": volumes,
     });
     put(&mut pod, "nodeSelector", node_selector.as_ref());
     put(&mut pod, "tolerations", tolerations.as_ref());
@@ -112,6 +105,29 @@ pub(super) fn deployment(parts: &Parts<'_>) -> Value {
     // With an autoscaler the number is its own; what it is until then, `apply` knows.
     put(&mut spec, "replicas", autoscaling.is_none().then(|| replicas.unwrap_or(1)));
     parts.object(LiveKind::Deployment, &parts.group.key.name, json!({ "spec": spec }))
+}
+
+/// What the process finds besides its image, and where.
+fn volumes(parts: &Parts<'_>, args: &[String]) -> (Vec<Value>, Vec<Value>) {
+    let mut mounts = vec![
+        json!({"name": "token", "mountPath": "/var/run/secrets/lychgate", "readOnly": true}),
+        json!({"name": "ca", "mountPath": "/var/run/lychgate/ca", "readOnly": true}),
+        json!({"name": "cache", "mountPath": "/var/cache/lychgate"}),
+    ];
+    let mut volumes = vec![
+        json!({"name": "token", "projected": {"sources": [
+            {"serviceAccountToken": {"audience": "lychgate", "expirationSeconds": 3600, "path": "token"}},
+        ]}}),
+        json!({"name": "ca", "configMap": {"name": parts.group.key.name}}),
+        // Keys of certificates are in it: in memory, never on a disk of the node.
+        json!({"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}),
+    ];
+    if args.iter().any(|arg| arg.starts_with("--audit-dir=")) {
+        mounts.push(json!({"name": "audit", "mountPath": AUDIT}));
+        // Without a limit of its own: a pod that reaches one is evicted, and its log with it.
+        volumes.push(json!({"name": "audit", "emptyDir": {}}));
+    }
+    (mounts, volumes)
 }
 
 /// As an API server stores them, which is as text.
