@@ -105,7 +105,7 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         metrics: telemetry.metrics(),
         access_log: telemetry.access_log()?,
         trace: telemetry.trace()?,
-        audit: audit.options(),
+        audit: audit.options(telemetry.audit()?),
     };
     let started = tokio::select! {
         started = Standalone::start(options) => started,

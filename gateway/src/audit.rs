@@ -1,10 +1,14 @@
 //! The audit log of what leaves: where it is kept, who signs it, and whether it has to be.
 
-use lychgate_audit::{Audit, AuditError, AuditSettings, BadKey, LogSettings, SigningKey};
+use lychgate_audit::{Audit, AuditError, AuditSettings, BadKey, Digest, LogSettings, Record, Shipper, SigningKey};
+use lychgate_ir::egress::EgressAction;
+use lychgate_telemetry::{CollectorError, Event, EventOptions, Events, Metrics};
+use serde_json::Value;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A segment of the log has at most so many bytes ...
@@ -21,6 +25,8 @@ pub struct AuditOptions {
     pub key: PathBuf,
     /// Whether nothing may leave that cannot be recorded.
     pub required: bool,
+    /// Where records are sent besides.
+    pub ship: Option<EventOptions>,
 }
 
 /// Why there is no audit log.
@@ -44,17 +50,42 @@ pub enum AuditStartError {
         #[source]
         error: BadKey,
     },
+    /// Its records cannot be sent.
+    #[error("records of the audit log cannot be sent: {0}")]
+    Ship(#[from] CollectorError),
     /// The log cannot be opened.
     #[error("the audit log cannot be opened: {0}")]
     Log(#[from] AuditError),
 }
 
-/// Opens it, and begins to write.
-pub(crate) fn start(options: &AuditOptions) -> Result<Audit, AuditStartError> {
-    let AuditOptions { dir, key, required } = options;
+/// Opens it, and begins to write; there must be a tokio runtime.
+pub(crate) fn start(
+    options: &AuditOptions,
+    metrics: &Arc<Metrics>,
+) -> Result<(Audit, Option<Arc<Events>>), AuditStartError> {
+    let AuditOptions { dir, key, required, ship } = options;
     let key = signing_key(key)?;
     let log = LogSettings { dir: dir.clone(), key, max_bytes: SEGMENT_BYTES, max_age: SEGMENT_AGE };
-    Ok(Audit::start(log, AuditSettings { required: *required, ..AuditSettings::default() })?)
+    let settings = AuditSettings { required: *required, ..AuditSettings::default() };
+    let start = |to: &EventOptions| Events::start(to.clone(), metrics.clone()).map(Arc::new);
+    let events = ship.as_ref().map(start).transpose()?;
+    let audit = Audit::start_and_ship(log, settings, events.clone().map(shipper))?;
+    Ok((audit, events))
+}
+
+/// Hands each record over with its place in the chain, so that who keeps it elsewhere can ask for it: the number of its
+/// line, and the hash.
+fn shipper(events: Arc<Events>) -> Shipper {
+    Box::new(move |record: &Record, line: u64, hash: Digest| {
+        // Plain data always serializes; were it otherwise, the place in the chain would say that something is missing.
+        let mut body = serde_json::to_value(record).unwrap_or_default();
+        if let Value::Object(fields) = &mut body {
+            fields.insert("seq".to_owned(), line.into());
+            fields.insert("hash".to_owned(), hash.to_string().into());
+        }
+        let is_warning = record.verdict == EgressAction::Deny || record.shadow == Some(EgressAction::Deny);
+        events.push(Event { time: record.time.into(), is_warning, body });
+    })
 }
 
 fn signing_key(file: &Path) -> Result<SigningKey, AuditStartError> {

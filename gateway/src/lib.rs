@@ -30,7 +30,8 @@ pub use handover::HandoverError;
 pub use lychgate_engine::{Answer, Bind, Explainer, Limits, Question};
 pub use lychgate_telemetry::{
     AboutReason, AccessFormat, AccessLine, AccessLogOptions, AccessTarget, Blame, Collector, CollectorHeaders,
-    MetricDoc, Metrics, MetricsLimits, NoRate, OtlpProtocol, OtlpTarget, Propagation, Reason, SampleRate, TraceOptions,
+    EventOptions, MetricDoc, Metrics, MetricsLimits, NoRate, OtlpProtocol, OtlpTarget, Propagation, Reason, SampleRate,
+    TraceOptions,
 };
 pub use setup::SetupError;
 pub use sockets::Sockets;

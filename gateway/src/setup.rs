@@ -40,12 +40,13 @@ pub(crate) fn engine(
     let log = |options| AccessLog::start(options, metrics.clone()).map_err(SetupError::AccessLog);
     let access_log = access_log.map(log).transpose()?;
     let tracer = trace.map(|trace| Tracer::start(trace, metrics.clone())).transpose()?;
-    let observe = Observe {
-        metrics,
-        access_log,
-        notices: Notices::default(),
-        tracer,
-        audit: audit.map(audit::start).transpose()?,
+    let (audit, shipped) = match audit {
+        Some(options) => {
+            let (audit, shipped) = audit::start(options, &metrics)?;
+            (Some(audit), shipped)
+        }
+        None => (None, None),
     };
+    let observe = Observe { metrics, access_log, notices: Notices::default(), tracer, audit, shipped };
     Ok(Engine::new(limits, Arc::new(observe))?)
 }

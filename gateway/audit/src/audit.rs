@@ -64,9 +64,13 @@ impl Shared {
 /// Hears whether a record is on the disk.
 type Done = Box<dyn FnOnce(Result<(), Arc<AuditError>>) + Send>;
 
-struct Entry {
-    record: Box<Record>,
-    done: Option<Done>,
+enum Entry {
+    Record {
+        record: Box<Record>,
+        done: Option<Done>,
+    },
+    /// Asks whether all before it is written.
+    Settle(Box<dyn FnOnce() + Send>),
 }
 
 /// Hears of each record that was written: it, the number of its line, and the hash of that line, which is what to keep
@@ -115,7 +119,7 @@ impl Audit {
     /// happen; otherwise it never waits and never fails, and what finds no room is counted.
     pub fn record(&self, record: Record) -> Result<(), Arc<AuditError>> {
         if !self.settings.required {
-            if self.send(Entry { record: Box::new(record), done: None }).is_err() {
+            if self.send(Entry::Record { record: Box::new(record), done: None }).is_err() {
                 self.shared.drop_one();
             }
             return Ok(());
@@ -128,9 +132,16 @@ impl Audit {
     /// Records without waiting, and calls back when it is signed and on the disk, or will not be: for those who may not
     /// block a thread. A full queue is an error at once.
     pub fn submit(&self, record: Record, done: impl FnOnce(Result<(), Arc<AuditError>>) + Send + 'static) {
-        let entry = Entry { record: Box::new(record), done: Some(Box::new(done)) };
-        if let Err(Entry { record: _, done: Some(done) }) = self.send(entry) {
+        let entry = Entry::Record { record: Box::new(record), done: Some(Box::new(done)) };
+        if let Err(Entry::Record { record: _, done: Some(done) }) = self.send(entry) {
             done(Err(Arc::new(AuditError::QueueFull)));
+        }
+    }
+
+    /// Calls back when everything that was recorded before is written, or is not and never will be; at once if the queue is full.
+    pub fn settle(&self, done: impl FnOnce() + Send + 'static) {
+        if let Err(Entry::Settle(done)) = self.send(Entry::Settle(Box::new(done))) {
+            done();
         }
     }
 
@@ -214,7 +225,14 @@ impl Writer {
 
     fn write(&mut self, batch: Vec<Entry>) {
         let mut waiting = Vec::new();
-        for Entry { record, done } in batch {
+        for entry in batch {
+            let (record, done) = match entry {
+                Entry::Record { record, done } => (record, done),
+                Entry::Settle(done) => {
+                    done();
+                    continue;
+                }
+            };
             let written = self.tell_dropped().and_then(|()| self.log.append(&record, Timestamp::now()));
             match (written, done) {
                 (Ok(()), done) => {

@@ -9,6 +9,7 @@ use crate::proxy::Gateway;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use crate::tls;
 use crate::upstream::{BackendCell, Names, Pace, Pools, Resolver};
+use lychgate_audit::Counts;
 use lychgate_ir::{Certificate, EndpointAddress, EndpointSet, Endpoints, GatewayId, Resolution, RuleId, Snapshot};
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
@@ -208,6 +209,10 @@ impl Engine {
     /// All metrics as text, those included that are read when somebody asks.
     pub fn metrics(&self) -> String {
         self.observe.metrics.waiting(self.waiting.waiting());
+        if let Some(audit) = &self.observe.audit {
+            let Counts { written, dropped, failing: _ } = audit.counts();
+            self.observe.metrics.audit(written, dropped);
+        }
         self.observe.metrics.render()
     }
 

@@ -1,7 +1,7 @@
 //! Where everything that is counted and logged goes.
 
 use lychgate_audit::Audit;
-use lychgate_telemetry::{AccessLog, Metrics, Notices, Tracer};
+use lychgate_telemetry::{AccessLog, Events, Metrics, Notices, Tracer};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +17,21 @@ pub struct Observe {
     pub tracer: Option<Tracer>,
     /// What is recorded of what leaves.
     pub audit: Option<Audit>,
+    /// Where those records are sent besides.
+    pub shipped: Option<Arc<Events>>,
 }
 
 impl Observe {
     /// Counts, and logs nothing.
     pub fn metrics(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { metrics, access_log: None, notices: Notices::default(), tracer: None, audit: None })
+        Arc::new(Self {
+            metrics,
+            access_log: None,
+            notices: Notices::default(),
+            tracer: None,
+            audit: None,
+            shipped: None,
+        })
     }
 
     /// Waits until what was logged and traced has been written and sent, but no longer than this.
@@ -37,6 +46,18 @@ impl Observe {
                 tracer.flush(within).await;
             }
         };
-        tokio::join!(log, traces);
+        let records = async {
+            if let (Some(audit), Some(events)) = (&self.audit, &self.shipped) {
+                let (done, written) = tokio::sync::oneshot::channel();
+                audit.settle(move || {
+                    // Who asks may have stopped waiting.
+                    let _ = done.send(());
+                });
+                // Nothing is left to send of a writer that does not answer.
+                let _ = tokio::time::timeout(within, written).await;
+                events.flush(within).await;
+            }
+        };
+        tokio::join!(log, traces, records);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::audit::AuditOptions;
 use clap::Args;
+use lychgate_telemetry::EventOptions;
 use std::path::PathBuf;
 
 /// The audit log of what leaves.
@@ -22,7 +23,7 @@ pub struct AuditArgs {
 
 impl AuditArgs {
     /// Whether and how it is kept.
-    pub fn options(self) -> Option<AuditOptions> {
+    pub fn options(self, ship: Option<EventOptions>) -> Option<AuditOptions> {
         let Self { audit_dir, audit_key, audit_required } = self;
         let dir = audit_dir?;
         let key = audit_key.unwrap_or_else(|| {
@@ -30,6 +31,6 @@ impl AuditArgs {
             beside.push(".key");
             beside.into()
         });
-        Some(AuditOptions { dir, key, required: audit_required })
+        Some(AuditOptions { dir, key, required: audit_required, ship })
     }
 }

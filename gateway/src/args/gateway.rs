@@ -100,7 +100,7 @@ impl GatewayArgs {
             metrics: telemetry.metrics(),
             access_log: telemetry.access_log()?,
             trace: telemetry.trace()?,
-            audit: audit.options(),
+            audit: audit.options(telemetry.audit()?),
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use lychgate_telemetry::{
-    AccessFormat, AccessLogOptions, AccessTarget, Collector, CollectorError, CollectorHeaders, MetricsLimits,
-    OtlpProtocol, OtlpTarget, Propagation, SampleRate, TraceOptions,
+    AccessFormat, AccessLogOptions, AccessTarget, Collector, CollectorError, CollectorHeaders, EventOptions,
+    MetricsLimits, OtlpProtocol, OtlpTarget, Propagation, SampleRate, TraceOptions,
 };
 use std::io;
 use std::path::PathBuf;
@@ -24,6 +24,10 @@ pub struct TelemetryArgs {
     /// The fields of the access log, in order; all by default.
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     access_log_fields: Vec<String>,
+    /// Send the records of the audit log to an OTLP collector besides, as log records. Without a path in the URL, `/v1/logs`
+    /// is meant.
+    #[arg(long, value_name = "URL", requires = "audit_dir")]
+    audit_otlp: Option<Collector>,
     /// How many listeners, rules and backends have series of their own; the rest of each kind shares one, `_other`.
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     metrics_scopes: usize,
@@ -127,6 +131,15 @@ impl TelemetryArgs {
             Format::Text => AccessFormat::Text,
         };
         Ok(Some(AccessLogOptions { fields: self.access_log_fields.clone(), ..AccessLogOptions::new(target, format) }))
+    }
+
+    /// Whether and where records of the audit log are sent.
+    ///
+    /// # Errors
+    /// If the file with headers for collectors cannot be used.
+    pub fn audit(&self) -> Result<Option<EventOptions>, HeadersError> {
+        let Some(collector) = &self.audit_otlp else { return Ok(None) };
+        Ok(Some(EventOptions { target: self.otlp(collector)?, service: self.trace_service.clone() }))
     }
 
     /// Whether and how requests are traced.

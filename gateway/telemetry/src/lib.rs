@@ -6,6 +6,7 @@
 //! request looks no label up.
 
 mod access_log;
+mod events;
 mod export;
 mod metrics;
 mod notices;
@@ -13,6 +14,7 @@ mod reason;
 mod trace;
 
 pub use access_log::{AccessEntry, AccessFormat, AccessLine, AccessLog, AccessLogOptions, AccessTarget, Timing};
+pub use events::{Event, EventOptions, Events};
 pub use export::{Collector, CollectorError, CollectorHeaders, OtlpProtocol, OtlpTarget};
 pub use metrics::{
     BackendMetrics, ConnectFailure, Direction, EgressMetrics, EgressVerdict, FeedFacts, ListenerMetrics, MetricDoc,

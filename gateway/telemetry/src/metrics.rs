@@ -174,6 +174,19 @@ impl Metrics {
         self.process.log_dropped.inc_by(entries);
     }
 
+    /// Says how many records of the audit log were written so far, and how many were not.
+    pub fn audit(&self, written: u64, dropped: u64) {
+        for (result, now) in [("written", written), ("dropped", dropped)] {
+            let counter = self.process.audit.with_label_values(&[result]);
+            counter.inc_by(now.saturating_sub(counter.get()));
+        }
+    }
+
+    /// Counts records of the audit log that a collector did not get.
+    pub fn audit_unshipped(&self, records: u64) {
+        self.process.audit.with_label_values(&["unshipped"]).inc_by(records);
+    }
+
     /// Counts spans by what became of them.
     pub fn spans(&self, outcome: SpanOutcome, spans: u64) {
         let label = match outcome {

@@ -2,6 +2,7 @@
 //! that OpenTelemetry generates from its protocol.
 
 mod attempts;
+mod audit;
 mod collector;
 mod contexts;
 mod export;

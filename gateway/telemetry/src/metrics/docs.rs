@@ -191,6 +191,13 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
             "Entries of the access log that were dropped because writing or sending them was too slow, or failed.",
         ),
         (
+            "lychgate_audit_records_total",
+            Counter,
+            &[&["result"]],
+            "Records of the audit log: `written`; `dropped` because the disk was too slow, full or failed; `unshipped`, written \
+             but not taken by the collector of `--audit-otlp`.",
+        ),
+        (
             "lychgate_trace_spans_total",
             Counter,
             &[&["result"]],
