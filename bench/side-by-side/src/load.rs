@@ -6,6 +6,7 @@ mod h2load;
 mod handshakes;
 mod idle;
 mod steady;
+mod tunnels;
 mod websocket;
 mod wrk;
 
@@ -15,6 +16,7 @@ pub(crate) use h2load::{Form, H2load};
 pub(crate) use handshakes::Handshakes;
 pub(crate) use idle::{Idle, Kind};
 pub(crate) use steady::{Latency, Steady};
+pub(crate) use tunnels::Tunnels;
 pub(crate) use websocket::WebSockets;
 pub(crate) use wrk::{Spread, Wrk};
 
@@ -32,6 +34,8 @@ pub(crate) enum Load {
     H2load(H2load),
     /// A TLS connection for each request.
     Handshakes(Handshakes),
+    /// Bytes in connections that the proxy does not read.
+    Tunnels(Tunnels),
     /// Messages, and their echoes.
     WebSockets(WebSockets),
     /// Datagrams, and their echoes.
@@ -52,6 +56,7 @@ impl Load {
             Self::Wrk(wrk) => wrk.run(tools, site, lasting).await,
             Self::H2load(h2load) => h2load.run(tools, site, lasting).await,
             Self::Handshakes(handshakes) => handshakes.run(site, lasting).await,
+            Self::Tunnels(tunnels) => tunnels.run(site, lasting).await,
             Self::WebSockets(websockets) => websockets.run(site, lasting).await,
             Self::Datagrams(datagrams) => datagrams.run(site, lasting).await,
         }

@@ -68,6 +68,14 @@ impl Peer {
         }
     }
 
+    /// Whether it is asked where connections lead: the others know it from their configuration.
+    pub(crate) fn connects(self, scene: Scene) -> bool {
+        match self {
+            Self::Lychgate | Self::Other => scene == Scene::Tunnelled,
+            Self::Nginx | Self::Haproxy | Self::Envoy | Self::BarePingora => false,
+        }
+    }
+
     /// How to start it at a site, whose files are then written.
     fn invocation(self, tools: &Tools, site: &Site) -> anyhow::Result<Invocation> {
         match self {

@@ -111,7 +111,7 @@ async fn start(
 ) -> anyhow::Result<Vec<Running>> {
     let mut running = Vec::new();
     for peer in plan.able(scene) {
-        let site = Site::new(scene, dir.join(format!("{peer:?}")), backends, identity)?;
+        let site = Site::new(scene, peer.connects(scene), dir.join(format!("{peer:?}")), backends, identity)?;
         let begun = Instant::now();
         let process = peer.start(tools, &site).await.with_context(|| format!("{} for {scene:?}", peer.name()))?;
         running.push(Running { peer, site, process, started: begun.elapsed() });

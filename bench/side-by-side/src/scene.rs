@@ -14,6 +14,9 @@ pub(crate) enum Scene {
     /// Connections to one backend, unread: at the port in the clear all of them, at the one with TLS those that ask for the
     /// name of our certificate, which the backend shows.
     Passed,
+    /// Connections to one backend over TLS, unread. Who can be asked for one is asked by CONNECT, at the port in the clear, and
+    /// decides whether it may be; the others have it at the port with TLS, as they have what is passed.
+    Tunnelled,
     /// As plain, and something is done to each request.
     Filtered(Filtered),
     /// As plain, with so many endpoints behind the backend.
@@ -38,6 +41,7 @@ impl Scene {
             | Self::Routes(_)
             | Self::Grpc
             | Self::Passed
+            | Self::Tunnelled
             | Self::Endpoints(_)
             | Self::WebSocket
             | Self::Datagrams
@@ -55,6 +59,7 @@ impl Scene {
             | Self::Routes(_)
             | Self::Grpc
             | Self::Passed
+            | Self::Tunnelled
             | Self::Filtered(_)
             | Self::Endpoints(_)
             | Self::WebSocket

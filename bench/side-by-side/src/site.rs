@@ -13,6 +13,8 @@ pub(crate) const HOST: &str = "bench.example.com";
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) scene: Scene,
+    /// Whether it is asked for tunnels by CONNECT, and not told by its configuration where they lead.
+    pub(crate) connects: bool,
     /// Its own, and empty at first.
     pub(crate) dir: PathBuf,
     pub(crate) http: SocketAddr,
@@ -26,12 +28,19 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(scene: Scene, dir: PathBuf, backends: &Backends, identity: &Identity) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        scene: Scene,
+        connects: bool,
+        dir: PathBuf,
+        backends: &Backends,
+        identity: &Identity,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&dir)?;
         let http = if scene == Scene::Datagrams { free_udp_addr() } else { free_addr() };
         let [https, admin] = std::array::from_fn(|_| free_addr());
         let endpoints = endpoints(scene, backends);
-        Ok(Self { scene, dir, http, https, admin, endpoints, tls_backend: backends.https, identity: identity.clone() })
+        let (tls_backend, identity) = (backends.https, identity.clone());
+        Ok(Self { scene, connects, dir, http, https, admin, endpoints, tls_backend, identity })
     }
 
     /// Whether what is behind it speaks HTTP/2, in the clear.
@@ -72,6 +81,7 @@ fn endpoints(scene: Scene, backends: &Backends) -> Vec<SocketAddr> {
         | Scene::Logged
         | Scene::Routes(_)
         | Scene::Passed
+        | Scene::Tunnelled
         | Scene::Traced
         | Scene::Changing(_)
         | Scene::Filtered(

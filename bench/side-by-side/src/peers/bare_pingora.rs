@@ -15,6 +15,7 @@ pub(super) fn can(scene: Scene) -> bool {
         | Scene::Routes(_)
         | Scene::Grpc
         | Scene::Passed
+        | Scene::Tunnelled
         | Scene::Filtered(_)
         | Scene::Endpoints(_)
         | Scene::Datagrams

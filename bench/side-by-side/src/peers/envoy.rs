@@ -34,6 +34,7 @@ pub(super) fn can(scene: Scene) -> bool {
         | Scene::Routes(_)
         | Scene::Grpc
         | Scene::Passed
+        | Scene::Tunnelled
         | Scene::Filtered(_)
         | Scene::Endpoints(_)
         | Scene::WebSocket
@@ -57,7 +58,7 @@ pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Invocatio
             change(site, 0)?;
             bootstrap(site)
         }
-        Scene::Passed => passed::bootstrap(site),
+        Scene::Passed | Scene::Tunnelled => passed::bootstrap(site),
         Scene::Datagrams => datagrams::bootstrap(site),
     };
     let config = site.write("envoy.json", &bootstrap.to_string())?;

@@ -20,6 +20,7 @@ pub(super) fn can(scene: Scene) -> bool {
         | Scene::Routes(_)
         | Scene::Grpc
         | Scene::Passed
+        | Scene::Tunnelled
         | Scene::Endpoints(_)
         | Scene::WebSocket
         | Scene::Changing(_) => true,
@@ -29,7 +30,7 @@ pub(super) fn can(scene: Scene) -> bool {
 }
 
 pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Invocation> {
-    let text = if site.scene == Scene::Passed { passed(site) } else { text(site)? };
+    let text = if matches!(site.scene, Scene::Passed | Scene::Tunnelled) { passed(site) } else { text(site)? };
     let config = site.write("haproxy.cfg", &text)?;
     let invocation = Invocation::new(&tools.find("haproxy")?);
     // In the foreground; with a process that watches it, and takes a new config, only where that is the question.
@@ -48,7 +49,7 @@ fn servers(endpoints: &[std::net::SocketAddr], more: &str) -> String {
 }
 
 fn passed(site: &Site) -> String {
-    let Site { http, https, endpoints, tls_backend, scene: _, dir: _, admin: _, identity: _ } = site;
+    let Site { http, https, endpoints, tls_backend, scene: _, connects: _, dir: _, admin: _, identity: _ } = site;
     let clear = servers(endpoints, "");
     format!(
         "global
@@ -109,6 +110,7 @@ fn route(site: &Site) -> anyhow::Result<String> {
         | Scene::Logged
         | Scene::Grpc
         | Scene::Passed
+        | Scene::Tunnelled
         | Scene::Filtered(_)
         | Scene::Endpoints(_)
         | Scene::WebSocket

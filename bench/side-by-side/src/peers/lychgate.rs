@@ -49,6 +49,8 @@ fn routes(site: &Site, folder: &Path) -> anyhow::Result<()> {
         }
         Scene::Datagrams => return write(route("UDPRoute", "it", "", "", Backend::Clear)),
         Scene::Grpc => return write(route("GRPCRoute", "it", "", "", Backend::Clear)),
+        // What leaves has policies in the place of routes.
+        Scene::Tunnelled => return Ok(()),
         Scene::Passed => {
             let clear = route("TCPRoute", "clear", "", "", Backend::Clear);
             let tls = route("TLSRoute", "tls", &format!("  hostnames: [{HOST}]\n"), "", Backend::Tls);

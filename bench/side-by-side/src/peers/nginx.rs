@@ -23,6 +23,7 @@ pub(super) fn can(scene: Scene) -> bool {
         | Scene::Routes(_)
         | Scene::Grpc
         | Scene::Passed
+        | Scene::Tunnelled
         | Scene::Endpoints(_)
         | Scene::WebSocket
         | Scene::Datagrams
@@ -33,7 +34,7 @@ pub(super) fn can(scene: Scene) -> bool {
 }
 
 pub(super) fn invocation(tools: &Tools, site: &Site) -> anyhow::Result<Invocation> {
-    let unread = matches!(site.scene, Scene::Passed | Scene::Datagrams);
+    let unread = matches!(site.scene, Scene::Passed | Scene::Tunnelled | Scene::Datagrams);
     let config = site.write("nginx.conf", &if unread { passed::text(site) } else { text(site, 0)? })?;
     Ok(Invocation::new(&tools.find("nginx")?).with(["-e", "stderr", "-c"]).with_path(&config))
 }

@@ -107,6 +107,7 @@ fn routes(scene: Scene) -> Duration {
         | Scene::Logged
         | Scene::Grpc
         | Scene::Passed
+        | Scene::Tunnelled
         | Scene::Filtered(_)
         | Scene::Endpoints(_)
         | Scene::WebSocket

@@ -45,7 +45,7 @@ fn all(report: &Report) -> Vec<Goal> {
     for key in ["grpc", "grpc-stream"] {
         all.extend(against(report, key, Peer::Envoy, 0.5));
     }
-    for key in ["large-down", "large-down-tls", "large-up", "passed-tcp", "passed-tls"] {
+    for key in ["large-down", "large-down-tls", "large-up", "passed-tcp", "passed-tls", "tunnel"] {
         let best =
             others(report, key).min_by(|one, other| figure(report, key, *one).total_cmp(&figure(report, key, *other)));
         all.extend(best.and_then(|peer| against(report, key, peer, 1.0)));

@@ -19,6 +19,7 @@ pub(super) fn of(site: &Site) -> (&'static str, Value) {
         | Scene::Logged
         | Scene::Grpc
         | Scene::Passed
+        | Scene::Tunnelled
         | Scene::Endpoints(_)
         | Scene::WebSocket
         | Scene::Datagrams

@@ -23,6 +23,9 @@ impl Backend {
 
 /// A Gateway with its listeners, and all backends.
 pub(super) fn gateway(site: &Site) -> String {
+    if site.scene == Scene::Tunnelled {
+        return egress(site);
+    }
     let (http, https) = (site.http.port(), site.https.port());
     let listeners = match site.scene {
         Scene::Plain
@@ -39,7 +42,7 @@ pub(super) fn gateway(site: &Site) -> String {
 "
         ),
         Scene::Datagrams => format!("    - {{name: http, protocol: UDP, port: {http}}}\n"),
-        Scene::Passed => format!(
+        Scene::Passed | Scene::Tunnelled => format!(
             "    - {{name: http, protocol: TCP, port: {http}}}
     - {{name: https, protocol: TLS, port: {https}, tls: {{mode: Passthrough}}}}
 "
@@ -60,6 +63,46 @@ spec:
     );
     let clear = service(Backend::Clear, &site.endpoints, protocol, spoken);
     [head, clear, service(Backend::Tls, &[site.tls_backend], "", "")].join("---\n")
+}
+
+/// A Gateway through which clients of this machine reach the backend that speaks TLS, and nothing else.
+fn egress(site: &Site) -> String {
+    let (at, port, origin) = (site.http.ip(), site.http.port(), site.tls_backend);
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {{name: lychgate-egress}}
+spec: {{controllerName: lychgate.dev/egress-controller}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: out, namespace: default}}
+spec:
+  gatewayClassName: lychgate-egress
+  addresses: [{{type: IPAddress, value: {at}}}]
+  listeners: [{{name: proxy, protocol: lychgate.dev/Proxy, port: {port}}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: client, namespace: default}}
+spec: {{serviceAccountName: client}}
+status: {{podIP: {at}, podIPs: [{{ip: {at}}}]}}
+---
+apiVersion: lychgate.dev/v1alpha1
+kind: EgressPolicy
+metadata: {{name: client, namespace: default}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: out}}]
+  subjects: [{{serviceAccount: client}}]
+  rules:
+    - action: Allow
+      to: {{networks: [{}/32]}}
+      ports: [\"{}\"]
+      protocols: [{{type: TLS}}]
+",
+        origin.ip(),
+        origin.port()
+    )
 }
 
 /// A Service, with a slice for the endpoints at each port.

@@ -8,7 +8,7 @@ use std::path::Path;
 const STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 pub(super) fn text(site: &Site) -> String {
-    let Site { http, https, endpoints, tls_backend, dir, scene, admin: _, identity: _ } = site;
+    let Site { http, https, endpoints, tls_backend, dir, scene, connects: _, admin: _, identity: _ } = site;
     let dir = dir.display();
     let load = if Path::new(STREAM).exists() { format!("load_module {STREAM};") } else { String::new() };
     let backend: String = endpoints.iter().map(|at| format!("server {at}; ")).collect();

@@ -10,9 +10,13 @@ const PASS: &str = "proxy_pass http://backend; proxy_http_version 1.1; proxy_set
 
 pub(super) fn servers(site: &Site, version: u32) -> anyhow::Result<String> {
     match site.scene {
-        Scene::Plain | Scene::Logged | Scene::Passed | Scene::Endpoints(_) | Scene::Datagrams | Scene::Traced => {
-            Ok(one(site, "backlog=4096", PASS))
-        }
+        Scene::Plain
+        | Scene::Logged
+        | Scene::Passed
+        | Scene::Tunnelled
+        | Scene::Endpoints(_)
+        | Scene::Datagrams
+        | Scene::Traced => Ok(one(site, "backlog=4096", PASS)),
         Scene::Filtered(filtered) => {
             let pass = format!("{} {PASS}", words::of(filtered));
             // The copy is asked for by a name of its own.
