@@ -122,8 +122,8 @@ fn an_audit_log_has_a_volume_and_nothing_else_does() {
             "apiVersion: lychgate.dev/v1alpha1\nkind: GatewayParameters\nmetadata: {{name: out, namespace: shop}}\nspec: \
              {{deployment: {{args: [{flags}]}}}}"
         );
-        let gateway = EDGE.replace(
-            "gatewayClassName: lychgate",
+        let gateway = of_class("lychgate-egress", "lychgate.dev/Proxy").replace(
+            "gatewayClassName: lychgate-egress",
             "gatewayClassName: lychgate-egress\n  infrastructure: {parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: out}}",
         );
         let world = world(&[&gateway, &parameters]);
