@@ -468,6 +468,7 @@ mod tests {
         metrics.egress_decided("ns/out", Some("EgressPolicy/ns/a#0"), verdict);
         metrics.egress_destination("api.example.com").opened();
         metrics.egress_question("ns/out", "answered");
+        metrics.audit(1, 0);
         metrics.spans(SpanOutcome::Exported, 1);
         metrics.reloaded(Ok(()));
         metrics.objects(1, 0);
