@@ -4,7 +4,7 @@
 pub(crate) mod netns;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
@@ -83,10 +83,9 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Different free ports of loopback. All are held before the first is given back.
+/// Different free ports of loopback, which nobody is given who binds port 0 meanwhile.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let held: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+    lychgate_testkit::free_addrs().map(|address| address.port())
 }
 
 /// A process that runs until this is dropped.
