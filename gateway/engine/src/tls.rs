@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod names;
 mod roots;
 pub(crate) mod server;
+pub(crate) mod verifier;
 
 use lychgate_ir::{Certificate, TlsVersion};
 use rustls::SupportedProtocolVersion;

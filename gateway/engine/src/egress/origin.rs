@@ -5,17 +5,18 @@ use super::gate::Gate;
 use super::refused::Refused;
 use super::wire::{Begun, Wire};
 use crate::limits::Limits;
+use crate::tls::verifier::{Certificates, Verifier};
 use crate::tls::{self, TlsError};
 use lychgate_egress::target::{Target, TargetHost};
 use lychgate_ir::egress::{OriginTls, SpkiPin};
 use lychgate_ir::{CertificateId, ClientIdentity, Roots};
 use lychgate_telemetry::Reason;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::timeout;
@@ -114,7 +115,7 @@ fn make(gate: &Gate, spec: &OriginTls, identity: Option<&CertificateId>) -> Resu
         .map_err(|error| TlsError::Certificate(error.to_string()))?;
     let verifier: Arc<dyn ServerCertVerifier> = match pins.as_slice() {
         [] => standard,
-        some => Arc::new(Pinned { standard, pins: some.to_vec(), anchors: pinned }),
+        some => Arc::new(Verifier { standard, certificates: Pinned { pins: some.to_vec(), anchors: pinned } }),
     };
     let versions = tls::versions(*min_version);
     // `dangerous` because the verifier is ours; it only asks for more.
@@ -148,22 +149,22 @@ fn is_pinned(certificate: &CertificateDer<'_>, pins: &[SpkiPin]) -> bool {
 /// along vouches for nothing.
 #[derive(Debug)]
 struct Pinned {
-    standard: Arc<WebPkiServerVerifier>,
     pins: Vec<SpkiPin>,
     /// Anchors that have one of the keys.
     anchors: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
+impl Certificates for Pinned {
+    fn verify(
         &self,
+        standard: &WebPkiServerVerifier,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.standard.verify_server_cert(leaf, intermediates, server_name, ocsp_response, now)?;
+        standard.verify_server_cert(leaf, intermediates, server_name, ocsp_response, now)?;
         if is_pinned(leaf, &self.pins) {
             return Ok(ServerCertVerified::assertion());
         }
@@ -178,27 +179,5 @@ impl ServerCertVerifier for Pinned {
         verify_server_cert_signed_by_trust_anchor(&parsed, &pinned, intermediates, now, algorithms)
             .map(|()| ServerCertVerified::assertion())
             .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.standard.verify_tls12_signature(message, leaf, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.standard.verify_tls13_signature(message, leaf, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.standard.supported_verify_schemes()
     }
 }

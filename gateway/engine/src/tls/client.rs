@@ -1,13 +1,14 @@
 //! What is asked of backends: verified as the policy says, never less.
 
 use super::names::{Names, covers};
-use super::{TlsError, chain, key, provider, roots};
+use super::verifier::{Certificates, Verifier};
+use super::{TlsError, chain_and_key, provider, roots};
 use lychgate_ir::{Certificate, Roots, SubjectAltName, UpstreamProtocol, UpstreamTls};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,7 +48,8 @@ impl ClientTls {
         let verifier: Arc<dyn ServerCertVerifier> = if subject_alt_names.is_empty() {
             standard
         } else {
-            Arc::new(ByAltName { standard, anchors, wanted: subject_alt_names.clone() })
+            let certificates = ByAltName { anchors, wanted: subject_alt_names.clone() };
+            Arc::new(Verifier { standard, certificates })
         };
         // `dangerous` because the verifier is ours; it only changes which names count.
         let builder = ClientConfig::builder_with_provider(provider())
@@ -57,7 +59,8 @@ impl ClientTls {
         let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(certificate) => {
-                builder.with_client_auth_cert(chain(&certificate.chain_pem)?, key(certificate.key_pem.expose())?)?
+                let (chain, key) = chain_and_key(certificate)?;
+                builder.with_client_auth_cert(chain, key)?
             }
         };
         config.resumption = Resumption::in_memory_sessions(32);
@@ -86,14 +89,14 @@ impl ClientTls {
 /// The chain must lead to an anchor as always; of the names, one of those listed must be there (GEP-3155).
 #[derive(Debug)]
 struct ByAltName {
-    standard: Arc<WebPkiServerVerifier>,
     anchors: Arc<RootCertStore>,
     wanted: Vec<SubjectAltName>,
 }
 
-impl ServerCertVerifier for ByAltName {
-    fn verify_server_cert(
+impl Certificates for ByAltName {
+    fn verify(
         &self,
+        _standard: &WebPkiServerVerifier,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
@@ -113,27 +116,5 @@ impl ServerCertVerifier for ByAltName {
         } else {
             Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForName))
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.standard.verify_tls12_signature(message, leaf, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.standard.verify_tls13_signature(message, leaf, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.standard.supported_verify_schemes()
     }
 }

@@ -1,46 +1,10 @@
 use super::*;
 use crate::tls;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{EchGreaseConfig, EchMode};
 use rustls::crypto::aws_lc_rs::hpke::ALL_SUPPORTED_SUITES;
-use rustls::pki_types::{CertificateDer, ServerName as TlsName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName as TlsName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::sync::Arc;
-
-#[derive(Debug)]
-struct Anything;
-
-impl ServerCertVerifier for Anything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &TlsName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-}
 
 /// What a real client says first.
 fn client(name: &str, grease: bool, edit: impl FnOnce(&mut ClientConfig)) -> Vec<u8> {
@@ -53,7 +17,7 @@ fn client(name: &str, grease: bool, edit: impl FnOnce(&mut ClientConfig)) -> Vec
         }
         false => builder.with_safe_default_protocol_versions().unwrap(),
     };
-    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anything)).with_no_client_auth();
+    let mut config = builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
     edit(&mut config);
     let mut client = ClientConnection::new(Arc::new(config), TlsName::try_from(name.to_owned()).unwrap()).unwrap();
     let mut bytes = Vec::new();
