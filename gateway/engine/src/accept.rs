@@ -222,7 +222,8 @@ impl Engine {
             };
             return Err(Closed { reason: Reason::ServerName, error });
         };
-        let stream = start.into_stream(tls.server.config.clone()).await?;
+        let config = tls.server.config(&start.client_hello());
+        let stream = start.into_stream(config).await?;
         record.named(name.as_deref());
         let client = stream.get_ref().1.peer_certificates();
         let facts = TlsFacts::new(listener.spec.id.clone(), &tls, client, record.so_far());

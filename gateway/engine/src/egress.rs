@@ -41,12 +41,13 @@ use crate::tls::names::Names;
 use guest::Guest;
 use lychgate_egress::target::{Target, TargetHost};
 use lychgate_telemetry::Reason;
+use rustls::server::Acceptor;
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::{TlsAcceptor, TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, TlsStream};
 use tunnel::Tunnel;
 use who::Client;
 use wire::{Begun, Wire};
@@ -165,7 +166,9 @@ async fn end_tls(
     tls: &ListenerTlsState,
     begun: Begun,
 ) -> io::Result<(Begun, Option<Arc<str>>, Option<requests::Version>)> {
-    let stream = TlsAcceptor::from(tls.server.config.clone()).accept(begun).await?;
+    let start = LazyConfigAcceptor::new(Acceptor::default(), begun).await?;
+    let config = tls.server.config(&start.client_hello());
+    let stream = start.into_stream(config).await?;
     let (_, session) = stream.get_ref();
     let chain = session.peer_certificates();
     let proven = tls.server.judge(chain).map_err(io::Error::other)?;

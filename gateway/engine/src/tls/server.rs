@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use rustls::{CipherSuite, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use std::sync::Arc;
 
 /// A certificate ready to be presented.
@@ -56,7 +56,10 @@ impl ResolvesServerCert for ByName {
 /// The settings of one listener.
 #[derive(Debug)]
 pub(crate) struct ServerTls {
-    pub(crate) config: Arc<ServerConfig>,
+    /// Whose ciphers come in our order.
+    ours: Arc<ServerConfig>,
+    /// Else the same, in the order of the client.
+    theirs: Arc<ServerConfig>,
     /// Judges chains that no handshake has judged, and what follows for those that are not valid.
     verifier: Option<(Arc<dyn ClientCertVerifier>, ValidationMode)>,
 }
@@ -94,7 +97,23 @@ impl ServerTls {
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         // One is enough for a client that comes back, which gets another one then; each costs its part of a handshake.
         config.send_tls13_tickets = 1;
-        Ok(Self { config: Arc::new(config), verifier })
+        let theirs = Arc::new(config.clone());
+        config.ignore_client_order = true;
+        Ok(Self { ours: Arc::new(config), theirs, verifier })
+    }
+
+    /// The settings for this client. One that puts ChaCha20 first has no AES in its processor, and gets what it asks for.
+    pub(crate) fn config(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        let first = hello.cipher_suites().iter().find(|suite| !is_grease(**suite));
+        let theirs = matches!(
+            first,
+            Some(
+                CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+                    | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+                    | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+            )
+        );
+        if theirs { &self.theirs } else { &self.ours }.clone()
     }
 
     /// Who the client has proved to be, in the form of `X-Forwarded-Client-Cert`; nobody where that is allowed.
@@ -111,6 +130,11 @@ impl ServerTls {
             (None, ValidationMode::AllowValidOnly) => Err(Unverified),
         }
     }
+}
+
+/// What browsers put in front to see whether servers bear what they do not know (RFC 8701, 2).
+fn is_grease(suite: CipherSuite) -> bool {
+    u16::from(suite) & 0x0f0f == 0x0a0a
 }
 
 /// Takes any certificate or none, but still wants proof that the client holds the key of the one it shows.
@@ -157,3 +181,7 @@ impl ClientCertVerifier for Lenient {
         self.0.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
