@@ -65,23 +65,26 @@ async fn road(
         }
         (None, Some(address)) => {
             let to = SocketAddr::new(address, port);
-            let tcp = tcp(to, &handling.leave_from, limits).await;
-            tcp.map(|tcp| Begun::new(Wire::Tcp(tcp))).map_err(|error| Refused::not_connected(&to.to_string(), &error))
+            tcp(to, &handling.leave_from, limits).await.map(|tcp| Begun::new(Wire::Tcp(tcp)))
         }
         (None, None) => Err(Refused::misconfigured("no address, and no proxy that would know one")),
     }
 }
 
 /// A connection to an address, from one of these, or from whichever the host takes.
-pub(super) async fn tcp(to: SocketAddr, leave_from: &[IpAddr], limits: &Limits) -> io::Result<TcpStream> {
-    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+pub(super) async fn tcp(to: SocketAddr, leave_from: &[IpAddr], limits: &Limits) -> Result<TcpStream, Refused> {
+    let not_connected = |error: io::Error| Refused::not_connected(&to.to_string(), &error);
+    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(not_connected)?;
     if !leave_from.is_empty() {
         let own = leave_from.iter().find(|own| own.is_ipv4() == to.is_ipv4());
-        let own = own.ok_or_else(|| io::Error::other("the rule has no source address of this family"))?;
-        socket.bind(SocketAddr::new(*own, 0))?;
+        let own =
+            own.ok_or_else(|| Refused::cannot_leave(format!("none of its addresses is of the family of {to}")))?;
+        let bound = socket.bind(SocketAddr::new(*own, 0));
+        bound.map_err(|error| Refused::cannot_leave(format!("leaving from {own} to {to}: {error}")))?;
     }
     let late = || io::Error::new(io::ErrorKind::TimedOut, format!("nothing within {:?}", limits.connect));
-    let tcp = timeout(limits.connect, socket.connect(to)).await.map_err(|_| late())??;
+    let connected = timeout(limits.connect, socket.connect(to)).await.map_err(|_| late()).flatten();
+    let tcp = connected.map_err(not_connected)?;
     // Latency matters more than packet count; without it the connection only is slower.
     let _ = tcp.set_nodelay(true);
     Ok(tcp)

@@ -7,7 +7,7 @@ use super::wire::{Begun, Wire};
 use crate::limits::Limits;
 use crate::tls::verifier::{Certificates, Verifier};
 use crate::tls::{self, TlsError};
-use lychgate_egress::target::{Target, TargetHost};
+use lychgate_egress::target::TargetHost;
 use lychgate_ir::egress::{OriginTls, SpkiPin};
 use lychgate_ir::{CertificateId, ClientIdentity, Roots};
 use lychgate_telemetry::Reason;
@@ -16,7 +16,7 @@ use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::timeout;
@@ -69,7 +69,7 @@ pub(crate) struct Handshake<'a> {
     /// The certificate that the Gateway presents, if it has one.
     pub(crate) gateway: Option<&'a CertificateId>,
     /// Whom the certificate has to be for.
-    pub(crate) target: &'a Target,
+    pub(crate) server: &'a TargetHost,
     /// What is offered to be spoken.
     pub(crate) alpn: Vec<Vec<u8>>,
 }
@@ -77,14 +77,14 @@ pub(crate) struct Handshake<'a> {
 impl Handshake<'_> {
     /// Begins TLS over a connection.
     pub(crate) async fn over(self, io: Begun, limits: &Limits) -> Result<Begun, Refused> {
-        let Self { gate, spec, gateway, target, alpn } = self;
+        let Self { gate, spec, gateway, server, alpn } = self;
         let mut config = gate.origins.config(gate, spec, gateway)?;
         if !alpn.is_empty() {
             let mut with_alpn = ClientConfig::clone(&config);
             with_alpn.alpn_protocols = alpn;
             config = Arc::new(with_alpn);
         }
-        let name = match &target.host {
+        let name = match server {
             TargetHost::Name(name) => ServerName::try_from(name.as_str().to_owned())
                 .map_err(|_| Refused::misconfigured(format!("no certificate can be for {name}")))?,
             TargetHost::Address(address) => ServerName::IpAddress((*address).into()),
@@ -93,10 +93,31 @@ impl Handshake<'_> {
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake took too long");
         let connected = timeout(limits.connect, connecting).await.map_err(late).flatten();
         let stream = connected.map_err(|error| {
-            Refused::new(Reason::UpstreamTls, "the destination's TLS cannot be verified")
-                .because(format!("TLS with {target}: {error}"))
+            Refused::new(Reason::UpstreamTls, said(&error)).because(format!("TLS with {server}: {error}"))
         })?;
         Ok(Begun::new(Wire::Tls(Box::new(TlsStream::Client(stream)))))
+    }
+}
+
+/// What a client is told of a handshake that came to nothing: what is wrong with the destination, and nothing of us.
+fn said(error: &io::Error) -> &'static str {
+    match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(why)) => match why {
+            CertificateError::UnknownIssuer => "the destination's certificate is by nobody who is believed",
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the destination's certificate is for another name"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the destination's certificate has expired"
+            }
+            CertificateError::ApplicationVerificationFailure => "the destination has none of the keys that are pinned",
+            _ => "the destination's certificate cannot be verified",
+        },
+        Some(rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
+            "the destination speaks no version of TLS that is wanted"
+        }
+        Some(rustls::Error::AlertReceived(_)) => "the destination refused the TLS handshake",
+        _ => "the destination's TLS cannot be verified",
     }
 }
 

@@ -75,6 +75,14 @@ impl Refused {
         Self::new(Reason::RefusedByConfig, "the egress gateway is not configured for this").because(detail)
     }
 
+    /// This host has no such address as the rule wants it to leave from.
+    pub(crate) fn cannot_leave(detail: impl Into<String>) -> Self {
+        let said = "the egress gateway cannot leave from the address that it should";
+        let refused = Self::new(Reason::RefusedByConfig, said).because(detail);
+        // Another replica may have it.
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, ..refused }
+    }
+
     /// No connection to where it goes.
     pub(crate) fn not_connected(to: &str, error: &io::Error) -> Self {
         let detail = format!("connecting to {to}: {error}");

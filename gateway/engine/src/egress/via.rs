@@ -73,14 +73,18 @@ async fn reach(gate: &Gate, host: &str, port: u16, leave_from: &[IpAddr], limits
             found.to_vec()
         }
     };
-    let mut last = io::Error::other("no address");
+    let mut last = Refused::misconfigured(format!("the proxy {host} has no address"));
     for address in addresses {
         match tcp(SocketAddr::new(address, port), leave_from, limits).await {
             Ok(tcp) => return Ok(Begun::new(Wire::Tcp(tcp))),
-            Err(error) => last = error,
+            Err(refused) => last = refused,
         }
     }
-    Err(Refused::not_connected(&format!("the proxy {host}:{port}"), &last))
+    if matches!(last.reason, Reason::ConnectTimeout | Reason::UpstreamError) {
+        // Of the destination nothing is known.
+        last.said = "the proxy beyond the gate cannot be reached".to_owned();
+    }
+    Err(last)
 }
 
 async fn http(io: Begun, target: &Target, login: Option<&Login>) -> io::Result<Begun> {

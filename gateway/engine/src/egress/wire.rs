@@ -37,6 +37,14 @@ impl Begun {
         &self.seen
     }
 
+    /// What TLS has agreed on to be spoken inside (ALPN).
+    pub(crate) fn agreed(&self) -> Option<&[u8]> {
+        match &self.io {
+            Wire::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+            Wire::Tcp(_) | Wire::Stream(_) => None,
+        }
+    }
+
     /// Puts back what was read.
     pub(crate) fn put_back(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {

@@ -59,6 +59,11 @@ impl Wish {
         }
     }
 
+    /// Whom a certificate has to be for: the name that it goes by, else the address.
+    pub(crate) fn server(&self) -> TargetHost {
+        self.name().map_or_else(|| self.target.host.clone(), |name| TargetHost::Name(name.clone()))
+    }
+
     /// The name that it goes by.
     pub(crate) fn name(&self) -> Option<&DnsName> {
         match &self.target.host {

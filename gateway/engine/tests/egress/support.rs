@@ -1,9 +1,11 @@
 //! A gateway with one listener for proxies, origins with certificates, and a name server whose answers change.
 
 mod dns;
+mod logs;
 mod policies;
 
 pub(crate) use dns::Dns;
+pub(crate) use logs::{audit_into, written};
 pub(crate) use policies::*;
 
 use lychgate_echo::{EchoConfig, EchoServer, Port};
@@ -15,9 +17,10 @@ use lychgate_ir::{
     Endpoints, GatewayId, HostPattern, Listener, ListenerId, ListenerOwner, ListenerTls, ObjectName, Protocol,
     Snapshot, Transport,
 };
-use lychgate_telemetry::{Metrics, MetricsLimits};
+use lychgate_telemetry::{AccessFormat, AccessLog, AccessLogOptions, AccessTarget, Metrics, MetricsLimits};
 use lychgate_testkit::{Authority, ClientTls, server_tls};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -51,12 +54,14 @@ pub(crate) struct Setup {
     pub(crate) protocol: Protocol,
     pub(crate) tls: Option<ListenerTls>,
     pub(crate) audit: Option<lychgate_audit::Audit>,
+    /// A file for the access log.
+    pub(crate) access_log: Option<PathBuf>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let limits = Limits { resolve: Duration::from_secs(2), ..Limits::default() };
-        Self { limits, protocol: Protocol::Proxy, tls: None, audit: None }
+        Self { limits, protocol: Protocol::Proxy, tls: None, audit: None, access_log: None }
     }
 }
 
@@ -67,10 +72,15 @@ impl World {
     }
 
     pub(crate) async fn with(policies: Vec<EgressPolicy>, edit: impl FnOnce(&mut Snapshot), setup: Setup) -> Self {
-        let Setup { limits, protocol, tls, audit } = setup;
+        let Setup { limits, protocol, tls, audit, access_log } = setup;
         let metrics = Metrics::new(MetricsLimits::default()).unwrap();
+        let access_log = access_log.map(|file| {
+            AccessLog::start(AccessLogOptions::new(AccessTarget::File(file), AccessFormat::Json), metrics.clone())
+                .unwrap()
+        });
         let mut observe = Arc::into_inner(Observe::metrics(metrics)).unwrap();
         observe.audit = audit;
+        observe.access_log = access_log;
         let engine = Engine::new(limits, Arc::new(observe)).unwrap();
         let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
         let proxy = listener.local_addr().unwrap();
@@ -222,6 +232,15 @@ pub(crate) async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
+/// Reads one response of HTTP/1.1 with a length: its head and its body.
+pub(crate) async fn response(stream: &mut TcpStream) -> (String, String) {
+    let head = head(stream).await;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    soon(stream.read_exact(&mut body)).await.unwrap();
+    (head, String::from_utf8(body).unwrap())
+}
+
 /// Waits for something, but not for ever.
 pub(crate) async fn soon<T>(wanted: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, wanted).await.expect("it never came")
@@ -238,9 +257,15 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) async fn start(names: &[&str]) -> Self {
         let authority = Authority::new("origins");
-        let leaf = authority.server(names);
+        let tls = server_tls(&authority.server(names));
+        Self::with(authority, tls).await
+    }
+
+    /// With other settings of TLS.
+    pub(crate) async fn with(authority: Authority, tls: rustls::ServerConfig) -> Self {
         let any = (LOCAL, 0).into();
-        let config = EchoConfig::loopback().with_https(any, server_tls(&leaf)).with_tcp(any);
+        let tls = Arc::new(tls);
+        let config = EchoConfig::loopback().with_https(any, tls.clone()).with_tls(any, tls).with_tcp(any);
         let server = EchoServer::bind(config).await.unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), authority.pem()).unwrap();
@@ -258,6 +283,11 @@ impl Origin {
 
     pub(crate) fn tcp(&self) -> u16 {
         self.server.local_addr(Port::Tcp).unwrap().port()
+    }
+
+    /// Whatever comes inside TLS comes back.
+    pub(crate) fn sealed(&self) -> u16 {
+        self.server.local_addr(Port::Tls).unwrap().port()
     }
 
     pub(crate) fn tls(&self) -> ClientTls {

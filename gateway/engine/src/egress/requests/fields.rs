@@ -1,7 +1,7 @@
 //! Header fields that are about one connection, and not about the request.
 
 use http::header::{
-    CONNECTION, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, COOKIE, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue};
 use lychgate_egress::target::{Target, TargetHost};
@@ -48,6 +48,16 @@ pub(super) fn host(headers: &HeaderMap, port: u16) -> Result<Option<TargetHost>,
     }
 }
 
+/// HTTP/2 may send each cookie in a field of its own, HTTP/1 may not (RFC 9113 section 8.2.3).
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -77,6 +87,13 @@ mod tests {
         let mut fields = headers(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
         assert_eq!(strip(&mut fields), Some(HeaderValue::from_static("websocket")));
         assert!(fields.is_empty());
+    }
+
+    #[test]
+    fn cookies_that_came_apart_are_one_field() {
+        let mut fields = headers(&[("cookie", "a=1"), ("x", "y"), ("cookie", "b=2")]);
+        join_cookies(&mut fields);
+        assert_eq!(fields, headers(&[("cookie", "a=1; b=2"), ("x", "y")]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Requests that are passed on: those in absolute-form (RFC 9112 section 3.2.2), and those inside tunnels.
 
 use super::answer::{or_login, refuse};
-use super::fields::{host, strip};
+use super::fields::{host, join_cookies, strip};
 use super::pool::{Held, Sender};
 use super::upgrade::{self, Upgrade};
 use super::{Desk, Inside, InsideTls, Version};
@@ -18,7 +18,7 @@ use crate::egress::wish::{SeenRequest, Shown, Wish};
 use crate::path;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use lychgate_egress::target::{AbsoluteTarget, Target};
 use lychgate_ir::Refusal;
@@ -66,6 +66,12 @@ pub(super) async fn absolute(desk: &Arc<Desk>, request: Request<Incoming>) -> Re
 
 /// A request inside a tunnel.
 pub(super) async fn inside(desk: &Arc<Desk>, inside: &Inside, request: Request<Incoming>) -> Response<Body> {
+    if request.method() == Method::CONNECT {
+        let source = desk.guest.moment(&inside.client);
+        let source = source.map_or(lychgate_egress::Source::Unknown, |moment| moment.source);
+        let refused = Refused::new(Reason::NoTunnel, "a tunnel inside a tunnel cannot be decided about");
+        return refuse(&mut desk.guest.record(source, desk.version.name()), &refused);
+    }
     let path_and_query = request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned();
     let passed = Passed {
         client: inside.client.clone(),
@@ -167,12 +173,16 @@ fn host_of(
     port: u16,
 ) -> Result<Option<lychgate_egress::target::TargetHost>, &'static str> {
     let named = host(request.headers(), port)?;
-    match (named, desk.version) {
-        (None, Version::Http2) => {
-            let authority = request.uri().authority().map(Authority::as_str);
-            Ok(authority.and_then(|authority| Target::of_host(authority, port).ok()).map(|target| target.host))
+    match (named, desk.version, request.uri().authority()) {
+        (named, Version::Http2, Some(authority)) => {
+            let authority = Target::of_host(authority.as_str(), port).ok().map(|target| target.host);
+            // RFC 9113 section 8.3.1.
+            match named.is_none() || named == authority {
+                true => Ok(authority),
+                false => Err("Host is another than `:authority`"),
+            }
         }
-        (named, Version::Http1 | Version::Http2) => Ok(named),
+        (named, Version::Http1 | Version::Http2, _) => Ok(named),
     }
 }
 
@@ -257,14 +267,17 @@ impl Outgoing<'_> {
             None => dial(self.gate, self.passage, limits).await?,
         };
         let http2 = self.passed.inside.is_some() && self.desk.version == Version::Http2;
-        let version = if http2 { Version::Http2 } else { Version::Http1 };
-        let io = match &tls {
-            None => io,
+        let server = self.passage.wish.server();
+        let (io, version) = match &tls {
+            None => (io, if http2 { Version::Http2 } else { Version::Http1 }),
             Some(spec) => {
                 let gateway = self.desk.guest.listener.spec.upstream_identity.as_ref();
-                let alpn = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
-                let handshake = Handshake { gate: self.gate, spec, gateway, target: &self.passed.target, alpn };
-                handshake.over(io, limits).await.map_err(|refused| refused.after(&way.decision))?
+                // What HTTP/1.1 can, HTTP/2 can, but for upgrades; not the other way round.
+                let alpn = if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+                let handshake = Handshake { gate: self.gate, spec, gateway, server: &server, alpn };
+                let io = handshake.over(io, limits).await.map_err(|refused| refused.after(&way.decision))?;
+                let version = if io.agreed() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
+                (io, version)
             }
         };
         let begun = timeout(limits.connect, Sender::begin(io, version)).await;
@@ -276,7 +289,7 @@ impl Outgoing<'_> {
             }
             Err(_) => return Err(Refused::new(Reason::ConnectTimeout, "the destination did not answer in time")),
         };
-        let held = Held { target: self.passed.target.clone(), address: way.address, tls, road, sender };
+        let held = Held { target: self.passed.target.clone(), server, address: way.address, tls, road, sender };
         Ok((held, way, true))
     }
 
@@ -329,6 +342,7 @@ impl Outgoing<'_> {
             Sender::Http1(_) => {
                 *request.uri_mut() = Uri::from(path);
                 request.headers_mut().insert(HOST, authority);
+                join_cookies(request.headers_mut());
             }
             Sender::Http2(_) => {
                 request.headers_mut().remove(HOST);

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use lychgate_egress::target::Target;
+use lychgate_egress::target::{Target, TargetHost};
 use lychgate_ir::egress::{EgressHandling, OriginTls};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +24,8 @@ pub(super) struct Pool(Mutex<Vec<Held>>);
 /// A connection, and what it is good for.
 pub(super) struct Held {
     pub(super) target: Target,
+    /// Whom its certificate is for, if it has one.
+    pub(super) server: TargetHost,
     pub(super) address: Option<IpAddr>,
     pub(super) tls: Option<OriginTls>,
     pub(super) road: Arc<EgressHandling>,
@@ -90,9 +92,13 @@ impl Pool {
     pub(super) fn take(&self, passage: &Passage, tls: Option<&OriginTls>) -> Option<(Held, Way)> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|held| !held.sender.is_closed());
+        let server = passage.wish.server();
         let way_of = |held: &Held| {
             let same = |way: &&Way| way.address == held.address && is_same_road(&handling(&way.decision), &held.road);
-            let is_for = held.target == passage.wish.target && held.tls.as_ref() == tls && held.sender.is_ready();
+            let is_for = held.target == passage.wish.target
+                && held.tls.as_ref() == tls
+                && (tls.is_none() || held.server == server)
+                && held.sender.is_ready();
             passage.ways.iter().find(same).filter(|_| is_for).cloned()
         };
         let (at, way) = held.iter().enumerate().find_map(|(at, held)| Some((at, way_of(held)?)))?;
@@ -100,9 +106,10 @@ impl Pool {
             // Others may use it at the same time.
             Sender::Http2(sender) => {
                 let sender = Sender::Http2(sender.clone());
-                let Held { target, address, tls, road, sender: _ } = held.get(at)?;
-                let (target, address, tls, road) = (target.clone(), *address, tls.clone(), road.clone());
-                Some((Held { target, address, tls, road, sender }, way))
+                let Held { target, server, address, tls, road, sender: _ } = held.get(at)?;
+                let (target, server) = (target.clone(), server.clone());
+                let (address, tls, road) = (*address, tls.clone(), road.clone());
+                Some((Held { target, server, address, tls, road, sender }, way))
             }
             Sender::Http1(_) => Some((held.swap_remove(at), way)),
         }

@@ -58,8 +58,8 @@ impl Tunnel {
             (EgressTls::Originate(Err(refusal)), _) => return Err(Refused::broken(refusal).after(&way.decision)),
             (EgressTls::Originate(Ok(spec)), Shown::Tcp | Shown::NotYet | Shown::Http(_)) => {
                 let gateway = self.guest.listener.spec.upstream_identity.as_ref();
-                let target = &passage.wish.target;
-                let handshake = Handshake { gate: &gate, spec, gateway, target, alpn: Vec::new() };
+                let server = &passage.wish.server();
+                let handshake = Handshake { gate: &gate, spec, gateway, server, alpn: Vec::new() };
                 handshake.over(io, self.guest.limits()).await.map_err(|refused| refused.after(&way.decision))?
             }
         };

@@ -1,9 +1,11 @@
 //! Policies in few words.
 
 use lychgate_ir::egress::{
-    Destination, EgressAction, EgressExceptions, EgressHost, EgressMode, EgressPolicy, EgressProtocol, EgressRule,
-    EgressSubject, Workload,
+    Destination, EgressAction, EgressExceptions, EgressHandling, EgressHost, EgressMode, EgressPolicy, EgressProtocol,
+    EgressRule, EgressSubject, EgressTls, OriginTls, Workload,
 };
+use lychgate_ir::{ClientIdentity, ObjectName, Redacted, Roots, Secret, SecretId, Snapshot, TlsVersion};
+use lychgate_testkit::Authority;
 use std::sync::Arc;
 
 pub(crate) fn cart() -> Arc<Workload> {
@@ -54,4 +56,35 @@ pub(crate) fn policy(subject: EgressSubject, rules: Vec<EgressRule>) -> EgressPo
 
 pub(crate) fn for_everyone(rules: Vec<EgressRule>) -> EgressPolicy {
     policy(EgressSubject::Everyone, rules)
+}
+
+/// Carried like this.
+pub(crate) fn handled(handling: EgressHandling, rule: EgressRule) -> EgressRule {
+    EgressRule { handling: Arc::new(handling), ..rule }
+}
+
+/// TLS with origins whose certificates are by this authority.
+pub(crate) fn believing(authority: &Authority) -> OriginTls {
+    OriginTls {
+        min_version: TlsVersion::V1_2,
+        roots: Roots::Pem(vec![authority.pem().into()]),
+        pins: vec![],
+        identity: ClientIdentity::None,
+    }
+}
+
+pub(crate) fn originating(tls: OriginTls, rule: EgressRule) -> EgressRule {
+    handled(EgressHandling { tls: EgressTls::Originate(Ok(tls)), ..EgressHandling::default() }, rule)
+}
+
+/// A text that the snapshot has from now on.
+pub(crate) fn secret(snapshot: &mut Snapshot, key: &str, text: &str) -> SecretId {
+    let id = secret_id(key);
+    let text = Redacted::new(text.to_owned());
+    snapshot.secrets.insert(id.clone(), Arc::new(Secret { id: id.clone(), text }));
+    id
+}
+
+pub(crate) fn secret_id(key: &str) -> SecretId {
+    SecretId { object: ObjectName::new("egress", "secrets"), key: key.into() }
 }
