@@ -46,6 +46,7 @@ spec:
   egress:
     default: {mode: Enforce}
     dns: {upstreams: [{protocol: UDP, address: 127.0.0.1, port: DNS_PORT}]}
+    inspection: {certificateRef: {name: inspection}, exclude: [api.pay.example]}
 ---
 apiVersion: v1
 kind: Pod
@@ -63,7 +64,13 @@ spec:
   rules:
   - name: pay
     action: Allow
-    to: {hosts: [api.pay.example, docs.pay.example], within: [192.0.2.0/24, '2001:db8::/32']}
+    to: {hosts: [api.pay.example], within: [192.0.2.0/24, '2001:db8::/32']}
+    tls: {mode: Inspect}
+  - name: docs
+    action: Allow
+    to: {hosts: [docs.pay.example], within: [192.0.2.0/24]}
+    protocols: [{type: HTTP, http: {methods: [GET]}}]
+    tls: {mode: Inspect, caCertificateRefs: [{group: '', kind: ConfigMap, name: world}]}
   - name: the-gate-itself
     action: Allow
     to: {networks: [10.78.0.1/32]}
@@ -93,7 +100,10 @@ fn origins(world: &str, authority: &Authority, dir: &Path) -> Vec<Running> {
 /// The workload.
 struct Workload {
     namespace: String,
+    /// Whom it believes: the world, and the gate that looks into TLS.
     ca: String,
+    /// The gate alone.
+    gate_ca: String,
 }
 
 impl Workload {
@@ -133,9 +143,12 @@ async fn what_is_redirected_goes_on_where_its_name_leads_there_and_nowhere_else(
     let (workload, world) = others.split_once(' ').unwrap();
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new("world");
-    let ca = dir.path().join("ca.pem");
-    std::fs::write(&ca, authority.pem()).unwrap();
-    let workload = Workload { namespace: workload.to_owned(), ca: text(&ca).to_owned() };
+    let inspection = Authority::new("inspection");
+    let (ca, gate_ca) = (dir.path().join("ca.pem"), dir.path().join("gate-ca.pem"));
+    std::fs::write(&ca, [authority.pem(), inspection.pem()].concat()).unwrap();
+    std::fs::write(&gate_ca, inspection.pem()).unwrap();
+    let workload =
+        Workload { namespace: workload.to_owned(), ca: text(&ca).to_owned(), gate_ca: text(&gate_ca).to_owned() };
     let _origins = origins(world, &authority, dir.path());
     let dns = NameServer::start().await;
     dns.addresses("api.pay.example", &[API.parse().unwrap(), API_V6.parse().unwrap()]);
@@ -148,11 +161,14 @@ async fn what_is_redirected_goes_on_where_its_name_leads_there_and_nowhere_else(
     std::fs::create_dir(&config).unwrap();
     let written = CONFIG.replace("DNS_PORT", &dns.addr().port().to_string());
     std::fs::write(config.join("gateway.yaml"), written).unwrap();
+    std::fs::write(config.join("inspection.yaml"), inspection.secret("egress", "inspection")).unwrap();
+    std::fs::write(config.join("world.yaml"), authority.config_map("shop", "world")).unwrap();
     let gateway = Running::gateway(&config, &[]);
     redirect();
 
     reached(&workload);
     refused(&workload);
+    looked_into(&workload);
     leads_to_no_loop(&workload, &gateway);
 }
 
@@ -186,6 +202,17 @@ fn reached(workload: &Workload) {
         let ended = workload.get(scheme, name, address);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "200\n"), "{scheme} {name} {address}: {ended:#?}");
     }
+}
+
+/// TLS of the one name is looked into, that of the other one never, although its rule would.
+fn looked_into(workload: &Workload) {
+    let resolve = format!("docs.pay.example:443:{DOCS}");
+    let docs = ["--cacert", &workload.gate_ca, "--resolve", &resolve, "https://docs.pay.example/"];
+    assert_eq!(workload.curl(&docs).stdout, "200\n");
+    assert_eq!(workload.curl(&[&["-d", "x"][..], &docs].concat()).stdout, "403\n");
+    let resolve = format!("api.pay.example:443:{API}");
+    let api = workload.curl(&["--cacert", &workload.gate_ca, "--resolve", &resolve, "https://api.pay.example/"]);
+    assert_eq!(api.code, Some(60), "it is not the gate's certificate: {api:#?}");
 }
 
 fn refused(workload: &Workload) {

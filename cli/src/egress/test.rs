@@ -111,7 +111,8 @@ pub(super) fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
     let compiled = policies::compiled(&snapshot, gateway);
     let egress = compiled.of(&source);
     let upstream = || Upstream::new(&gateway.dns);
-    let answer = runtime.block_on(Answer::find(&egress, upstream, &args.wish, &args.method))?;
+    let answer =
+        runtime.block_on(Answer::find(&egress, upstream, gateway.inspection.as_ref(), &args.wish, &args.method))?;
     print(&match args.output {
         Output::Text => answer.text(&args.wish, id, &source),
         Output::Json => format!("{:#}\n", answer.json(id)),

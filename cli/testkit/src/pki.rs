@@ -118,6 +118,23 @@ impl Authority {
         self.certificate.der()
     }
 
+    /// What somebody else needs to sign as this authority: its certificate and those above it, without the root if it is below
+    /// one, as `tls.crt` has them.
+    pub fn chain_pem(&self) -> String {
+        let own = self.chain.is_empty().then(|| self.certificate.der());
+        own.into_iter().chain(&self.chain).map(|der| pem("CERTIFICATE", der)).collect()
+    }
+
+    /// Its key as PEM: what goes into `tls.key` of whoever signs as this authority.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    /// A Kubernetes Secret of type `kubernetes.io/tls` for whoever signs as this authority, as YAML.
+    pub fn secret(&self, namespace: &str, name: &str) -> String {
+        secret(namespace, name, &self.chain_pem(), &self.key_pem())
+    }
+
     /// A Kubernetes ClusterTrustBundle with its certificate, as YAML.
     pub fn cluster_trust_bundle(&self, name: &str) -> String {
         let pem: String = self.pem().lines().map(|line| format!("    {line}\n")).collect();
@@ -277,12 +294,16 @@ impl Leaf {
 
     /// A Kubernetes Secret of type `kubernetes.io/tls` with the chain and the key, as YAML.
     pub fn secret(&self, namespace: &str, name: &str) -> String {
-        let (chain, key) = (STANDARD.encode(self.chain_pem()), STANDARD.encode(self.key_pem()));
-        format!(
-            "apiVersion: v1\nkind: Secret\nmetadata:\n  namespace: {namespace}\n  name: {name}\n\
-             type: kubernetes.io/tls\ndata:\n  tls.crt: {chain}\n  tls.key: {key}\n"
-        )
+        secret(namespace, name, &self.chain_pem(), &self.key_pem())
     }
+}
+
+fn secret(namespace: &str, name: &str, chain_pem: &str, key_pem: &str) -> String {
+    let (chain, key) = (STANDARD.encode(chain_pem), STANDARD.encode(key_pem));
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  namespace: {namespace}\n  name: {name}\n\
+         type: kubernetes.io/tls\ndata:\n  tls.crt: {chain}\n  tls.key: {key}\n"
+    )
 }
 
 /// DER as PEM (RFC 7468).

@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The certificates of a chain together, in bytes. What a server sends has to fit into one handshake message, and rustls takes
 /// none above 64 KiB, OpenSSL none above 100 KiB: with a longer one, clients fail without a word about why.
@@ -135,6 +136,23 @@ fn read_pair(key: &ObjectKey, secret: &Secret) -> Result<Certificate, String> {
         id: CertificateId(name_of(key)),
         chain_pem: chain_pem.into(),
         key_pem: Redacted::new(key_pem.to_owned()),
+    })
+}
+
+/// Why a certificate cannot sign others, if it cannot.
+pub(crate) fn authority_problem(certificate: &Certificate) -> Option<String> {
+    let Certificate { id, chain_pem, key_pem: _ } = certificate;
+    let own = CertificateDer::from_pem_slice(chain_pem.as_bytes()).ok();
+    let own = own.as_ref().and_then(|own| X509Certificate::from_der(own).ok());
+    let Some((_, own)) = own else { return Some(format!("tls.crt of {id} cannot be read")) };
+    let is_authority = own.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
+    // Without key usage, a key may be used for all (RFC 5280 section 4.2.1.3).
+    let may_sign = own.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()));
+    (!is_authority || !may_sign).then(|| {
+        format!(
+            "the certificate of {id} is no authority that may sign others; it needs basicConstraints CA:TRUE and \
+             keyUsage keyCertSign"
+        )
     })
 }
 

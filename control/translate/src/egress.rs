@@ -56,9 +56,8 @@ pub(crate) fn emit(
     for plan in plans.iter().filter(|plan| plan.refused.is_none()) {
         let Some(settings) = &plan.egress else { continue };
         let gateway = settings.emit(attachments.of(&plan.id));
-        emitted
-            .certificates
-            .extend(gateway.inspection.iter().filter_map(|inspection| inspection.as_ref().ok()).cloned());
+        let authority = gateway.inspection.as_ref().map(|inspection| &inspection.authority);
+        emitted.certificates.extend(authority.into_iter().flatten().cloned());
         settings.secrets.iter().for_each(|new| secret(&mut emitted.secrets, new));
         let before = old.and_then(|old| old.egress.get(&plan.id));
         emitted.gateways.insert(plan.id.clone(), keep(gateway, before));

@@ -200,6 +200,14 @@ impl<'p> Egress<'p> {
         self.settle(tallies, ask.draw)
     }
 
+    /// Decides where a proxy beyond chooses the address, so that nobody here ever knows it.
+    pub fn decide_beyond(&self, ask: &Ask<'_>) -> Decision {
+        let facts = self.facts(ask, None);
+        let mut tallies = Tallies::new(ask.draw);
+        self.walk(&facts, |tried| tallies.count(&tried, true));
+        self.settle(tallies, ask.draw)
+    }
+
     /// What was considered on the way to a decision. Without `reached`, as in [`Egress::screen`].
     pub fn explain(&self, ask: &Ask<'_>, reached: Option<&Reached<'_>>) -> Explanation {
         let decision = match reached {

@@ -17,6 +17,7 @@ mod first;
 mod gate;
 mod guest;
 mod hello;
+mod inspect;
 mod names;
 mod origin;
 mod passage;

@@ -19,7 +19,7 @@ mod window;
 mod workload;
 
 pub use destination::{Destination, PortRange};
-pub use gateway::{DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressLogin};
+pub use gateway::{DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressInspection, EgressLogin};
 pub use handling::{
     EgressCredential, EgressHandling, EgressLimitScope, EgressLimits, EgressTls, OriginTls, SpkiPin, UpstreamProxy,
     UpstreamProxyLogin, UpstreamProxyProtocol,

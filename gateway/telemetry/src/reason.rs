@@ -224,6 +224,10 @@ reasons! {
     Idle: "idle", None, Client,
         "nothing was said on a connection of a TLSRoute or TCPRoute for longer than the limit",
         "keep-alive in the protocol that is carried";
+    /// Who is to be looked into does not want it.
+    EgressInspection: "egress_inspection", None, Client,
+        "the client did not take the certificate that the Gateway's own authority signed for TLS that a rule looks into: it pins, or does not know the authority",
+        "the authority among those that the workload believes, or `exclude` of `spec.egress.inspection`";
     /// It was not on its way anywhere.
     EgressNotRedirected: "egress_not_redirected", None, Client,
         "a connection to a Transparent listener was not redirected to it from somewhere else, so that it leads nowhere",

@@ -10,7 +10,7 @@ use lychgate_egress::{
     Ask, Because, Considered, Decision, Egress, Explanation, Outcome, Reached, Screening, Source, Spoken, Verdict,
 };
 use lychgate_ir::GatewayId;
-use lychgate_ir::egress::{EgressAction, EgressMode, EgressTls, Workload};
+use lychgate_ir::egress::{EgressAction, EgressInspection, EgressMode, EgressTls, Workload};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -50,11 +50,13 @@ impl Answer {
     pub(super) async fn find(
         egress: &Egress<'_>,
         upstream: impl FnOnce() -> Result<Upstream, BadUpstream>,
+        inspection: Option<&EgressInspection>,
         wish: &Wish,
         method: &Method,
     ) -> anyhow::Result<Self> {
         let ask = wish.ask(method);
-        let inside = wish.inside(method).filter(|inside| looks_inside(egress, inside));
+        let is_excluded = inspection.zip(ask.name()).is_some_and(|(inspection, name)| inspection.excludes(name));
+        let inside = wish.inside(method).filter(|_| !is_excluded && looks_inside(egress, &ask));
         if let (Screening::Refused(_), None) = (egress.screen(&ask), &inside) {
             return Ok(Self::Screened(Box::new(egress.explain(&ask, None))));
         }
@@ -140,9 +142,9 @@ impl Answer {
     }
 }
 
-/// Whether a rule that fits looks into TLS.
-fn looks_inside(egress: &Egress<'_>, inside: &Ask<'_>) -> bool {
-    match egress.foresee(inside, None).because {
+/// Whether the rule that would allow this TLS looks into it.
+fn looks_inside(egress: &Egress<'_>, ask: &Ask<'_>) -> bool {
+    match egress.foresee(ask, None).because {
         Because::Rule { handling, rule: _, level: _, reason: _ } => match handling.tls {
             EgressTls::Inspect(_) => true,
             EgressTls::Pass | EgressTls::Originate(_) => false,

@@ -1,8 +1,8 @@
 //! The part of a slice that says what may leave: for those through whose Gateways something leaves, and nobody else.
 
 use lychgate_ir::egress::{
-    EgressGateway, EgressHandling, EgressLogin, EgressPolicy, EgressPolicyId, EgressTls, OriginTls, UpstreamProxy,
-    UpstreamProxyLogin, Workload,
+    EgressGateway, EgressHandling, EgressInspection, EgressLogin, EgressPolicy, EgressPolicyId, EgressTls, OriginTls,
+    UpstreamProxy, UpstreamProxyLogin, Workload,
 };
 use lychgate_ir::{CertificateId, ClientIdentity, GatewayId, Secret, SecretId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,8 @@ impl Outward {
         for gateway in gateways.values() {
             let EgressGateway { default: _, cluster: _, policies: _, logins, dns: _, inspection } = &**gateway;
             secrets.extend(logins.values().map(|EgressLogin { password, namespace: _, service_account: _ }| password));
-            certificates.extend(inspection.iter().flatten().cloned());
+            let authority = inspection.as_ref().map(|EgressInspection { authority, exclude: _ }| authority);
+            certificates.extend(authority.into_iter().flatten().cloned());
         }
         for rule in policies.values().flat_map(|policy| &policy.rules) {
             let EgressHandling { tls, credential, via, leave_from: _, limits: _ } = &*rule.handling;

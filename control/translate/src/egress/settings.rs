@@ -3,6 +3,7 @@
 use super::policy::mode_of;
 use super::rule::network;
 use super::{handling, text};
+use crate::certificate::authority_problem;
 use crate::gateway::parameters;
 use crate::reference_grant::Referrer;
 use crate::status::condition::{Problem, sentences};
@@ -11,14 +12,15 @@ use crate::world::{BadRef, World};
 use ipnet::IpNet;
 use lychgate_api::gateway::Gateway;
 use lychgate_api::lychgate::{
-    AllowedPolicies, EgressDefault, EgressDnsParameters, EgressInspection, EgressLogins, EgressParameters,
-    EgressResolver, EgressUser, GatewayParameters, PoliciesFrom, PolicyNamespaces, ResolverProtocol,
+    self, AllowedPolicies, EgressDefault, EgressDnsParameters, EgressLogins, EgressParameters, EgressResolver,
+    EgressUser, GatewayParameters, PoliciesFrom, PolicyNamespaces, ResolverProtocol,
 };
 use lychgate_api::{Kind, LYCHGATE_GROUP};
 use lychgate_ir::egress::{
-    DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressLogin, EgressMode, EgressPolicyId,
+    DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressHost, EgressInspection, EgressLogin, EgressMode,
+    EgressPolicyId,
 };
-use lychgate_ir::{CertificateId, Refusal, RefusalReason, Secret};
+use lychgate_ir::{Refusal, RefusalReason, Secret};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,7 @@ pub(crate) struct Settings {
     policies: PolicyNamespaces,
     logins: BTreeMap<Arc<str>, EgressLogin>,
     dns: EgressDns,
-    inspection: Option<Result<CertificateId, Refusal>>,
+    inspection: Option<EgressInspection>,
     /// Passwords that it uses.
     pub(super) secrets: Vec<Arc<Secret>>,
     /// References that lead nowhere.
@@ -144,15 +146,27 @@ impl Reader<'_, '_> {
         EgressDns { upstreams: read, min_ttl, max_ttl }
     }
 
-    fn inspection(&mut self, wanted: Written<'_, EgressInspection>) -> Option<Result<CertificateId, Refusal>> {
-        let (own, EgressInspection { certificate_ref }) = wanted?;
+    /// Whatever signs for others has to be an authority, and a host that cannot be read could be looked into unmeant.
+    fn inspection(&mut self, wanted: Written<'_, lychgate::EgressInspection>) -> Option<EgressInspection> {
+        let (own, lychgate::EgressInspection { certificate_ref, exclude }) = wanted?;
         let reference = handling::whole_secret(certificate_ref);
-        Some(self.world.certificate(referrer(own), &reference).map(|found| found.id.clone()).map_err(|error| {
+        let found = self.world.certificate(referrer(own), &reference).and_then(|found| {
+            authority_problem(&found).map_or(Ok(found.id.clone()), |problem| Err(BadRef::Broken(problem)))
+        });
+        let authority = found.map_err(|error| {
             let path = "spec.egress.inspection.certificateRef";
             let message = format!("{path}: {}", error.clone().into_message());
             self.lost(path, error);
             Refusal::internal(RefusalReason::InvalidPolicy, message)
-        }))
+        });
+        let mut hosts = Vec::with_capacity(exclude.len());
+        for (index, text) in exclude.iter().enumerate() {
+            match EgressHost::parse(text) {
+                Ok(host) => hosts.push(host),
+                Err(no) => self.bad.push(format!("spec.egress.inspection.exclude[{index}]: {no}")),
+            }
+        }
+        Some(EgressInspection { authority, exclude: hosts })
     }
 
     fn lost(&mut self, path: &str, error: BadRef) {
@@ -211,6 +225,6 @@ impl Settings {
 
     /// Whether TLS can be looked into.
     pub(super) fn can_inspect(&self) -> bool {
-        self.inspection.as_ref().is_some_and(Result::is_ok)
+        self.inspection.as_ref().is_some_and(|inspection| inspection.authority.is_ok())
     }
 }

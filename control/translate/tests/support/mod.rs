@@ -215,8 +215,10 @@ pub(crate) fn check_closed(translation: &Translation, name: &str) {
     for gateway in snapshot.egress.values() {
         assert!(gateway.policies.iter().all(|id| snapshot.egress_policies.contains_key(id)), "{name}");
         assert!(gateway.logins.values().all(|login| snapshot.secrets.contains_key(&login.password)), "{name}");
-        let inspection = gateway.inspection.iter().flatten();
-        inspection.for_each(|id| assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there"));
+        let authority = gateway.inspection.iter().flat_map(|inspection| &inspection.authority);
+        authority
+            .into_iter()
+            .for_each(|id| assert!(snapshot.certificates.contains_key(id), "{name}: {id} is not there"));
     }
     for rule in snapshot.egress_policies.values().flat_map(|policy| &policy.rules) {
         let EgressHandling { tls, credential, via, leave_from: _, limits: _ } = &*rule.handling;

@@ -86,7 +86,8 @@ pub(crate) fn parameters(metadata: impl Strategy<Value = Value>) -> impl Strateg
         json!({"clusterNetworks": ["10.0.0.0/8"], "logins": {"users": [user]}}),
         json!({"clusterNetworks": ["bad"]}),
         json!({"policies": {"namespaces": {"from": "Same"}}}),
-        json!({"inspection": {"certificateRef": {"name": "x"}}}),
+        json!({"inspection": {"certificateRef": {"name": "x"}, "exclude": ["*.bank.example"]}}),
+        json!({"inspection": {"certificateRef": {"name": "x"}, "exclude": ["b*d"]}}),
     ]);
     (metadata, egress).prop_map(|(metadata, egress)| json!({"metadata": metadata, "spec": {"egress": egress}}))
 }

@@ -306,4 +306,8 @@ fn what_is_foreseen_is_what_may_still_come() {
     assert_eq!(foresee(&seen, tls(&seen), Some(&reached(&public))), Verdict::Allow);
     assert_eq!(foresee(&seen, tls(&plain), Some(&reached(&public))), Verdict::Deny);
     assert_eq!(decide(&policies, &seen, tls(&seen), PUBLIC).verdict, Verdict::Deny);
+    // A proxy beyond knows the address; what was to be read is not let go unread for that.
+    let beyond = |host: &DnsName, spoken: Spoken<'_>| egress.decide_beyond(&ask(Called::Name(host), spoken)).verdict;
+    assert_eq!(beyond(&seen, Spoken::NotYet), Verdict::Allow);
+    assert_eq!(beyond(&seen, tls(&seen)), Verdict::Deny);
 }

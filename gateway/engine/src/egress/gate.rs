@@ -1,10 +1,11 @@
 //! A Gateway through which things leave, compiled: its policies, and all that they refer to.
 
+use super::inspect::Inspection;
 use super::names::Names;
 use super::origin::Origins;
 use crate::limits::Limits;
 use lychgate_egress::Policies;
-use lychgate_ir::egress::{EgressConfig, EgressGateway, EgressPolicy, EgressPolicyId};
+use lychgate_ir::egress::{EgressConfig, EgressGateway, EgressPolicy, EgressPolicyId, EgressTls};
 use lychgate_ir::{Certificate, CertificateId, GatewayId, Redacted, Secret, SecretId, Snapshot};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,6 +16,9 @@ pub(crate) struct Gate {
     pub(crate) policies: Policies,
     pub(crate) names: Arc<Names>,
     pub(crate) origins: Origins,
+    pub(crate) inspection: Inspection,
+    /// Whether any rule looks into TLS: where none does, nobody has to ask twice.
+    pub(crate) looks_into_tls: bool,
     made_of: MadeOf,
 }
 
@@ -51,11 +55,24 @@ pub(crate) fn compile(
             policies: Policies::compile(&config),
             names: names.unwrap_or_else(|| Arc::new(Names::new(&spec.dns, limits.resolve))),
             origins: Origins::default(),
+            inspection: Inspection::compile(
+                spec.inspection.as_ref(),
+                &made_of.certificates,
+                before.map(|before| &before.inspection),
+            ),
+            looks_into_tls: made_of.policies.values().any(|policy| looks_into_tls(policy)),
             made_of,
         };
         (id.clone(), Arc::new(gate))
     };
     snapshot.egress.iter().map(gate).collect()
+}
+
+fn looks_into_tls(policy: &EgressPolicy) -> bool {
+    policy.rules.iter().any(|rule| match rule.handling.tls {
+        EgressTls::Inspect(_) => true,
+        EgressTls::Pass | EgressTls::Originate(_) => false,
+    })
 }
 
 impl Gate {

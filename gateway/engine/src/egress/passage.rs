@@ -43,7 +43,7 @@ pub(crate) enum Degree {
 impl Passage {
     /// Finds where a wish may go. Nothing is asked of DNS that can never be allowed.
     pub(crate) async fn find(gate: &Gate, source: &Source, wish: Wish, degree: Degree) -> Result<Self, Refused> {
-        if let Some(passage) = Self::beyond(gate, source, &wish)? {
+        if let Some(passage) = Self::beyond(gate, source, &wish, degree)? {
             return Ok(passage);
         }
         let answer = match (wish.name(), &wish.target.host) {
@@ -95,7 +95,7 @@ impl Passage {
     }
 
     /// Before a name is resolved: refuses what can never be allowed, and finds out whether a proxy beyond resolves it.
-    fn beyond(gate: &Gate, source: &Source, wish: &Wish) -> Result<Option<Self>, Refused> {
+    fn beyond(gate: &Gate, source: &Source, wish: &Wish, degree: Degree) -> Result<Option<Self>, Refused> {
         let egress: Egress<'_> = gate.policies.of(source);
         let ask = wish.ask();
         if let Screening::Refused(decision) = egress.screen(&ask)
@@ -104,7 +104,10 @@ impl Passage {
         {
             return Err(Refused::denied(decision));
         }
-        let decision = egress.foresee(&ask, None);
+        let decision = match degree {
+            Degree::Foreseen => egress.foresee(&ask, None),
+            Degree::Decided => egress.decide_beyond(&ask),
+        };
         let is_beyond = decision.verdict == Verdict::Allow && handling(&decision).via.is_some();
         let way = Way { address: None, decision };
         Ok(is_beyond.then(|| Self { wish: wish.clone(), ways: vec![way], answer: Addresses::default() }))

@@ -1,12 +1,14 @@
 //! A tunnel: opened by what is known before a byte was said, decided again by what its first bytes show, and carried.
 
 mod carry;
+mod inspect;
 mod later;
 mod wait;
 
 use super::dial::{Dialled, dial};
 use super::first::{First, first};
 use super::guest::{Guest, Moment};
+use super::hello::SeenHello;
 use super::passage::{Degree, Passage, Way};
 use super::record::Record;
 use super::refused::Refused;
@@ -86,7 +88,7 @@ impl Tunnel {
             match seen {
                 First::Http1 => return self.read_on(begun, requests::Version::Http1).await,
                 First::Http2 => return self.read_on(begun, requests::Version::Http2).await,
-                First::Tls(hello) => return self.sealed(begun, Shown::Tls(hello)).await,
+                First::Tls(hello) => return self.sealed(begun, hello).await,
                 First::Other => return self.carry(begun, Shown::Tcp).await,
                 First::Silence => match self.wait(begun).await {
                     Some((again, waiting, next)) => (self, begun, seen) = (again, waiting, next),
@@ -116,9 +118,13 @@ impl Tunnel {
         requests::serve(guest, requests::Place::Inside(Box::new(inside)), version, begun).await;
     }
 
-    /// TLS: carried as it is.
-    async fn sealed(self, begun: Begun, shown: Shown) {
-        self.carry(begun, shown).await;
+    /// TLS: looked into where a rule wants that, else carried as it is.
+    async fn sealed(mut self, begun: Begun, hello: SeenHello) {
+        match self.looks_into(&hello).await {
+            Ok(None) => self.carry(begun, Shown::Tls(hello)).await,
+            Ok(Some(look)) => self.look(begun, hello, look).await,
+            Err(refused) => self.refuse(begun, &Shown::Tls(hello), &refused).await,
+        }
     }
 
     /// Ends it, and says so in TLS if that is spoken.

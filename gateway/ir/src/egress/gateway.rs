@@ -1,6 +1,6 @@
 //! What a Gateway through which things leave has besides its listeners and routes.
 
-use super::{EgressMode, EgressPolicyId};
+use super::{DnsName, EgressHost, EgressMode, EgressPolicyId};
 use crate::{CertificateId, Refusal, SecretId};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,24 @@ pub struct EgressGateway {
     pub logins: BTreeMap<Arc<str>, EgressLogin>,
     /// Whom its resolver listeners ask, and how names are resolved for all else.
     pub dns: EgressDns,
-    /// The authority that signs for hosts that are looked into. Without one, rules that ask for it deny.
-    pub inspection: Option<Result<CertificateId, Refusal>>,
+    /// How TLS is looked into. Without it, rules that ask for that deny.
+    pub inspection: Option<EgressInspection>,
+}
+
+/// How TLS is looked into, where a rule asks for that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EgressInspection {
+    /// The authority that signs for the hosts.
+    pub authority: Result<CertificateId, Refusal>,
+    /// Hosts that are never looked into, whatever rules say.
+    pub exclude: Vec<EgressHost>,
+}
+
+impl EgressInspection {
+    /// Whether what goes by this name is carried as it is, whatever rules say.
+    pub fn excludes(&self, name: &DnsName) -> bool {
+        self.exclude.iter().any(|host| host.matches(name.as_str()))
+    }
 }
 
 /// A user name that is known.

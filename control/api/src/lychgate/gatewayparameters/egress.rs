@@ -144,4 +144,7 @@ closed_words! {
 pub struct EgressInspection {
     /// A Secret with the authority that signs.
     pub certificate_ref: SecretReference,
+    /// Hosts that are never looked into.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }

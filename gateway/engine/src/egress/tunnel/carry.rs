@@ -51,7 +51,13 @@ impl Tunnel {
             (EgressTls::Pass, _) => io,
             // There is nothing to look into.
             (EgressTls::Inspect(_), Shown::Tcp | Shown::NotYet | Shown::Http(_)) => io,
-            (EgressTls::Inspect(_) | EgressTls::Originate(_), Shown::Tls(_)) => {
+            (EgressTls::Inspect(_), Shown::Tls(_)) if gate.inspection.excludes(passage.wish.name()) => io,
+            (EgressTls::Inspect(_), Shown::Tls(_)) => {
+                let refused =
+                    Refused::new(Reason::EgressDenied, "what is inside TLS here is no HTTP from its beginning");
+                return Err(refused.after(&way.decision));
+            }
+            (EgressTls::Originate(_), Shown::Tls(_)) => {
                 let refused = Refused::new(Reason::EgressDenied, "the gate itself speaks TLS with this destination");
                 return Err(refused.after(&way.decision));
             }

@@ -36,7 +36,7 @@ impl Later {
             let ask = passage.wish.ask();
             let decision = match way.address {
                 Some(address) => egress.decide(&ask, &Reached { address, answer: &passage.answer }),
-                None => egress.foresee(&ask, None),
+                None => egress.decide_beyond(&ask),
             };
             if decision.verdict == Verdict::Deny {
                 return Refused::denied(decision);

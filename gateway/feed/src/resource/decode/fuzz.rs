@@ -34,7 +34,7 @@ const SECRET: &str = r#"{"id":"Secret/a/b/token","text":"x"}"#;
 const EGRESS: &str = r#"{"default":"Enforce","cluster":["10.0.0.0/8"],"policies":["EgressPolicy/a/b"],
     "logins":{"u":{"password":"Secret/a/b/u","namespace":"a","service_account":"s"}},
     "dns":{"upstreams":[{"protocol":"Udp","address":"10.0.0.10","port":53,"name":null}],"min_ttl":0,"max_ttl":0},
-    "inspection":{"Ok":"Secret/a/ca"}}"#;
+    "inspection":{"authority":{"Ok":"Secret/a/ca"},"exclude":["*.b.example"]}}"#;
 const EGRESS_POLICY: &str = r#"{"generation":1,"mode":{"Shadow":100},"subjects":[{"Namespace":"a"}],"rules":[{"name":null,
     "action":"Allow","destination":{"Hosts":{"hosts":["a.example"],"within":[]}},"ports":[[443,443]],"protocols":["Tls"],"windows":[],
     "exceptions":{"missing_sni":false,"encrypted_client_hello":false,"other_sni":false,"other_host":false,"unverified_name":false},
