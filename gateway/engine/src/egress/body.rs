@@ -10,6 +10,8 @@ use lychgate_telemetry::{Direction, Reason};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Sleep, sleep};
 
 /// A body on its way.
 pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
@@ -17,6 +19,59 @@ pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 /// What we say ourselves.
 pub(super) fn ours(text: String) -> Body {
     Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// What we say ourselves to a client that has not said all: at once, and it ends when the client has ended, or has taken too
+/// long, or said too much. HTTP/2 resets a stream that is answered before its end, and some clients make an error of
+/// that before they have read the answer.
+pub(super) fn over(said: Body, heard: Body, patience: Duration) -> Body {
+    if heard.is_end_stream() {
+        return said;
+    }
+    Over { said, heard: Some(heard), left: MOST_HEARD, until: Box::pin(sleep(patience)) }.boxed_unsync()
+}
+
+/// So much is read of a request that was answered already.
+const MOST_HEARD: usize = 64 * 1024;
+
+struct Over {
+    said: Body,
+    heard: Option<Body>,
+    left: usize,
+    until: Pin<Box<Sleep>>,
+}
+
+impl HyperBody for Over {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match Pin::new(&mut self.said).poll_frame(cx) {
+            Poll::Ready(None) => {}
+            said => return said,
+        }
+        let Self { said: _, heard, left, until } = &mut *self;
+        while let Some(body) = heard {
+            if until.as_mut().poll(cx).is_ready() {
+                break;
+            }
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None | Some(Err(_))) => *heard = None,
+                Poll::Ready(Some(Ok(frame))) => {
+                    *left = left.saturating_sub(frame.data_ref().map_or(0, Buf::remaining));
+                    if *left == 0 {
+                        *heard = None;
+                    }
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.said.size_hint()
+    }
 }
 
 /// A request's body.

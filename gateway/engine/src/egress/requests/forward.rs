@@ -5,7 +5,7 @@ use super::fields::{host, join_cookies, strip};
 use super::pool::{Held, Sender};
 use super::upgrade::{self, Upgrade};
 use super::{Desk, Inside, InsideTls, Version};
-use crate::egress::body::{Body, down, ours, up};
+use crate::egress::body::{Body, down, ours, over, up};
 use crate::egress::dial::{Dialled, dial};
 use crate::egress::gate::Gate;
 use crate::egress::guest::Moment;
@@ -92,7 +92,9 @@ async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) 
         }
     };
     let mut record = desk.guest.record(moment.source.clone(), desk.version.name());
-    match decided(desk, &moment, passed, request, &mut record).await {
+    let (parts, body) = request.into_parts();
+    let mut body = Some(up(body, record.tally().clone()));
+    match decided(desk, &moment, passed, parts, &mut body, &mut record).await {
         Ok(Answered { response, upgrade }) => {
             record.answered(response.status().as_u16());
             let (parts, body) = response.into_parts();
@@ -104,7 +106,13 @@ async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) 
                 None => Response::from_parts(parts, down(body, record)),
             }
         }
-        Err(refused) => refuse(&mut record, &or_login(refused, &moment.gate, &moment.source)),
+        Err(refused) => {
+            let answer = refuse(&mut record, &or_login(refused, &moment.gate, &moment.source));
+            match body {
+                Some(body) => answer.map(|said| over(said, body, desk.guest.limits().linger)),
+                None => answer,
+            }
+        }
     }
 }
 
@@ -117,7 +125,8 @@ async fn decided(
     desk: &Arc<Desk>,
     moment: &Moment,
     passed: Passed<'_>,
-    request: Request<Incoming>,
+    mut parts: http::request::Parts,
+    body: &mut Option<Body>,
     record: &mut Record,
 ) -> Result<Answered, Refused> {
     let Moment { gate, source } = moment;
@@ -127,10 +136,10 @@ async fn decided(
         None => (passed.path_and_query.as_str(), None),
     };
     let path = path::normalize(path).map_err(|path::Ambiguous(why)| bad(why))?.into_owned();
-    let named = host_of(desk, &request, passed.target.port).map_err(bad)?;
+    let named = host_of(desk, &parts, passed.target.port).map_err(bad)?;
     let seen = SeenRequest {
         host: named,
-        method: request.method().clone(),
+        method: parts.method.clone(),
         path: path.clone(),
         tls: passed.tls.map(|tls| tls.hello.clone()),
     };
@@ -142,7 +151,6 @@ async fn decided(
     }
     record.announce().await?;
 
-    let (mut parts, body) = request.into_parts();
     let client_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let upgrade_to = strip(&mut parts.headers).filter(|_| desk.version == Version::Http1);
     if let Some(to) = &upgrade_to {
@@ -161,7 +169,7 @@ async fn decided(
         },
         record,
     };
-    let (response, way) = outgoing.send(parts, up(body, outgoing.record.tally().clone())).await?;
+    let (response, way) = outgoing.send(parts, body).await?;
     outgoing.record.goes(&passage, &way);
     finish(response, client_upgrade, upgrade_to.is_some(), &passage, way)
 }
@@ -169,11 +177,11 @@ async fn decided(
 /// The server that a request names: its Host, or its `:authority`.
 fn host_of(
     desk: &Desk,
-    request: &Request<Incoming>,
+    request: &http::request::Parts,
     port: u16,
 ) -> Result<Option<lychgate_egress::target::TargetHost>, &'static str> {
-    let named = host(request.headers(), port)?;
-    match (named, desk.version, request.uri().authority()) {
+    let named = host(&request.headers, port)?;
+    match (named, desk.version, request.uri.authority()) {
         (named, Version::Http2, Some(authority)) => {
             let authority = Target::of_host(authority.as_str(), port).ok().map(|target| target.host);
             // RFC 9113 section 8.3.1.
@@ -224,14 +232,15 @@ struct Outgoing<'a> {
 impl Outgoing<'_> {
     async fn send(
         &mut self,
-        mut parts: http::request::Parts,
-        mut body: Body,
+        parts: http::request::Parts,
+        body: &mut Option<Body>,
     ) -> Result<(Response<Incoming>, Way), Refused> {
         loop {
             let (mut held, way, is_fresh) = self.connection().await?;
             self.record.goes(self.passage, &way);
             self.record.connected();
-            let request = self.request(&parts, body, &held, &way)?;
+            let request = self.request(&parts, &held, &way)?;
+            let request = request.map(|()| body.take().unwrap_or_else(|| ours(String::new())));
             match held.sender.send(request).await {
                 Ok(response) => {
                     // It is ready again when this response has ended.
@@ -239,7 +248,7 @@ impl Outgoing<'_> {
                     return Ok((response, way));
                 }
                 // A connection that had been waiting was closed meanwhile, before anything was sent.
-                Err((_, Some(back))) if !is_fresh => (parts, body) = give_back(parts, back),
+                Err((_, Some(back))) if !is_fresh => *body = Some(back.into_body()),
                 Err((error, _)) => {
                     let said = "the destination broke off, or does not speak HTTP";
                     let refused = Refused::new(Reason::UpstreamError, said).because(error.to_string());
@@ -313,16 +322,10 @@ impl Outgoing<'_> {
         }
     }
 
-    fn request(
-        &self,
-        parts: &http::request::Parts,
-        body: Body,
-        held: &Held,
-        way: &Way,
-    ) -> Result<Request<Body>, Refused> {
+    fn request(&self, parts: &http::request::Parts, held: &Held, way: &Way) -> Result<Request<()>, Refused> {
         let bad =
             |error: &dyn std::fmt::Display| Refused::new(Reason::BadRequest, "no request").because(error.to_string());
-        let mut request = Request::new(body);
+        let mut request = Request::new(());
         *request.method_mut() = parts.method.clone();
         *request.headers_mut() = parts.headers.clone();
         let path: PathAndQuery = self.path_and_query.parse().map_err(|error| bad(&error))?;
@@ -373,8 +376,4 @@ impl Outgoing<'_> {
         value.set_sensitive(true);
         Ok(value)
     }
-}
-
-fn give_back(parts: http::request::Parts, back: Request<Body>) -> (http::request::Parts, Body) {
-    (parts, back.into_body())
 }
