@@ -1,9 +1,16 @@
-//! `lychgate egress verify` from inside a network of its own: one that lets everything out, and one that lets nothing.
+//! `lychgate egress verify` from inside a network of its own: one that lets everything out, one that lets nothing, and one
+//! whose only way out is a gate.
 //!
 //! Namespaces need root; without, the tests say so and end. The targets are addresses inside of them: nobody else is asked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
+
+#[path = "escape/gate.rs"]
+mod gate;
+#[path = "redirected/network.rs"]
+#[allow(dead_code, reason = "nothing is redirected here")]
+mod network;
 
 use lychgate_testkit::Authority;
 use std::collections::BTreeMap;
@@ -71,15 +78,20 @@ impl Net {
         ]
         .concat();
         let [workload, _] = &self.namespaces.names;
-        let ended: Ended = Self::inside(workload, &args).output().unwrap().into();
-        let found: serde_json::Value =
-            serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:#?}"));
-        let found = found.as_array().unwrap().iter().map(|one| {
-            let name = format!("{}: {}", one["attempt"].as_str().unwrap(), one["to"].as_str().unwrap());
-            (name, one["found"].as_str().unwrap().to_owned())
-        });
-        (ended.code, found.collect())
+        verified(Self::inside(workload, &args))
     }
+}
+
+/// Runs `lychgate egress verify -o json`: how it ended, and what it found for each attempt.
+fn verified(mut command: Command) -> (Option<i32>, BTreeMap<String, String>) {
+    let ended: Ended = command.output().unwrap().into();
+    let found: serde_json::Value =
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:#?}"));
+    let found = found.as_array().unwrap().iter().map(|one| {
+        let name = format!("{}: {}", one["attempt"].as_str().unwrap(), one["to"].as_str().unwrap());
+        (name, one["found"].as_str().unwrap().to_owned())
+    });
+    (ended.code, found.collect())
 }
 
 /// Servers of the world: TLS, HTTP, something that answers datagrams, and something that answers whatever is said on TCP.

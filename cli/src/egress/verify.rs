@@ -57,6 +57,9 @@ pub(super) struct VerifyArgs {
     /// The address of the cloud's metadata service.
     #[arg(long, value_name = "IP", default_value = "169.254.169.254")]
     metadata: IpAddr,
+    /// A name that leads to that address, in a zone of one's own: tried at the proxy and at the resolver.
+    #[arg(long, value_name = "HOST", value_parser = name)]
+    metadata_name: Option<DnsName>,
     /// The resolver that workloads are told to use; by default the first one in /etc/resolv.conf.
     #[arg(long, value_name = "IP:PORT")]
     resolver: Option<SocketAddr>,
@@ -92,7 +95,19 @@ fn name(text: &str) -> Result<DnsName, String> {
 }
 
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let VerifyArgs { proxy, allowed, other, target, target_v6, ports, metadata, resolver, patience, output } = args;
+    let VerifyArgs {
+        proxy,
+        allowed,
+        other,
+        target,
+        target_v6,
+        ports,
+        metadata,
+        metadata_name,
+        resolver,
+        patience,
+        output,
+    } = args;
     let plan = Plan {
         proxy: proxy.clone(),
         allowed: allowed.as_ref().map(|Allowed { name, port }| (name.clone(), *port)),
@@ -101,6 +116,7 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         target_v6: *target_v6,
         ports: ports.clone(),
         metadata: *metadata,
+        metadata_name: metadata_name.clone(),
         resolver: resolver.or_else(dns::of_the_host),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

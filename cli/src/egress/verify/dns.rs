@@ -17,20 +17,27 @@ pub(super) fn of_the_host() -> Option<SocketAddr> {
 /// Asks in a datagram.
 pub(super) async fn ask(server: SocketAddr, name: &str, kind: RecordType) -> Found {
     let Some(question) = question(name, kind) else { return Found::Skipped("the name cannot be asked for".to_owned()) };
-    let own: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let asked = async {
-        let socket = UdpSocket::bind((own, 0)).await?;
-        socket.connect(server).await?;
-        socket.send(&question).await?;
-        let mut answer = vec![0; 4096];
-        let length = socket.recv(&mut answer).await?;
-        answer.truncate(length);
-        std::io::Result::Ok(answer)
-    };
-    match asked.await {
+    match datagram(server, &question).await {
         Ok(answer) => judged(&answer),
         Err(error) => Found::of_error(&error),
     }
+}
+
+/// An address of a name, if the resolver says one.
+pub(super) async fn address(server: SocketAddr, name: &str) -> Option<IpAddr> {
+    let answer = datagram(server, &question(name, RecordType::A)?).await.ok()?;
+    Message::from_vec(&answer).ok()?.answers.iter().find_map(|record| record.data.ip_addr())
+}
+
+async fn datagram(server: SocketAddr, question: &[u8]) -> std::io::Result<Vec<u8>> {
+    let own: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((own, 0)).await?;
+    socket.connect(server).await?;
+    socket.send(question).await?;
+    let mut answer = vec![0; 4096];
+    let length = socket.recv(&mut answer).await?;
+    answer.truncate(length);
+    Ok(answer)
 }
 
 /// Asks over TCP.

@@ -21,6 +21,7 @@ pub(super) struct Plan {
     pub(super) target_v6: IpAddr,
     pub(super) ports: Vec<u16>,
     pub(super) metadata: IpAddr,
+    pub(super) metadata_name: Option<DnsName>,
     pub(super) resolver: Option<SocketAddr>,
 }
 
@@ -127,10 +128,16 @@ impl Plan {
 
     /// To the addresses of an allowed host, with another name.
     async fn other_sni_direct(&self, name: &DnsName) -> Found {
-        let Ok(Some(to)) = lookup_host((name.as_str(), 443)).await.map(|mut found| found.next()) else {
-            return Found::Skipped(format!("{name} cannot be resolved here"));
+        let asked = async { dns::address(self.resolver?, name.as_str()).await };
+        let to = match asked.await {
+            Some(address) => Some(SocketAddr::new(address, 443)),
+            // What the resolver does not say, /etc/hosts may.
+            None => lookup_host((name.as_str(), 443)).await.ok().and_then(|mut found| found.next()),
         };
-        hello(to, self.other.as_str()).await
+        match to {
+            Some(to) => hello(to, self.other.as_str()).await,
+            None => Found::Skipped(format!("{name} cannot be resolved here")),
+        }
     }
 
     async fn resolvers(&self, tried: &mut Tried) {
@@ -149,6 +156,13 @@ impl Plan {
         let name = dns::carrying_data(below);
         let to = format!("{} bytes of name below {below} from {own}", name.len());
         tried.attempt("DNS tunnel", to, dns::ask(own, &name, RecordType::TXT)).await;
+        match &self.metadata_name {
+            Some(name) => {
+                let asked = dns::ask(own, name.as_str(), RecordType::A);
+                tried.attempt("metadata name", format!("{name} from {own}"), asked).await;
+            }
+            None => tried.attempt("metadata name", "from the resolver", async { skipped("--metadata-name") }).await,
+        }
     }
 
     async fn through(&self, proxy: &ProxyUrl, tried: &mut Tried) {
@@ -169,17 +183,24 @@ impl Plan {
         };
         tried.attempt("SOCKS5 name", format!("{other}:443"), by_socks).await;
         let metadata = SocketAddr::new(self.metadata, 80);
-        let absolute = async {
-            match proxy.connect().await {
-                Ok(mut stream) => {
-                    tls::request(&mut stream, &format!("http://{metadata}/"), &metadata.to_string()).await
-                }
-                Err(error) => Found::of_error(&error),
-            }
+        let by_get = async |host: &str| match proxy.connect().await {
+            Ok(mut stream) => tls::request(&mut stream, &format!("http://{host}/"), host).await,
+            Err(error) => Found::of_error(&error),
         };
-        tried.attempt("metadata", format!("GET http://{metadata}/ from the proxy"), absolute).await;
+        let host = metadata.to_string();
+        tried.attempt("metadata", format!("GET http://{host}/ from the proxy"), by_get(&host)).await;
+        match &self.metadata_name {
+            Some(name) => {
+                let to = format!("GET http://{name}/ from the proxy");
+                tried.attempt("metadata name", to, by_get(name.as_str())).await;
+            }
+            None => tried.attempt("metadata name", "from the proxy", async { skipped("--metadata-name") }).await,
+        }
         match &self.allowed {
             Some((name, port)) => {
+                let to = SocketAddr::new(target, 443).to_string();
+                let text = format!("CONNECT {to}, then TLS for {name}");
+                tried.attempt("claimed SNI", text, by_connect(to, name.as_str())).await;
                 let to = format!("{name}:{port}");
                 let text = format!("CONNECT {to}, then TLS for {other}");
                 tried.attempt("other SNI", text, by_connect(to, other)).await;
