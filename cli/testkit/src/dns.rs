@@ -1,8 +1,10 @@
 //! A name server with a zone of its own, and clients of DNS.
 
+mod https;
+
 use crate::{Leaf, PATIENCE, server_tls};
 use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,6 +21,8 @@ pub use hickory_proto;
 struct Zone {
     records: BTreeMap<String, Vec<RData>>,
     ttl: u32,
+    /// What it is called, and for how many seconds a name that is not there is not, if it says so.
+    authority: Option<(Name, u32)>,
     asked: Vec<String>,
 }
 
@@ -84,6 +88,21 @@ impl NameServer {
             }
         });
         addr
+    }
+
+    /// Serves the same zone over HTTPS (RFC 8484), at `/dns-query`, and says where.
+    pub async fn over_https(&mut self, leaf: &Leaf) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has ports");
+        let addr = listener.local_addr().expect("a listener has an address");
+        let mut tls = server_tls(leaf);
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        self.tasks.spawn(https::serve(self.zone.clone(), listener, TlsAcceptor::from(Arc::new(tls))));
+        addr
+    }
+
+    /// Says from now on, with what is not there, for how many seconds it is not (RFC 2308).
+    pub fn authority(&self, zone: &str, seconds: u32) {
+        lock(&self.zone).authority = Some((complete(zone), seconds));
     }
 
     /// A name has these records from now on, instead of those it had.
@@ -157,6 +176,10 @@ fn answer(zone: &Mutex<Zone>, question: &[u8], is_datagram: bool) -> Option<Vec<
         let Some(next) = next else { break };
         name = next.to_ascii().trim_end_matches('.').to_ascii_lowercase();
         owner = next;
+    }
+    if let (true, Some((authority, seconds))) = (reply.answers.is_empty(), &zone.authority) {
+        let start = SOA::new(authority.clone(), authority.clone(), 1, 3600, 600, 86_400, *seconds);
+        reply.authorities.push(Record::from_rdata(authority.clone(), zone.ttl, RData::SOA(start)));
     }
     let room = question.edns.as_ref().map_or(512, |edns| usize::from(edns.max_payload().max(512)));
     if question.edns.is_some() {

@@ -56,6 +56,10 @@ impl Shared {
         self.untold.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn is_failing(&self) -> bool {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn set_failing(&self, error: Option<&AuditError>) {
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = error.map(ToString::to_string);
     }
@@ -119,14 +123,20 @@ impl Audit {
     /// happen; otherwise it never waits and never fails, and what finds no room is counted.
     pub fn record(&self, record: Record) -> Result<(), Arc<AuditError>> {
         if !self.settings.required {
-            if self.send(Entry::Record { record: Box::new(record), done: None }).is_err() {
-                self.shared.drop_one();
-            }
+            self.note(record);
             return Ok(());
         }
         let (done, heard) = channel();
         self.submit(record, move |result| drop(done.send(result)));
         heard.recv_timeout(self.settings.patience).unwrap_or_else(|_| Err(Arc::new(AuditError::NoAnswer)))
+    }
+
+    /// Records what nobody can undo, such as how something ended: never waits and never fails, wherever the log is required.
+    /// What finds no room is counted, and told in the log.
+    pub fn note(&self, record: Record) {
+        if self.send(Entry::Record { record: Box::new(record), done: None }).is_err() {
+            self.shared.drop_one();
+        }
     }
 
     /// Records without waiting, and calls back when it is signed and on the disk, or will not be: for those who may not
@@ -206,7 +216,12 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.synced.elapsed() >= self.sync {
-                let done = self.tell_dropped().and_then(|()| self.log.seal(Timestamp::now()));
+                let is_failing = self.shared.is_failing();
+                let done = self.tell_dropped().and_then(|()| match is_failing {
+                    false => self.log.seal(Timestamp::now()),
+                    // Nobody may have anything to record, because nothing may leave: whether there is room again is tried.
+                    true => self.log.sign(Timestamp::now()).map(|()| true),
+                });
                 match &done {
                     Ok(true) => self.shared.set_failing(None),
                     // Nothing was tried.

@@ -110,11 +110,17 @@ impl Log {
         if self.unsealed == 0 {
             return Ok(false);
         }
+        self.sign(now).map(|()| true)
+    }
+
+    /// The same, whether something was written or not: it shows whether the disk takes anything.
+    pub fn sign(&mut self, now: Timestamp) -> Result<(), AuditError> {
+        self.begin(now)?;
         let signed = self.statement(false, now).sign(&self.settings.key);
         self.write(Written::Seal(signed))?;
         self.sync()?;
         self.unsealed = 0;
-        Ok(true)
+        Ok(())
     }
 
     /// Ends the log.

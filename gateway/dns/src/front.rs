@@ -1,8 +1,9 @@
 //! What becomes of a question.
 
 use crate::budget::Budget;
-use crate::permitted::permitted;
+use crate::permitted::{Permitted, permitted};
 use crate::reply::{Code, Reply};
+use crate::upstream::Found;
 use crate::{Failure, Upstream, kinds};
 use hickory_resolver::proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_resolver::proto::rr::DNSClass;
@@ -82,6 +83,26 @@ pub enum Outcome {
     Unreadable,
     /// No resolver answers.
     Unanswered(String),
+    /// Nobody was asked, because it has to be recorded and cannot be.
+    Unrecorded(String),
+}
+
+/// How far a question comes without asking anybody.
+pub enum Heard {
+    /// It has its answer.
+    Answered(Box<Answered>),
+    /// Somebody has to be asked, which is a way out, and may be recorded before: [`Front::ask`].
+    Wanted(Box<Wanted>),
+}
+
+/// A question that policies let be asked.
+pub struct Wanted {
+    query: Query,
+    name: DnsName,
+    unix_seconds: i64,
+    draw: u8,
+    reply: Reply,
+    answered: Answered,
 }
 
 /// A question that can be decided about.
@@ -101,8 +122,8 @@ impl Front {
         &self.upstream
     }
 
-    /// Answers a question of a source that these policies are about.
-    pub async fn answer(&self, question: &Question<'_>, egress: &Egress<'_>) -> Answered {
+    /// Reads a question of a source that these policies are about, and answers it if nobody has to be asked.
+    pub fn read(&self, question: &Question<'_>, egress: &Egress<'_>) -> Heard {
         let mut answered = Answered {
             message: None,
             name: None,
@@ -115,62 +136,86 @@ impl Front {
         let read = Message::from_vec(readable).ok().filter(|_| question.message.len() <= LONGEST);
         let Some(message) = read.filter(|message| message.metadata.message_type == MessageType::Query) else {
             answered.message = Reply::unreadable(question.message);
-            return answered;
+            return Heard::Answered(Box::new(answered));
         };
         let reply = Reply::to(&message, question.transport);
-        let asked = match asked(&message) {
+        let Asked { query, name } = match asked(&message) {
             Ok(asked) => asked,
             Err((code, why)) => {
                 answered.outcome = Outcome::Refused(why);
                 answered.message = reply.code(code).because(Code::Prohibited, why).bytes();
-                return answered;
+                return Heard::Answered(Box::new(answered));
             }
         };
-        answered.kind = Some(asked.query.query_type().to_string());
-        answered.name = Some(asked.name.clone());
-        let reply = self.decide(question, egress, &asked, reply, &mut answered).await;
+        answered.kind = Some(query.query_type().to_string());
+        answered.name = Some(name.clone());
+        let wanted = Wanted { query, name, unix_seconds: question.unix_seconds, draw: question.draw, reply, answered };
+        self.screen(question, egress, wanted)
+    }
+
+    fn screen(&self, question: &Question<'_>, egress: &Egress<'_>, mut wanted: Wanted) -> Heard {
+        // Before the budget: what is denied is not asked of anybody, and tells nobody anything.
+        if let Screening::Refused(decision) = egress.screen(&ask(&wanted.name, wanted.unix_seconds, wanted.draw)) {
+            let reply = denied(wanted.reply, decision, &mut wanted.answered);
+            return Heard::Answered(Box::new(Answered { message: reply.bytes(), ..wanted.answered }));
+        }
+        if let Err(spent) = self.budget.spend(question.source, &wanted.name, question.now) {
+            wanted.answered.outcome = Outcome::Refused(spent.why());
+            let reply = wanted.reply.code(ResponseCode::Refused).because(Code::Prohibited, spent.why());
+            return Heard::Answered(Box::new(Answered { message: reply.bytes(), ..wanted.answered }));
+        }
+        Heard::Wanted(Box::new(wanted))
+    }
+
+    /// Answers a question that was [read](Self::read), with the same policies.
+    pub async fn ask(&self, wanted: Wanted, egress: &Egress<'_>) -> Answered {
+        let Wanted { query, name, unix_seconds, draw, reply, mut answered } = wanted;
+        let reply = match self.upstream.records(&name, query.query_type()).await {
+            Ok(Found::Records(records)) => {
+                let Permitted { records, addresses, allowed, denied: refused } =
+                    permitted(egress, &ask(&name, unix_seconds, draw), &name, records);
+                answered.addresses = addresses;
+                match (allowed, refused) {
+                    (None, Some(decision)) => denied(reply, decision, &mut answered),
+                    (allowed, _) => {
+                        answered.decision = allowed;
+                        answered.outcome = Outcome::Answered;
+                        reply.with(records)
+                    }
+                }
+            }
+            Ok(Found::Nothing { failure, zone }) => failed(&failure, reply, &mut answered).of_zone(zone),
+            Err(failure) => failed(&failure, reply, &mut answered),
+        };
         answered.message = reply.bytes();
         answered
     }
+}
 
-    async fn decide(
-        &self,
-        question: &Question<'_>,
-        egress: &Egress<'_>,
-        Asked { query, name }: &Asked,
-        reply: Reply,
-        answered: &mut Answered,
-    ) -> Reply {
-        let ask = Ask {
-            called: Called::Name(name),
-            port: PORT,
-            spoken: Spoken::Dns,
-            unix_seconds: question.unix_seconds,
-            draw: question.draw,
-        };
-        // Before the budget: what is denied is not asked of anybody, and tells nobody anything.
-        if let Screening::Refused(decision) = egress.screen(&ask) {
-            return denied(reply, decision, answered);
-        }
-        if let Err(spent) = self.budget.spend(question.source, name, question.now) {
-            answered.outcome = Outcome::Refused(spent.why());
-            return reply.code(ResponseCode::Refused).because(Code::Prohibited, spent.why());
-        }
-        let records = match self.upstream.records(name, query.query_type()).await {
-            Ok(records) => records,
-            Err(failure) => return failed(&failure, reply, answered),
-        };
-        let permitted = permitted(egress, &ask, name, records);
-        answered.addresses = permitted.addresses;
-        match (permitted.allowed, permitted.denied) {
-            (None, Some(decision)) => denied(reply, decision, answered),
-            (allowed, _) => {
-                answered.decision = allowed;
-                answered.outcome = Outcome::Answered;
-                reply.with(permitted.records)
-            }
-        }
+impl Wanted {
+    /// The name.
+    pub fn name(&self) -> &DnsName {
+        &self.name
     }
+
+    /// The kind of records: `A`, `TXT`.
+    pub fn kind(&self) -> String {
+        self.query.query_type().to_string()
+    }
+
+    /// Nobody is asked, because it cannot be recorded.
+    pub fn unrecorded(self, why: String) -> Answered {
+        let Self { query: _, name: _, unix_seconds: _, draw: _, reply, mut answered } = self;
+        answered.outcome = Outcome::Unrecorded(why);
+        let said = "nothing may leave that cannot be recorded";
+        answered.message = reply.code(ResponseCode::ServFail).because(Code::Other, said).bytes();
+        answered
+    }
+}
+
+/// What policies are asked.
+fn ask(name: &DnsName, unix_seconds: i64, draw: u8) -> Ask<'_> {
+    Ask { called: Called::Name(name), port: PORT, spoken: Spoken::Dns, unix_seconds, draw }
 }
 
 fn failed(failure: &Failure, reply: Reply, answered: &mut Answered) -> Reply {

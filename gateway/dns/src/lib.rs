@@ -4,8 +4,8 @@
 //! workload has ([`Front`]). It refuses to know who a source is, to read a clock, and to open sockets for workloads.
 //!
 //! ```text
-//! question ── Front::answer ── read ── Budget (a name is a way out, too) ── Egress::screen
-//!                                                    └ Upstream ── UDP | TLS | HTTPS ──> resolvers, with one cache
+//! question ── Front::read ── Egress::screen ── Budget (a name is a way out, too)
+//!             Front::ask ── Upstream ── UDP | TLS | HTTPS ──> resolvers, with one cache
 //!             the answer, without addresses that may not be reached and keys of ECH that may not be used
 //! connection ── Upstream::addresses ──> the addresses of a name, to decide about and to dial
 //! ```
@@ -17,5 +17,5 @@ mod permitted;
 mod reply;
 mod upstream;
 
-pub use front::{Answered, Front, Outcome, Question, Transport};
+pub use front::{Answered, Front, Heard, Outcome, Question, Transport, Wanted};
 pub use upstream::{Addresses, BadUpstream, Failure, Upstream};

@@ -17,6 +17,8 @@ const LONGEST_TEXT: usize = 200;
 /// Codes of RFC 8914 section 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
+    /// Something else, which the text says.
+    Other = 0,
     /// Somebody here denies it by name.
     Blocked = 15,
     /// Who asks may not.
@@ -65,6 +67,12 @@ impl Reply {
 
     pub(crate) fn with(mut self, records: Vec<Record>) -> Self {
         self.message.answers = records;
+        self
+    }
+
+    /// That there is nothing holds for as long as this record of the zone says (RFC 2308 section 5).
+    pub(crate) fn of_zone(mut self, zone: Option<Box<Record>>) -> Self {
+        self.message.authorities.extend(zone.map(|zone| *zone));
         self
     }
 

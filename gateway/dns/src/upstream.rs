@@ -2,8 +2,8 @@
 
 use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, Record, RecordType};
 use hickory_resolver::{Hosts, ResolverBuilder, TokioResolver};
@@ -75,6 +75,28 @@ pub enum Failure {
     /// Nobody could tell.
     #[error("no resolver answers: {0}")]
     Unanswered(String),
+}
+
+/// What somebody answered.
+pub(crate) enum Found {
+    /// These.
+    Records(Vec<Record>),
+    /// That there is nothing, with the record (SOA) of the zone that says for how long, if it came along.
+    Nothing { failure: Failure, zone: Option<Box<Record>> },
+}
+
+impl Found {
+    fn nothing(error: NetError) -> Result<Self, NetError> {
+        let NetError::Dns(DnsError::NoRecordsFound(found)) = &error else { return Err(error) };
+        // Those from the cache were made younger by the cache.
+        let holds = found.negative_ttl.unwrap_or_default().min(u32::try_from(LONGEST_NO.as_secs()).unwrap_or_default());
+        let zone = found.soa.as_ref().map(|soa| {
+            let mut zone = (**soa).clone().into_record_of_rdata();
+            zone.ttl = zone.ttl.min(holds);
+            Box::new(zone)
+        });
+        Ok(Self::Nothing { failure: error.into(), zone })
+    }
 }
 
 /// Why names cannot be resolved at all.
@@ -158,7 +180,7 @@ impl Upstream {
     }
 
     /// What a name has of a kind, with the aliases that lead there.
-    pub(crate) async fn records(&self, name: &DnsName, kind: RecordType) -> Result<Vec<Record>, Failure> {
+    pub(crate) async fn records(&self, name: &DnsName, kind: RecordType) -> Result<Found, Failure> {
         let complete = complete(name)?;
         if let Some(addresses) = self.of_the_host(name) {
             let ttl = u32::try_from(OF_THE_HOST.as_secs()).unwrap_or_default();
@@ -168,15 +190,18 @@ impl Upstream {
             });
             let records: Vec<_> =
                 of_kind.map(|address| Record::from_rdata(complete.clone(), ttl, address.into())).collect();
-            return if records.is_empty() { Err(Failure::NoRecords) } else { Ok(records) };
+            return if records.is_empty() { Err(Failure::NoRecords) } else { Ok(Found::Records(records)) };
         }
-        let found = self
-            .ask(|resolver| {
-                let name = complete.clone();
-                async move { resolver.lookup(name, kind).await }
-            })
-            .await?;
-        Ok(held_for(&found))
+        self.ask(|resolver| {
+            let name = complete.clone();
+            async move {
+                match resolver.lookup(name, kind).await {
+                    Ok(found) => Ok(Found::Records(held_for(&found))),
+                    Err(error) => Found::nothing(error),
+                }
+            }
+        })
+        .await
     }
 
     /// Asks one after the other until somebody answers. Those that were silent a moment ago come last: else each question

@@ -210,8 +210,8 @@ impl Engine {
     pub fn metrics(&self) -> String {
         self.observe.metrics.waiting(self.waiting.waiting());
         if let Some(audit) = &self.observe.audit {
-            let Counts { written, dropped, failing: _ } = audit.counts();
-            self.observe.metrics.audit(written, dropped);
+            let Counts { written, dropped, failing } = audit.counts();
+            self.observe.metrics.audit(written, dropped, failing.is_some());
         }
         self.observe.metrics.render()
     }

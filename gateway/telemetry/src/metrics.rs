@@ -174,8 +174,9 @@ impl Metrics {
         self.process.log_dropped.inc_by(entries);
     }
 
-    /// Says how many records of the audit log were written so far, and how many were not.
-    pub fn audit(&self, written: u64, dropped: u64) {
+    /// Says how many records of the audit log were written so far, and how many were not, and whether it fails now.
+    pub fn audit(&self, written: u64, dropped: u64, is_failing: bool) {
+        self.process.audit_failing.set(i64::from(is_failing));
         for (result, now) in [("written", written), ("dropped", dropped)] {
             let counter = self.process.audit.with_label_values(&[result]);
             counter.inc_by(now.saturating_sub(counter.get()));
@@ -468,7 +469,7 @@ mod tests {
         metrics.egress_decided("ns/out", Some("EgressPolicy/ns/a#0"), verdict);
         metrics.egress_destination("api.example.com").opened();
         metrics.egress_question("ns/out", "answered");
-        metrics.audit(1, 0);
+        metrics.audit(1, 0, false);
         metrics.spans(SpanOutcome::Exported, 1);
         metrics.reloaded(Ok(()));
         metrics.objects(1, 0);

@@ -1,15 +1,16 @@
 //! What becomes of questions.
 
-use crate::support::{allows, ask, cart, denies, front, policies};
-use lychgate_dns::{Outcome, Question, Transport};
-use lychgate_ir::egress::EgressExceptions;
-use lychgate_testkit::dns::hickory_proto::op::{OpCode, ResponseCode};
+use crate::support::{allows, ask, asked, cart, denies, dns, front, policies, upstream};
+use lychgate_dns::{Front, Heard, Outcome, Transport, Upstream};
+use lychgate_ir::egress::{DnsProtocol, EgressDns, EgressExceptions};
+use lychgate_testkit::dns::hickory_proto::op::{Message, OpCode, ResponseCode};
 use lychgate_testkit::dns::hickory_proto::rr::rdata::svcb::{EchConfigList, IpHint, SvcParamKey, SvcParamValue};
 use lychgate_testkit::dns::hickory_proto::rr::rdata::{A, HTTPS, SVCB, TXT};
 use lychgate_testkit::dns::hickory_proto::rr::{Name, RData, RecordType};
 use lychgate_testkit::dns::{NameServer, addresses_in, extended_error, question};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::Duration;
 
 const PUBLIC: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(93, 184, 215, 14));
 const PRIVATE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3));
@@ -115,6 +116,66 @@ async fn aliases_come_with_the_answer_and_names_that_are_not_there_say_so() {
     assert_eq!((answered.outcome, reply.metadata.response_code), (Outcome::Nothing, ResponseCode::NoError));
 }
 
+/// RFC 2308: who asks again within that time asks his own cache.
+#[tokio::test]
+async fn that_there_is_nothing_holds_for_as_long_as_the_zone_says_and_no_longer_than_a_minute() {
+    for (says, ttl, holds) in [(20, 300, 20), (300, 10, 10), (86_400, 86_400, 60)] {
+        let server = NameServer::start().await;
+        server.addresses("v4.example", &[PUBLIC]);
+        server.authority("example", says);
+        server.ttl(ttl);
+        let (front, policies) = (front(server.addr()), policies(vec![allows(&["*.example"], &[])]));
+        for (name, kind) in [("no.example", RecordType::A), ("v4.example", RecordType::AAAA)] {
+            // The second one comes from the cache.
+            for _ in 0..2 {
+                let (answered, reply) = ask(&front, &policies, &question(name, kind), Transport::Datagram).await;
+                assert_eq!(answered.outcome, Outcome::Nothing);
+                let [zone] = reply.authorities.as_slice() else { panic!("{reply}") };
+                assert_eq!((zone.name.to_ascii().as_str(), zone.record_type()), ("example.", RecordType::SOA));
+                // A second may have gone by.
+                assert!((holds - 2..=holds).contains(&zone.ttl), "{says} {ttl}: {}", zone.ttl);
+            }
+            let asked = server.asked().iter().filter(|asked| asked.ends_with(name)).count();
+            assert_eq!(asked, 1, "{:?}", server.asked());
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_say_the_time_that_the_gateway_bounds() {
+    for (says, holds) in [(1, 30), (50, 50), (86_400, 90)] {
+        let server = NameServer::start().await;
+        server.addresses("api.example", &[PUBLIC]);
+        server.ttl(says);
+        let bounds = EgressDns {
+            min_ttl: Duration::from_secs(30),
+            max_ttl: Duration::from_secs(90),
+            ..dns(vec![upstream(DnsProtocol::Udp, server.addr(), None)])
+        };
+        let front = Front::new(Arc::new(Upstream::new(&bounds).unwrap()));
+        let policies = policies(vec![allows(&["*.example"], &[])]);
+        let (_, reply) = ask(&front, &policies, &question("api.example", RecordType::A), Transport::Datagram).await;
+        let ttl = reply.answers[0].ttl;
+        assert!((holds - 2..=holds).contains(&ttl), "{says}: {ttl}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_asked_of_nobody_and_the_client_hears_why() {
+    let server = NameServer::start().await;
+    let (front, policies) = (front(server.addr()), policies(vec![allows(&["*.example"], &[])]));
+    let (bytes, source) = (question("api.example", RecordType::A).to_vec().unwrap(), cart());
+    let asked = asked(&bytes, Transport::Datagram);
+    let Heard::Wanted(wanted) = front.read(&asked, &policies.of(&source)) else { panic!("it may be asked") };
+    assert_eq!((wanted.name().as_str(), wanted.kind().as_str()), ("api.example", "A"));
+    let answered = wanted.unrecorded("no space left".to_owned());
+    assert_eq!(answered.outcome, Outcome::Unrecorded("no space left".to_owned()));
+    let reply = Message::from_vec(&answered.message.unwrap()).unwrap();
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+    assert_eq!(extended_error(&reply), Some((0, "nothing may leave that cannot be recorded".to_owned())));
+    assert!(server.asked().is_empty());
+}
+
 #[tokio::test]
 async fn names_are_no_way_to_say_much() {
     let server = NameServer::start().await;
@@ -169,15 +230,10 @@ async fn what_is_no_question_for_us_is_said_to_be_none() {
 
     let source = cart();
     for (bytes, is_answered) in [(&[0_u8; 12][..], true), (&[0xff; 40], false), (&[1, 2, 3], false), (&[], false)] {
-        let question = Question {
-            message: bytes,
-            transport: Transport::Datagram,
-            source: [10, 0, 0, 1].into(),
-            unix_seconds: 0,
-            now: Instant::now(),
-            draw: 0,
+        let question = asked(bytes, Transport::Datagram);
+        let Heard::Answered(answered) = front.read(&question, &policies.of(&source)) else {
+            panic!("it cannot be asked")
         };
-        let answered = front.answer(&question, &policies.of(&source)).await;
         assert_eq!(answered.message.is_some(), is_answered, "{bytes:?}");
     }
     assert!(server.asked().is_empty());

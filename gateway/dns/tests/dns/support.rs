@@ -1,6 +1,6 @@
 //! A gate for questions in few words.
 
-use lychgate_dns::{Answered, Front, Question, Transport, Upstream};
+use lychgate_dns::{Answered, Front, Heard, Question, Transport, Upstream};
 use lychgate_egress::{Policies, Source};
 use lychgate_ir::ObjectName;
 use lychgate_ir::egress::{
@@ -65,6 +65,18 @@ pub(crate) fn front(at: SocketAddr) -> Front {
     Front::new(Arc::new(Upstream::new(&dns(vec![upstream(DnsProtocol::Udp, at, None)])).unwrap()))
 }
 
+/// A question of the workload's.
+pub(crate) fn asked(message: &[u8], transport: Transport) -> Question<'_> {
+    Question {
+        message,
+        transport,
+        source: [10, 0, 0, 1].into(),
+        unix_seconds: 1_795_687_200,
+        now: Instant::now(),
+        draw: 0,
+    }
+}
+
 pub(crate) async fn ask(
     front: &Front,
     policies: &Policies,
@@ -73,15 +85,12 @@ pub(crate) async fn ask(
 ) -> (Answered, Message) {
     let bytes = question.to_vec().unwrap();
     let source = cart();
-    let asked = Question {
-        message: &bytes,
-        transport,
-        source: [10, 0, 0, 1].into(),
-        unix_seconds: 1_795_687_200,
-        now: Instant::now(),
-        draw: 0,
+    let asked = asked(&bytes, transport);
+    let egress = policies.of(&source);
+    let answered = match front.read(&asked, &egress) {
+        Heard::Answered(answered) => *answered,
+        Heard::Wanted(wanted) => front.ask(*wanted, &egress).await,
     };
-    let answered = front.answer(&asked, &policies.of(&source)).await;
     let message = Message::from_vec(answered.message.as_deref().unwrap()).unwrap();
     assert_eq!(message.metadata.id, question.metadata.id);
     (answered, message)

@@ -57,6 +57,27 @@ async fn one_that_speaks_tls_must_be_who_it_is_said_to_be() {
 }
 
 #[tokio::test]
+async fn questions_go_over_https_to_whom_it_is_said_to_be() {
+    let authority = Authority::new("test");
+    let mut server = NameServer::start().await;
+    server.addresses("api.example", &["192.0.2.1".parse().unwrap()]);
+    let at = server.over_https(&authority.server(&["dns.example"])).await;
+    let roots = || {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().clone()).unwrap();
+        roots
+    };
+    let of = |name| Upstream::with_roots(&dns(vec![upstream(DnsProtocol::Https, at, Some(name))]), roots).unwrap();
+    let found = of("dns.example").addresses(&name("api.example")).await.unwrap();
+    assert_eq!(found.addresses, ["192.0.2.1".parse::<std::net::IpAddr>().unwrap()]);
+    assert!(matches!(of("dns.example").addresses(&name("no.example")).await, Err(Failure::NoSuchName)));
+    let asked = server.asked().len();
+    let other = of("other.example").addresses(&name("api.example")).await;
+    assert!(matches!(other, Err(Failure::Unanswered(_))), "{other:?}");
+    assert_eq!(server.asked().len(), asked, "it was asked nothing");
+}
+
+#[tokio::test]
 async fn names_of_this_host_are_asked_of_nobody() {
     let server = NameServer::start().await;
     server.addresses("pay.localhost", &["192.0.2.1".parse().unwrap()]);

@@ -6,7 +6,8 @@ use super::who::Client;
 use crate::engine::Engine;
 use crate::proxy_protocol::Ends;
 use crate::runtime::{Bind, ListenerState, Port};
-use lychgate_dns::{Answered, Question, Transport};
+use lychgate_dns::{Heard, Question, Transport};
+use lychgate_egress::Source;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,13 @@ const AT_ONCE: usize = 1024;
 const LONGEST: usize = 4096;
 /// How long a connection may be silent (RFC 7766 section 6.2.3).
 const IDLE: Duration = Duration::from_secs(10);
+
+/// Who asks, and where.
+struct Asker<'a> {
+    listener: &'a ListenerState,
+    client: SocketAddr,
+    source: &'a Source,
+}
 
 impl Engine {
     /// Answers questions in datagrams until `drain` turns true; those that were read by then are answered. Nothing is read
@@ -127,11 +135,18 @@ impl Engine {
             now: started,
             draw: rand::random_range(0..100),
         };
-        let answered = front.answer(&question, &gate.policies.of(&source)).await;
-        let is_recorded = self.tell(listener, client, &source, &answered, started.elapsed()).await;
-        let Answered { message, name: _, kind: _, outcome: _, decision: _, addresses: _ } = answered;
-        // What may not happen without being recorded does not happen.
-        message.filter(|_| is_recorded)
+        let egress = gate.policies.of(&source);
+        let asker = Asker { listener, client, source: &source };
+        let answered = match front.read(&question, &egress) {
+            Heard::Answered(answered) => *answered,
+            // Whoever is asked hears the name: where the log is required, it hears it first.
+            Heard::Wanted(wanted) => match self.announce(&asker, &wanted).await {
+                Ok(()) => front.ask(*wanted, &egress).await,
+                Err(why) => wanted.unrecorded(why),
+            },
+        };
+        self.tell(&asker, &answered, started.elapsed());
+        answered.message
     }
 }
 

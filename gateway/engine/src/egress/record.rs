@@ -204,14 +204,9 @@ impl Record {
             log.write(self.entry(failed));
         }
         if let Some(audit) = &observe.audit {
-            // Where the log is required, what leaves was told before, and here nobody may wait for the disk. Where it is
-            // not, the log counts what finds no room, and signs when it is time.
-            if audit.is_required() {
-                audit.submit(self.to_audit(failed), |_| {});
-            } else {
-                // It never fails.
-                let _ = audit.record(self.to_audit(failed));
-            }
+            // What leaves was told before, where the log is required: here nobody may wait for the disk. The log counts what
+            // finds no room, and signs when it is time.
+            audit.note(self.to_audit(failed));
         }
     }
 

@@ -198,6 +198,12 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
              but not taken by the collector of `--audit-otlp`.",
         ),
         (
+            "lychgate_audit_failing",
+            Gauge,
+            &[],
+            "1 while the audit log cannot be written, and 0 as soon as it can; it is tried every second.",
+        ),
+        (
             "lychgate_trace_spans_total",
             Counter,
             &[&["result"]],
@@ -249,7 +255,7 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
             "lychgate_egress_questions_total",
             Counter,
             &[&["gateway", "outcome"]],
-            "Questions to DNS. outcome is answered, nothing (no such name or records), denied (by a policy), refused (whatever policies say: the kind of records, too much said in names), unreadable or unanswered (no resolver answers).",
+            "Questions to DNS. outcome is answered, nothing (no such name or records), denied (by a policy), refused (whatever policies say: the kind of records, too much said in names), unreadable, unanswered (no resolver answers) or unrecorded (nobody was asked, because the audit log is required and cannot be written).",
         ),
         (
             "lychgate_egress_rule_decisions_total",
