@@ -15,6 +15,7 @@ mod host;
 mod id;
 mod protocol;
 mod subject;
+mod trust;
 mod window;
 mod workload;
 
@@ -28,6 +29,7 @@ pub use host::{DnsName, EgressHost, NotAHost};
 pub use id::{EgressPolicyId, EgressRuleId};
 pub use protocol::{EgressPath, EgressProtocol, HttpRule};
 pub use subject::{EgressSubject, SubjectLevel};
+pub use trust::TrustDomains;
 pub use window::{NotAWindow, TimeWindow, UtcOffset, Weekday, Weekdays};
 pub use workload::Workload;
 

@@ -314,7 +314,7 @@ impl GatewayParametersSpec {
                 &class.service
             ),
             egress: or!(
-                EgressParameters { default, cluster_networks, policies, logins, dns, inspection },
+                EgressParameters { default, cluster_networks, policies, logins, trust_domains, dns, inspection },
                 egress,
                 &class.egress
             ),

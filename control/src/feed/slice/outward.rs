@@ -33,7 +33,8 @@ impl Outward {
         let policies: BTreeMap<_, _> = policies.collect();
         let (mut secrets, mut certificates) = (BTreeSet::new(), BTreeSet::new());
         for gateway in gateways.values() {
-            let EgressGateway { default: _, cluster: _, policies: _, logins, dns: _, inspection } = &**gateway;
+            let EgressGateway { default: _, cluster: _, policies: _, logins, trust_domains: _, dns: _, inspection } =
+                &**gateway;
             secrets.extend(logins.values().map(|EgressLogin { password, namespace: _, service_account: _ }| password));
             let authority = inspection.as_ref().map(|EgressInspection { authority, exclude: _ }| authority);
             certificates.extend(authority.into_iter().flatten().cloned());

@@ -18,7 +18,7 @@ use lychgate_api::lychgate::{
 use lychgate_api::{Kind, LYCHGATE_GROUP};
 use lychgate_ir::egress::{
     DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressHost, EgressInspection, EgressLogin, EgressMode,
-    EgressPolicyId,
+    EgressPolicyId, TrustDomains,
 };
 use lychgate_ir::{Refusal, RefusalReason, Secret};
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     cluster: Vec<IpNet>,
     policies: PolicyNamespaces,
     logins: BTreeMap<Arc<str>, EgressLogin>,
+    trust_domains: TrustDomains,
     dns: EgressDns,
     inspection: Option<EgressInspection>,
     /// Passwords that it uses.
@@ -58,6 +59,8 @@ pub(crate) fn read(world: &World<'_>, gateway: &Gateway) -> Result<Settings, Pro
             .and_then(|(_, AllowedPolicies { namespaces })| namespaces.clone())
             .unwrap_or_default(),
         logins: reader.logins(pick(own, class, |egress| egress.logins.as_ref())),
+        trust_domains: pick(own, class, |egress| egress.trust_domains.as_ref())
+            .map_or_else(TrustDomains::default, |(_, domains)| reader.trust_domains(domains)),
         dns: pick(own, class, |egress| egress.dns.as_ref()).map_or_else(EgressDns::default, |(_, dns)| reader.dns(dns)),
         inspection: reader.inspection(pick(own, class, |egress| egress.inspection.as_ref())),
         secrets: Vec::new(),
@@ -127,6 +130,19 @@ impl Reader<'_, '_> {
             }
         }
         read
+    }
+
+    fn trust_domains(&mut self, domains: &[String]) -> TrustDomains {
+        for (index, domain) in domains.iter().enumerate() {
+            // As SPIFFE has it: no scheme, no path, nothing that could be read in two ways.
+            let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+            if domain.is_empty() || domain.len() > 255 || !domain.bytes().all(fits) {
+                self.bad.push(format!(
+                    "spec.egress.trustDomains[{index}]: `{domain}` is no trust domain; write `cluster.local`, without spiffe://"
+                ));
+            }
+        }
+        TrustDomains(domains.iter().map(|domain| domain.as_str().into()).collect())
     }
 
     fn dns(&mut self, wanted: &EgressDnsParameters) -> EgressDns {
@@ -200,12 +216,14 @@ fn resolver(wanted: &EgressResolver) -> Result<DnsUpstream, String> {
 impl Settings {
     /// For the snapshot.
     pub(super) fn emit<'p>(&self, policies: impl Iterator<Item = &'p EgressPolicyId>) -> EgressGateway {
-        let Self { default, cluster, policies: _, logins, dns, inspection, secrets: _, unresolved: _ } = self;
+        let Self { default, cluster, policies: _, logins, trust_domains, dns, inspection, secrets: _, unresolved: _ } =
+            self;
         EgressGateway {
             default: *default,
             cluster: cluster.clone(),
             policies: policies.cloned().collect(),
             logins: logins.clone(),
+            trust_domains: trust_domains.clone(),
             dns: dns.clone(),
             inspection: inspection.clone(),
         }

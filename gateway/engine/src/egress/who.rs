@@ -28,7 +28,7 @@ impl Client {
     pub(crate) fn source(&self, runtime: &Runtime, gate: &Gate) -> Source {
         let of_address = runtime.snapshot.workloads.get(&self.address);
         let proven = match (&self.identity, &self.login) {
-            (Some(identity), _) => of_identity(identity),
+            (Some(identity), _) => gate.spec.trust_domains.workload(identity),
             (None, Some(user)) => match gate.spec.logins.get(user) {
                 Some(EgressLogin { password: _, namespace, service_account }) => Workload {
                     namespace: Some(namespace.clone()),
@@ -48,17 +48,6 @@ impl Client {
         let labels = of_address.filter(same).map(|other| other.labels.clone()).unwrap_or_default();
         Source::Workload(Arc::new(Workload { labels, ..proven }))
     }
-}
-
-/// A workload by its SPIFFE ID. Those of the usual form tell namespace and service account.
-fn of_identity(identity: &Arc<str>) -> Workload {
-    let mut workload = Workload { identity: Some(identity.clone()), ..Workload::default() };
-    let path: Vec<&str> = identity.strip_prefix("spiffe://").unwrap_or_default().split('/').skip(1).collect();
-    if let ["ns", namespace, "sa", account] = path.as_slice() {
-        workload.namespace = Some((*namespace).into());
-        workload.service_account = Some((*account).into());
-    }
-    workload
 }
 
 /// Whether a name and a password belong together. Takes as long for a name that is not known as for a password that is
@@ -99,16 +88,6 @@ pub(crate) fn basic(value: &http::HeaderValue) -> Option<Login> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_spiffe_id_of_the_usual_form_tells_namespace_and_service_account() {
-        let workload = of_identity(&"spiffe://cluster.local/ns/shop/sa/cart".into());
-        assert_eq!((workload.namespace.as_deref(), workload.service_account.as_deref()), (Some("shop"), Some("cart")));
-        for other in ["spiffe://cluster.local/shop/cart", "spiffe://td/ns/shop/sa/cart/more", "https://x/ns/a/sa/b"] {
-            let workload = of_identity(&other.into());
-            assert_eq!((workload.namespace, workload.service_account), (None, None), "{other}");
-        }
-    }
 
     #[test]
     fn basic_is_read_as_it_is_written() {

@@ -87,7 +87,9 @@ async fn a_certificate_says_who_asks() {
     };
     let setup = Setup { tls: Some(tls), ..Setup::default() };
     let identity = EgressSubject::Identity("spiffe://cluster.local/ns/shop/sa/till".into());
-    let world = World::with(vec![policy(identity, vec![allow(&["a.test"])])], edit, setup).await;
+    let account = EgressSubject::ServiceAccount(ObjectName::new("shop", "cart"));
+    let policies = [identity, account].map(|subject| policy(subject, vec![allow(&["a.test"])]));
+    let world = World::with(policies.into(), edit, setup).await;
     world.dns.say("a.test", Ipv4Addr::LOCALHOST);
     let home = tempfile::tempdir().unwrap();
     let file = |name: &str, text: String| {
@@ -97,9 +99,18 @@ async fn a_certificate_says_who_asks() {
     };
     let till = clients.leaf().uri("spiffe://cluster.local/ns/shop/sa/till").issue();
     let forged = Authority::new("others").leaf().uri("spiffe://cluster.local/ns/shop/sa/till").issue();
+    let cart = clients.leaf().uri("spiffe://cluster.local/ns/shop/sa/cart").issue();
+    // By the same authority, and of the same path: somebody else all the same.
+    let of_others = clients.leaf().uri("spiffe://other.example/ns/shop/sa/cart").issue();
     let proxy = format!("https://{}", world.proxy);
     let url = format!("https://a.test:{}/", origin.https());
-    for (name, leaf, expected) in [("till", Some(&till), 200), ("forged", Some(&forged), 0), ("none", None, 0)] {
+    for (name, leaf, expected) in [
+        ("till", Some(&till), 200),
+        ("cart", Some(&cart), 200),
+        ("of-others", Some(&of_others), 0),
+        ("forged", Some(&forged), 0),
+        ("none", None, 0),
+    ] {
         let mut arguments = vec!["-x", &proxy, "--proxy-insecure", "--cacert", &origin.ca, &url];
         let files = leaf
             .map(|leaf| (file(&format!("{name}.crt"), leaf.chain_pem()), file(&format!("{name}.key"), leaf.key_pem())));

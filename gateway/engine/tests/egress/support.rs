@@ -11,7 +11,7 @@ pub(crate) use policies::*;
 use lychgate_echo::{EchoConfig, EchoServer, Port};
 use lychgate_engine::{Bind, Engine, Limits, Observe};
 use lychgate_ir::egress::{
-    DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressMode, EgressPolicy, EgressPolicyId,
+    DnsProtocol, DnsUpstream, EgressDns, EgressGateway, EgressMode, EgressPolicy, EgressPolicyId, TrustDomains,
 };
 use lychgate_ir::{
     Endpoints, GatewayId, HostPattern, Listener, ListenerId, ListenerOwner, ListenerTls, ObjectName, Protocol,
@@ -167,6 +167,7 @@ fn snapshot(proxy: SocketAddr, dns: &Dns, protocol: Protocol, tls: Option<Listen
         cluster: vec![],
         policies: vec![],
         logins: Default::default(),
+        trust_domains: TrustDomains::default(),
         dns: EgressDns { upstreams: vec![upstream], ..EgressDns::default() },
         inspection: None,
     };

@@ -1,6 +1,6 @@
 //! What a Gateway through which things leave has besides its listeners and routes.
 
-use super::{DnsName, EgressHost, EgressMode, EgressPolicyId};
+use super::{DnsName, EgressHost, EgressMode, EgressPolicyId, TrustDomains};
 use crate::{CertificateId, Refusal, SecretId};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ pub struct EgressGateway {
     pub policies: Vec<EgressPolicyId>,
     /// Who may name itself by user name and password, by user name. Empty: nobody is asked.
     pub logins: BTreeMap<Arc<str>, EgressLogin>,
+    /// In which trust domains a certificate names a workload of this cluster.
+    #[serde(default, skip_serializing_if = "TrustDomains::is_usual")]
+    pub trust_domains: TrustDomains,
     /// Whom its resolver listeners ask, and how names are resolved for all else.
     pub dns: EgressDns,
     /// How TLS is looked into. Without it, rules that ask for that deny.

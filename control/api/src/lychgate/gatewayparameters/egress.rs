@@ -22,6 +22,9 @@ pub struct EgressParameters {
     /// Clients that name themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logins: Option<EgressLogins>,
+    /// In which trust domains a certificate names a workload of this cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_domains: Option<Vec<String>>,
     /// How names are resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<EgressDnsParameters>,

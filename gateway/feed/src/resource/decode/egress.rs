@@ -5,7 +5,7 @@ use crate::resource::{Name, Need};
 use lychgate_ir::GatewayId;
 use lychgate_ir::egress::{
     Destination, EgressAction, EgressDns, EgressExceptions, EgressGateway, EgressMode, EgressPolicy, EgressPolicyId,
-    EgressRule, EgressSubject,
+    EgressRule, EgressSubject, TrustDomains,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(super) fn gateway(name: &Name, payload: &[u8], unmet: &[&Need]) -> Decoded {
         cluster: Vec::new(),
         policies: Vec::new(),
         logins: BTreeMap::new(),
+        // Nobody is anybody by a name.
+        trust_domains: TrustDomains(Vec::new()),
         dns: EgressDns::default(),
         inspection: None,
     };

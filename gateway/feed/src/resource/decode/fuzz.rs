@@ -32,7 +32,7 @@ const BACKEND: &str = r#"{"id":"Service/a/b:80","protocol":"Auto","tls":"Plain",
 const CERTIFICATE: &str = r#"{"id":"Secret/a/b","chain_pem":"x","key_pem":"y"}"#;
 const SECRET: &str = r#"{"id":"Secret/a/b/token","text":"x"}"#;
 const EGRESS: &str = r#"{"default":"Enforce","cluster":["10.0.0.0/8"],"policies":["EgressPolicy/a/b"],
-    "logins":{"u":{"password":"Secret/a/b/u","namespace":"a","service_account":"s"}},
+    "logins":{"u":{"password":"Secret/a/b/u","namespace":"a","service_account":"s"}},"trust_domains":["td"],
     "dns":{"upstreams":[{"protocol":"Udp","address":"10.0.0.10","port":53,"name":null}],"min_ttl":0,"max_ttl":0},
     "inspection":{"authority":{"Ok":"Secret/a/ca"},"exclude":["*.b.example"]}}"#;
 const EGRESS_POLICY: &str = r#"{"generation":1,"mode":{"Shadow":100},"subjects":[{"Namespace":"a"}],"rules":[{"name":null,
