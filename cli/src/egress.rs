@@ -1,12 +1,17 @@
 //! `lychgate egress`: what leaves, learned, compared, asked about, tried.
 
 mod diff;
+mod explain;
 mod learn;
 mod log;
 mod policies;
 mod report;
 mod test;
 mod verify;
+mod who;
+
+pub(crate) use explain::{explain, is_about_leaving};
+pub(crate) use who::WhoArgs;
 
 use clap::{Args, Subcommand};
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use crate::check::Read;
 use crate::cluster::{ClusterArgs, GatewayName, of_gateway};
+use crate::egress::{self, WhoArgs};
 use crate::terminal::{Output, paint, print};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -17,19 +18,25 @@ Examples:
   What would a POST meet at an HTTPS listener, asked for by another name than the handshake's?
     lychgate explain DIR --url https://shop.example:8443/cart --method POST --sni www.example
   Which rule of a cluster answers at one of its Gateways?
-    lychgate explain --cluster --gateway shop/edge --url https://shop.example/cart";
+    lychgate explain --cluster --gateway shop/edge --url https://shop.example/cart
+  May the cart reach this, through an egress Gateway?
+    lychgate explain examples/egress --as shop/cart --url http://pay.localhost:3000/v1/charge";
 
 /// Explain which rule answers a request, and why the others do not.
 ///
 /// Which listener takes the request, which rule answers it, with which filters and backends, and for each near miss why
 /// it lost. Nothing is sent, and nothing has to run. Exits with 1 if no rule answers.
+///
+/// Of an egress Gateway: whether it may leave, which rule decides, and why the others do not, as `lychgate egress test` says it,
+/// with names resolved as the Gateway says. Exits with 1 if it may not leave.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
     /// The directory; its folders are read, too.
     #[arg(value_name = "DIR", required_unless_present_any = ["cluster", "kubeconfig"], conflicts_with_all = ["cluster", "kubeconfig"])]
     dir: Option<PathBuf>,
-    /// The URL that a client asks for, with the port of the listener (80 or 443 if it names none).
+    /// The URL that a client asks for, with the port of the listener (80 or 443 if it names none). What leaves may also be
+    /// tcp://HOST:PORT and dns://HOST.
     #[arg(long, value_name = "URL")]
     url: Uri,
     /// The method.
@@ -45,6 +52,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAMESPACE/NAME")]
     gateway: Option<GatewayName>,
     #[command(flatten)]
+    who: WhoArgs,
+    #[command(flatten)]
     cluster: ClusterArgs,
     /// How to print the answer.
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
@@ -59,12 +68,21 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 }
 
 pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let question = question(args)?;
+    // Whether it is one is known when it is known whether it is about what leaves.
+    let question = question(args);
     let read = match &args.dir {
         Some(dir) => Read::dir(dir)?,
         None => Read::cluster(&args.cluster)?,
     };
     read.complain(paint());
+    if egress::is_about_leaving(&read.translation.snapshot, args.gateway.as_ref(), &args.who) {
+        if !args.headers.is_empty() || args.sni.is_some() {
+            bail!("--header and --sni are about what comes in; here the question is what leaves");
+        }
+        let ExplainArgs { url, method, gateway, who, output, .. } = args;
+        return egress::explain(&read.translation.snapshot, gateway.as_ref(), who, url, method, *output);
+    }
+    let question = question?;
     let snapshot = match (&args.gateway, &args.dir) {
         (None, Some(_)) => read.translation.snapshot,
         (named, _) => of_gateway(&read.translation, named.as_ref())?,
@@ -78,7 +96,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn question(args: &ExplainArgs) -> anyhow::Result<Question> {
-    let ExplainArgs { dir: _, url, method, headers: given, sni, gateway: _, cluster: _, output: _ } = args;
+    let ExplainArgs { dir: _, url, method, headers: given, sni, gateway: _, who: _, cluster: _, output: _ } = args;
     let (tls, well_known) = match url.scheme_str() {
         Some("http") => (false, 80),
         Some("https") => (true, 443),

@@ -4,24 +4,18 @@ mod answer;
 mod wish;
 
 use super::policies;
+use super::who::WhoArgs;
 use crate::admin::AdminUrl;
 use crate::cluster::{ClusterArgs, GatewayName};
 use crate::terminal::{Output, print};
 use answer::Answer;
-use anyhow::bail;
 use clap::Args;
 use http::Method;
 use lychgate_dns::Upstream;
-use lychgate_egress::Source;
 use lychgate_ir::Snapshot;
-use lychgate_ir::egress::Workload;
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
-use std::sync::Arc;
-use wish::Wish;
+pub(super) use wish::Wish;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,18 +38,8 @@ pub(super) struct TestArgs {
     /// Where to: https://HOST/PATH, http://HOST/PATH, tcp://HOST:PORT, dns://HOST.
     #[arg(value_name = "URL")]
     wish: Wish,
-    /// Who asks, as the control plane would know it.
-    #[arg(long = "as", value_name = "NAMESPACE/SERVICEACCOUNT", conflicts_with = "from")]
-    as_account: Option<Account>,
-    /// Who asks, by its SPIFFE ID.
-    #[arg(long, value_name = "SPIFFE_ID")]
-    identity: Option<String>,
-    /// A label of who asks; may repeat.
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label, requires = "as_account")]
-    labels: Vec<(String, String)>,
-    /// Whoever has this address. Without it, --as and --identity, nobody knows who asks.
-    #[arg(long, value_name = "IP")]
-    from: Option<IpAddr>,
+    #[command(flatten)]
+    who: WhoArgs,
     /// The method of the request.
     #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
     method: Method,
@@ -75,78 +59,36 @@ pub(super) struct TestArgs {
     output: Output,
 }
 
-/// `NAMESPACE/SERVICEACCOUNT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Account {
-    namespace: String,
-    name: String,
-}
-
-impl FromStr for Account {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('/') {
-            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
-                Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
-            }
-            _ => Err("wants NAMESPACE/SERVICEACCOUNT".to_owned()),
-        }
-    }
-}
-
-fn label(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("wants KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
 pub(super) fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let snapshot = match (&args.config, args.cluster.is_asked()) {
-        (None, false) => runtime.block_on(policies::of_running(&args.admin))?,
+        (None, false) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(policies::of_running(&args.admin))?
+        }
         (config, _) => policies::of_objects(config.as_deref(), &args.cluster)?,
     };
-    let (id, gateway) = policies::one(&snapshot, args.gateway.as_ref())?;
-    let source = source(args, &snapshot)?;
-    let compiled = policies::compiled(&snapshot, gateway);
+    answer(&snapshot, args.gateway.as_ref(), &args.who, &args.wish, &args.method, args.output)
+}
+
+/// Whether something may leave through the Gateway that is meant, told and as an exit code.
+pub(super) fn answer(
+    snapshot: &Snapshot,
+    gateway: Option<&GatewayName>,
+    who: &WhoArgs,
+    wish: &Wish,
+    method: &Method,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let (id, gateway) = policies::one(snapshot, gateway)?;
+    let source = who.source(snapshot, gateway)?;
+    let compiled = policies::compiled(snapshot, gateway);
     let egress = compiled.of(&source);
-    let upstream = || Upstream::new(&gateway.dns);
-    let answer =
-        runtime.block_on(Answer::find(&egress, upstream, gateway.inspection.as_ref(), &args.wish, &args.method))?;
-    print(&match args.output {
-        Output::Text => answer.text(&args.wish, id, &source),
+    let (upstream, inspection) = (|| Upstream::new(&gateway.dns), gateway.inspection.as_ref());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(Answer::find(&egress, upstream, inspection, wish, method))?;
+    print(&match output {
+        Output::Text => answer.text(wish, id, &source),
         Output::Json => format!("{:#}\n", answer.json(id)),
     })?;
     Ok(if answer.is_allowed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn source(args: &TestArgs, snapshot: &Snapshot) -> anyhow::Result<Source> {
-    if let Some(address) = args.from {
-        let Some(workload) = snapshot.workloads.get(&address.to_canonical()) else {
-            if args.identity.is_some() {
-                bail!("{address} is no address of a workload; leave --from out, and name it with --as and --identity");
-            }
-            return Ok(Source::Unknown);
-        };
-        return Ok(Source::Workload(workload.clone()));
-    }
-    if args.as_account.is_none() && args.identity.is_none() {
-        return Ok(Source::Unknown);
-    }
-    let labels: BTreeMap<Arc<str>, Arc<str>> =
-        args.labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect();
-    let account = args.as_account.as_ref();
-    // Labels that nobody names are those of the workload, if it is there: policies may ask for them.
-    let known = account.filter(|_| labels.is_empty()).and_then(|account| {
-        snapshot.workloads.values().find(|workload| {
-            workload.namespace.as_deref() == Some(&account.namespace)
-                && workload.service_account.as_deref() == Some(&account.name)
-        })
-    });
-    Ok(Source::Workload(Arc::new(Workload {
-        identity: args.identity.as_deref().map(Into::into),
-        namespace: account.map(|account| account.namespace.as_str().into()),
-        service_account: account.map(|account| account.name.as_str().into()),
-        labels: known.map_or(labels, |workload| workload.labels.clone()),
-    })))
 }

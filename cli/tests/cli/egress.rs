@@ -190,6 +190,12 @@ fn yes_or_no_is_told_with_the_rule() {
         (&["--as", "shop/cart", "https://a.tracker.example"], false, "ask the privacy team"),
         (&["--as", "shop/cart", "https://169.254.169.254/"], false, "no rule allows it"),
         (&["--as", "shop/other", "https://pay.localhost"], false, "no rule allows it"),
+        (&["--identity", "spiffe://cluster.local/ns/shop/sa/cart", "https://pay.localhost"], true, "shop/cart"),
+        (
+            &["--identity", "spiffe://other.example/ns/shop/sa/cart", "https://pay.localhost"],
+            false,
+            "no rule allows it",
+        ),
         (&["--from", "10.9.9.9", "https://pay.localhost"], false, "somebody unknown"),
         (&["https://pay.localhost"], false, "somebody unknown"),
     ] {
@@ -200,4 +206,36 @@ fn yes_or_no_is_told_with_the_rule() {
     let (_, json) = asked(&["--as", "shop/cart", "tcp://10.2.3.4:5432", "-o", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["allowed"], true);
+}
+
+#[test]
+fn explain_says_the_same_of_what_leaves_as_of_what_comes_in() {
+    let config = dir(&[("gateway.yaml", GATEWAY), ("policy.yaml", POLICY)]);
+    for (who, url, code) in [
+        (&["--as", "shop/cart"][..], "https://pay.localhost/v1", 0),
+        (&["--from", "10.1.0.1"], "tcp://10.2.3.4:5432", 0),
+        (&["--as", "shop/cart"], "tcp://10.2.3.4:22", 1),
+        (&["--as", "shop/cart"], "dns://pay.localhost", 0),
+        // Nobody is known, and the only Gateway is one through which things leave.
+        (&[], "https://pay.localhost/v1", 1),
+    ] {
+        let explained = run_to(code, &[&["explain", text(config.path()), "--url", url], who].concat());
+        let tested = run_to(code, &[&["egress", "test", "--config", text(config.path()), url], who].concat());
+        // A URL is written with its path, and what is no HTTP has none.
+        assert_eq!(explained.stdout, tested.stdout, "{url}");
+    }
+    let explained =
+        run_to(1, &["explain", text(config.path()), "--url", "tcp://10.2.3.4:22", "--as", "shop/cart"]).stdout;
+    for line in ["No: shop/cart to tcp://10.2.3.4:22 through Gateway/", "denied: no rule allows it", "another port"] {
+        assert!(explained.contains(line), "{line}: {explained}");
+    }
+    let url = ["--url", "https://pay.localhost/", "--as", "shop/cart"];
+    let json = run_to(0, &[&["explain", text(config.path()), "-o", "json"], &url[..]].concat()).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["allowed"], true);
+    let refused = run_to(1, &[&["explain", text(config.path()), "--sni", "a.example"], &url[..]].concat());
+    assert!(refused.stderr.contains("about what comes in"), "{}", refused.stderr);
+    // Of a Gateway through which things come in, nobody leaves.
+    let refused = run_to(1, &["explain", "examples/quickstart", "--url", "http://localhost/", "--as", "shop/cart"]);
+    assert!(refused.stderr.contains("no Gateway through which things leave"), "{}", refused.stderr);
 }

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(in crate::egress) struct Wish {
     text: String,
     pub(super) target: Target,
     pub(super) speaks: Speaks,
