@@ -298,7 +298,8 @@ impl Outgoing<'_> {
             }
             Err(_) => return Err(Refused::new(Reason::ConnectTimeout, "the destination did not answer in time")),
         };
-        let held = Held { target: self.passed.target.clone(), server, address: way.address, tls, road, sender };
+        let target = self.passed.target.clone();
+        let held = Held { target, server, address: way.address, tls, road, sender, is_copy: false };
         Ok((held, way, true))
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Held {
     pub(super) tls: Option<OriginTls>,
     pub(super) road: Arc<EgressHandling>,
     pub(super) sender: Sender,
+    /// The connection itself is kept already: others may use it at the same time.
+    pub(super) is_copy: bool,
 }
 
 /// Sends requests.
@@ -103,13 +105,12 @@ impl Pool {
         };
         let (at, way) = held.iter().enumerate().find_map(|(at, held)| Some((at, way_of(held)?)))?;
         match &held.get(at)?.sender {
-            // Others may use it at the same time.
             Sender::Http2(sender) => {
                 let sender = Sender::Http2(sender.clone());
-                let Held { target, server, address, tls, road, sender: _ } = held.get(at)?;
+                let Held { target, server, address, tls, road, sender: _, is_copy: _ } = held.get(at)?;
                 let (target, server) = (target.clone(), server.clone());
                 let (address, tls, road) = (*address, tls.clone(), road.clone());
-                Some((Held { target, server, address, tls, road, sender }, way))
+                Some((Held { target, server, address, tls, road, sender, is_copy: true }, way))
             }
             Sender::Http1(_) => Some((held.swap_remove(at), way)),
         }
@@ -117,6 +118,9 @@ impl Pool {
 
     /// Keeps a connection for the next request.
     pub(super) fn keep(&self, one: Held) {
+        if one.is_copy {
+            return;
+        }
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= KEPT {
             held.remove(0);
