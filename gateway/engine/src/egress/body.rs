@@ -1,6 +1,11 @@
 //! Bodies of HTTP, counted as they go by.
 
+mod upload;
+
+pub(super) use upload::{Upload, up};
+
 use super::record::{Record, Tally};
+use super::requests::watched::Busy;
 use crate::stream::Counts;
 use bytes::{Buf, Bytes};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -14,11 +19,41 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
 /// A body on its way.
-pub(super) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+pub(super) type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Why it does not come to its end.
+pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What we say ourselves.
 pub(super) fn ours(text: String) -> Body {
     Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body with which a request runs until it is dropped.
+pub(super) fn kept(body: Body, busy: Busy) -> Body {
+    Kept { body, _busy: busy }.boxed_unsync()
+}
+
+struct Kept {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HyperBody for Kept {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// What we say ourselves to a client that has not said all: at once, and it ends when the client has ended, or has taken too
@@ -43,9 +78,9 @@ struct Over {
 
 impl HyperBody for Over {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.said).poll_frame(cx) {
             Poll::Ready(None) => {}
             said => return said,
@@ -74,11 +109,6 @@ impl HyperBody for Over {
     }
 }
 
-/// A request's body.
-pub(super) fn up(body: Incoming, tally: Arc<Tally>) -> Body {
-    Counted { body, tally, direction: Direction::Up, record: None }.boxed_unsync()
-}
-
 /// A response's body, whose end is that of the record.
 pub(super) fn down(body: Incoming, mut record: Record) -> Body {
     let tally = record.tally().clone();
@@ -89,22 +119,21 @@ pub(super) fn down(body: Incoming, mut record: Record) -> Body {
         }
         false => Some(record),
     };
-    Counted { body, tally, direction: Direction::Down, record }.boxed_unsync()
+    Counted { body, tally, record }.boxed_unsync()
 }
 
 struct Counted {
     body: Incoming,
     tally: Arc<Tally>,
-    direction: Direction,
     record: Option<Record>,
 }
 
 impl HyperBody for Counted {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx).map_err(BodyError::from);
         match &polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(None) => {
@@ -114,7 +143,7 @@ impl HyperBody for Counted {
             }
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Buf::remaining);
-                self.tally.carried(self.direction, bytes as u64);
+                self.tally.carried(Direction::Down, bytes as u64);
                 // Where a length was told, nobody asks for the end.
                 if self.body.is_end_stream()
                     && let Some(mut record) = self.record.take()

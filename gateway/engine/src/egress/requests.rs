@@ -7,8 +7,9 @@ mod fields;
 mod forward;
 mod pool;
 mod upgrade;
+pub(super) mod watched;
 
-use super::body::Body;
+use super::body::{Body, kept};
 use super::dial::Dialled;
 use super::guest::Guest;
 use super::hello::SeenHello;
@@ -27,6 +28,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use watched::{Activity, Watched};
 
 /// Versions of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,26 +89,9 @@ struct Desk {
     pool: Pool,
     /// Tunnels that were opened by requests. They end with the connection.
     tunnels: Mutex<JoinSet<()>>,
-    running: AtomicUsize,
+    activity: Arc<Activity>,
     /// Requests so far.
     begun: AtomicUsize,
-}
-
-/// Counts a request as running until dropped.
-struct Running(Arc<Desk>);
-
-impl Running {
-    fn new(desk: &Arc<Desk>) -> Self {
-        desk.running.fetch_add(1, Ordering::Relaxed);
-        desk.begun.fetch_add(1, Ordering::Relaxed);
-        Self(desk.clone())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Polls a connection until it ends; when it has to end, lets running requests finish.
@@ -135,7 +120,7 @@ pub(super) async fn serve(guest: Arc<Guest>, place: Place, version: Version, io:
         version,
         pool: Pool::default(),
         tunnels: Mutex::default(),
-        running: AtomicUsize::new(0),
+        activity: Activity::begin(),
         begun: AtomicUsize::new(0),
     });
     let service = {
@@ -146,11 +131,13 @@ pub(super) async fn serve(guest: Arc<Guest>, place: Place, version: Version, io:
         })
     };
     let limits = desk.guest.limits();
-    let io = TokioIo::new(io);
+    let reads = version == Version::Http1;
+    let io = TokioIo::new(Watched::new(io, desk.activity.clone(), reads, limits));
     let done = match version {
         Version::Http1 => {
             let mut http1 = server::conn::http1::Builder::new();
-            http1.timer(TokioTimer::new()).header_read_timeout(limits.head_time);
+            // The connection has its own clocks: this one would end those that are idle as if a head were late.
+            http1.header_read_timeout(None);
             http1.max_headers(limits.fields).max_buf_size(limits.head.max(SMALLEST_BUFFER));
             drive!(http1.serve_connection(io, service).with_upgrades(), desk)
         }
@@ -173,12 +160,15 @@ const SMALLEST_BUFFER: usize = 8192;
 
 impl Desk {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        let _running = Running::new(&self);
-        match &self.place {
+        let busy = self.activity.run();
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let response = match &self.place {
             Place::Proxy if request.method() == http::Method::CONNECT => connect::answer(&self, request).await,
             Place::Proxy => forward::absolute(&self, request).await,
             Place::Inside(inside) => forward::inside(&self, inside, request).await,
-        }
+        };
+        // It runs until its answer was taken.
+        response.map(|body| kept(body, busy))
     }
 
     /// Runs a tunnel beside the requests.
@@ -193,14 +183,14 @@ impl Desk {
         self.tunnels.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Ends when the listener is drained, or nobody has asked for anything for too long. HTTP/1 has a clock of its own.
+    /// Ends when the listener is drained, or nobody has asked for anything for too long. With HTTP/1, the connection has a clock.
     async fn has_to_end(&self) {
         let idle = async {
             let mut begun = 0;
             loop {
                 sleep(self.guest.limits().http2_idle).await;
                 let now = self.begun.load(Ordering::Relaxed);
-                let is_quiet = now == begun && self.running.load(Ordering::Relaxed) == 0 && self.tunnels() == 0;
+                let is_quiet = now == begun && self.activity.is_quiet() && self.tunnels() == 0;
                 if self.version == Version::Http2 && is_quiet {
                     return;
                 }

@@ -1,5 +1,6 @@
 //! Connections, of clients and of destinations, in whatever they are wrapped.
 
+use super::requests::watched::Watched;
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -70,14 +71,16 @@ impl Begun {
 
     /// What HTTP leaves when a connection is no longer its own.
     pub(crate) fn of_upgraded(upgraded: Upgraded) -> Self {
-        match upgraded.downcast::<TokioIo<Self>>() {
-            Ok(parts) => {
-                let mut begun = parts.io.into_inner();
-                begun.put_back(&parts.read_buf);
-                begun
-            }
-            Err(stream) => Self::new(Wire::Stream(Box::new(TokioIo::new(stream)))),
-        }
+        // A client's, or a destination's.
+        let (mut begun, read) = match upgraded.downcast::<TokioIo<Watched>>() {
+            Ok(parts) => (parts.io.into_inner().into_inner(), parts.read_buf),
+            Err(upgraded) => match upgraded.downcast::<TokioIo<Self>>() {
+                Ok(parts) => (parts.io.into_inner(), parts.read_buf),
+                Err(stream) => return Self::new(Wire::Stream(Box::new(TokioIo::new(stream)))),
+            },
+        };
+        begun.put_back(&read);
+        begun
     }
 }
 

@@ -6,6 +6,7 @@ mod certainty;
 mod changes;
 mod credentials;
 mod failures;
+mod idle;
 mod inspect;
 mod leaving;
 mod originate;

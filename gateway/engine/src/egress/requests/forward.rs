@@ -5,7 +5,7 @@ use super::fields::{host, join_cookies, strip};
 use super::pool::{Held, Sender};
 use super::upgrade::{self, Upgrade};
 use super::{Desk, Inside, InsideTls, Version};
-use crate::egress::body::{Body, down, ours, over, up};
+use crate::egress::body::{Body, Upload, down, ours, over, up};
 use crate::egress::dial::{Dialled, dial};
 use crate::egress::gate::Gate;
 use crate::egress::guest::Moment;
@@ -16,9 +16,9 @@ use crate::egress::refused::Refused;
 use crate::egress::who::Client;
 use crate::egress::wish::{SeenRequest, Shown, Wish};
 use crate::path;
-use http::header::{CONNECTION, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use lychgate_egress::target::{AbsoluteTarget, Target};
 use lychgate_ir::Refusal;
@@ -93,8 +93,11 @@ async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) 
     };
     let mut record = desk.guest.record(moment.source.clone(), desk.version.name());
     let (parts, body) = request.into_parts();
-    let mut body = Some(up(body, record.tally().clone()));
-    match decided(desk, &moment, passed, parts, &mut body, &mut record).await {
+    let upload = desk.upload(&parts.headers);
+    let mut body = Some(up(body, record.tally().clone(), upload.clone(), desk.activity.run()));
+    let decided = decided(desk, &moment, passed, parts, &mut body, &mut record).await;
+    upload.answered();
+    match decided {
         Ok(Answered { response, upgrade }) => {
             record.answered(response.status().as_u16());
             let (parts, body) = response.into_parts();
@@ -105,6 +108,9 @@ async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) 
                 }
                 None => Response::from_parts(parts, down(body, record)),
             }
+        }
+        Err(_) if upload.is_late() => {
+            refuse(&mut record, &Refused::new(Reason::SlowRequest, "the body of the request did not go on in time"))
         }
         Err(refused) => {
             let answer = refuse(&mut record, &or_login(refused, &moment.gate, &moment.source));
@@ -172,6 +178,19 @@ async fn decided(
     let (response, way) = outgoing.send(parts, body).await?;
     outgoing.record.goes(&passage, &way);
     finish(response, client_upgrade, upgrade_to.is_some(), &passage, way)
+}
+
+impl Desk {
+    /// For how long a client may be silent in a body. Where calls go both ways it listens as well.
+    fn upload(&self, headers: &HeaderMap) -> Arc<Upload> {
+        let limits = self.guest.limits();
+        let kind = headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+        match (self.version, kind.starts_with(b"application/grpc")) {
+            (Version::Http1, _) => Upload::new(limits.client_idle, limits.client_idle),
+            (Version::Http2, false) => Upload::new(limits.client_idle, limits.stream_idle),
+            (Version::Http2, true) => Upload::new(limits.stream_idle, limits.stream_idle),
+        }
+    }
 }
 
 /// The server that a request names: its Host, or its `:authority`.

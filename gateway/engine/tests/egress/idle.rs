@@ -1,0 +1,94 @@
+//! Clients that are slow, silent, or gone without saying so. Limits are short here, and nothing depends on how short.
+
+use crate::support::*;
+use lychgate_engine::Limits;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+async fn world(limits: Limits) -> (World, Origin) {
+    let origin = Origin::start(&["a.test"]).await;
+    let limits = Limits { resolve: Duration::from_secs(2), ..limits };
+    let setup = Setup { limits, ..Setup::default() };
+    let world = World::with(vec![for_everyone(vec![allow(&["a.test"])])], |_| {}, setup).await;
+    world.dns.say("a.test", Ipv4Addr::LOCALHOST);
+    (world, origin)
+}
+
+/// Asks for a page, and takes it whole.
+async fn get(stream: &mut TcpStream, port: u16) -> String {
+    let request = format!("GET http://a.test:{port}/ HTTP/1.1\r\nHost: a.test:{port}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let head = head(stream).await;
+    let length = head.to_ascii_lowercase();
+    let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    head
+}
+
+/// Everything until the gate ends it.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut rest = Vec::new();
+    // A reset ends it as well.
+    let _ = soon(stream.read_to_end(&mut rest)).await;
+    String::from_utf8(rest).unwrap()
+}
+
+#[tokio::test]
+async fn a_head_has_to_come_and_a_connection_may_be_idle_meanwhile() {
+    let (world, origin) = world(Limits { head_time: SHORT, ..Limits::default() }).await;
+    let mut idle = TcpStream::connect(world.proxy).await.unwrap();
+    assert!(get(&mut idle, origin.http()).await.starts_with("HTTP/1.1 200"));
+    // Both are ended for their heads, and the time that this takes goes by for the idle one as well.
+    let mut silent = TcpStream::connect(world.proxy).await.unwrap();
+    let mut slow = TcpStream::connect(world.proxy).await.unwrap();
+    assert!(get(&mut slow, origin.http()).await.starts_with("HTTP/1.1 200"));
+    slow.write_all(b"GET http://a.test/ HT").await.unwrap();
+    assert_eq!(rest(&mut silent).await, "");
+    assert_eq!(rest(&mut slow).await, "");
+    assert!(get(&mut idle, origin.http()).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_ended() {
+    let (world, origin) = world(Limits { client_idle: SHORT, ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(world.proxy).await.unwrap();
+    assert!(get(&mut stream, origin.http()).await.starts_with("HTTP/1.1 200"));
+    assert!(get(&mut stream, origin.http()).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(rest(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_go_on_is_given_up_and_said_to_be_slow() {
+    let (world, origin) = world(Limits { client_idle: SHORT, ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(world.proxy).await.unwrap();
+    let port = origin.http();
+    let request =
+        format!("POST http://a.test:{port}/ HTTP/1.1\r\nHost: a.test:{port}\r\nContent-Length: 10\r\n\r\nabc");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("(slow_request): the body of the request did not go on in time"), "{answer}");
+    world.counted(r#"lychgate_refused_total{reason="slow_request"}"#, 1).await;
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_takes_is_given_up() {
+    let (world, _origin) = world(Limits { client_idle: SHORT, ..Limits::default() }).await;
+    let endless = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = endless.local_addr().unwrap().port();
+    let given_up = tokio::spawn(async move {
+        let (mut stream, _) = endless.accept().await.unwrap();
+        head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        while stream.write_all(&[b'x'; 65_536]).await.is_ok() {}
+    });
+    let mut stream = TcpStream::connect(world.proxy).await.unwrap();
+    let request = format!("GET http://a.test:{port}/ HTTP/1.1\r\nHost: a.test:{port}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    soon(given_up).await.unwrap();
+}
