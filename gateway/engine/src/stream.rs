@@ -8,7 +8,7 @@ mod tcp;
 mod udp;
 
 pub(crate) use record::{Carries, Record};
-pub(crate) use relay::{BrokenOff, Counts, relay};
+pub(crate) use relay::{BrokenOff, Counts, End, Socket, relay};
 pub(crate) use table::{StreamState, StreamTable};
 pub(crate) use tcp::Streams;
 pub(crate) use udp::serve as serve_udp;

@@ -1,5 +1,6 @@
 //! A connection whose beginning was looked at, and can be had once more.
 
+use crate::stream::{End, Socket};
 use bytes::{Buf, Bytes, BytesMut};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -42,6 +43,27 @@ impl<IO> Peeked<IO> {
     /// The connection itself.
     pub(crate) fn tcp(&self) -> &IO {
         &self.io
+    }
+}
+
+impl End for Peeked {
+    fn is_socket(&self) -> bool {
+        match &self.seen {
+            Seen::Recording(_) => false,
+            Seen::Replaying(_) | Seen::Forgotten => true,
+        }
+    }
+
+    fn socket(&mut self) -> Option<Socket<'_>> {
+        let seen = match std::mem::replace(&mut self.seen, Seen::Forgotten) {
+            recording @ Seen::Recording(_) => {
+                self.seen = recording;
+                return None;
+            }
+            Seen::Replaying(seen) => seen,
+            Seen::Forgotten => Bytes::new(),
+        };
+        Some(Socket { seen, tcp: &mut self.io })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connections, of clients and of destinations, in whatever they are wrapped.
 
 use super::requests::watched::Watched;
+use crate::stream::{End, Socket};
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -106,6 +107,22 @@ impl AsyncWrite for Begun {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl End for Wire {
+    fn is_socket(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            Self::Tls(_) | Self::Stream(_) => false,
+        }
+    }
+
+    fn socket(&mut self) -> Option<Socket<'_>> {
+        match self {
+            Self::Tcp(tcp) => tcp.socket(),
+            Self::Tls(_) | Self::Stream(_) => None,
+        }
     }
 }
 

@@ -1,16 +1,15 @@
 //! Bytes both ways until both ends have said enough, or nobody has said anything for too long.
 
+mod copy;
+mod end;
+mod splice;
+
+pub(crate) use end::{End, Socket};
+
 use lychgate_telemetry::Direction;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// One way's buffer: large enough that throughput is that of the kernel.
-const BUFFER: usize = 64 * 1024;
 
 /// Where bytes are counted, at once, since a stream may live for days.
 pub(crate) trait Counts {
@@ -29,83 +28,49 @@ pub(crate) enum BrokenOff {
 
 /// Carries bytes. An end that closes its half is told to the other; the rest still flows.
 pub(crate) async fn relay(
-    client: impl AsyncRead + AsyncWrite + Unpin,
-    upstream: impl AsyncRead + AsyncWrite + Unpin,
+    mut client: impl End,
+    mut upstream: impl End,
     idle: Duration,
     meter: &impl Counts,
 ) -> Result<(), BrokenOff> {
-    let reads = Arc::new(AtomicU64::new(0));
-    let mut client = Watched::new(client, &reads, meter, Direction::Up);
-    let mut upstream = Watched::new(upstream, &reads, meter, Direction::Down);
-    let copy = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER);
-    let copied = tokio::select! {
-        copied = copy => copied,
-        () = silence(&reads, idle) => return Err(BrokenOff::Silent),
-    };
-    copied.map(|_| ()).map_err(|error| {
-        let by = if upstream.broke { Direction::Down } else { Direction::Up };
-        BrokenOff::By(by, error)
-    })
-}
-
-/// Ends when nothing was read for this long, or up to half as long again.
-async fn silence(reads: &AtomicU64, idle: Duration) {
-    let mut seen = reads.load(Ordering::Relaxed);
-    let mut quiet = 0_u8;
-    while quiet < 2 {
-        tokio::time::sleep(idle / 2).await;
-        let now = reads.load(Ordering::Relaxed);
-        quiet = if now == seen { quiet + 1 } else { 0 };
-        seen = now;
-    }
-}
-
-/// Counts reads, and remembers an error.
-struct Watched<'a, T, M> {
-    io: T,
-    reads: Arc<AtomicU64>,
-    meter: &'a M,
-    direction: Direction,
-    broke: bool,
-}
-
-impl<'a, T, M: Counts> Watched<'a, T, M> {
-    fn new(io: T, reads: &Arc<AtomicU64>, meter: &'a M, direction: Direction) -> Self {
-        Self { io, reads: reads.clone(), meter, direction, broke: false }
-    }
-
-    fn seen<R>(&mut self, result: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
-        self.broke |= matches!(result, Poll::Ready(Err(_)));
-        result
-    }
-}
-
-impl<T: AsyncRead + Unpin, M: Counts> AsyncRead for Watched<'_, T, M> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        if read.is_ready() {
-            self.reads.fetch_add(1, Ordering::Relaxed);
-            self.meter.carried(self.direction, (buf.filled().len() - before) as u64);
+    let reads = Reads { count: AtomicU64::new(0), meter };
+    let carried = async {
+        if client.is_socket()
+            && upstream.is_socket()
+            && let (Some(client), Some(upstream)) = (client.socket(), upstream.socket())
+        {
+            return splice::both_ways(client, upstream, &reads).await;
         }
-        self.seen(read)
+        copy::both_ways(&mut client, &mut upstream, &reads).await
+    };
+    tokio::select! {
+        carried = carried => carried,
+        () = reads.silence(idle) => Err(BrokenOff::Silent),
     }
 }
 
-impl<T: AsyncWrite + Unpin, M: Counts> AsyncWrite for Watched<'_, T, M> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.seen(written)
+/// What was read so far.
+struct Reads<'a, M> {
+    count: AtomicU64,
+    meter: &'a M,
+}
+
+impl<M: Counts> Reads<'_, M> {
+    fn read(&self, direction: Direction, bytes: usize) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.meter.carried(direction, bytes as u64);
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.seen(flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.io).poll_shutdown(cx);
-        self.seen(shut)
+    /// Ends when nothing was read for this long, or up to half as long again.
+    async fn silence(&self, idle: Duration) {
+        let mut seen = self.count.load(Ordering::Relaxed);
+        let mut quiet = 0_u8;
+        while quiet < 2 {
+            tokio::time::sleep(idle / 2).await;
+            let now = self.count.load(Ordering::Relaxed);
+            quiet = if now == seen { quiet + 1 } else { 0 };
+            seen = now;
+        }
     }
 }
 
@@ -118,7 +83,10 @@ mod tests {
         BackendId, BackendKind, GatewayId, ListenerId, ListenerOwner, ObjectName, RouteId, RouteKind, RuleId, Transport,
     };
     use lychgate_telemetry::Metrics;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 
     fn meter() -> Arc<Meter> {
         let name = || ObjectName::new("ns", "x");
@@ -181,6 +149,14 @@ mod tests {
             }
             fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
                 Poll::Ready(Ok(()))
+            }
+        }
+        impl End for Breaks {
+            fn is_socket(&self) -> bool {
+                false
+            }
+            fn socket(&mut self) -> Option<Socket<'_>> {
+                None
             }
         }
         let idle = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! One connection of a TLSRoute or TCPRoute.
 
 use super::record::Record;
-use super::relay::{BrokenOff, relay};
+use super::relay::{BrokenOff, End, relay};
 use super::{Failure, StreamState};
 use crate::limits::Limits;
 use crate::proxy_protocol::{self, Ends};
@@ -10,7 +10,6 @@ use lychgate_ir::CertificateId;
 use lychgate_telemetry::{ConnectFailure, Direction, Reason};
 use std::io;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Endpoints that are tried for one connection.
 const TRIES: usize = 3;
@@ -35,12 +34,7 @@ struct Connected {
 
 impl Streams<'_> {
     /// Carries a client's connection to a backend of the route, until it ends.
-    pub(crate) async fn carry(
-        &self,
-        client: impl AsyncRead + AsyncWrite + Unpin,
-        route: &Arc<StreamState>,
-        mut record: Record,
-    ) {
+    pub(crate) async fn carry(&self, client: impl End, route: &Arc<StreamState>, mut record: Record) {
         record.routed(route);
         let upstream = match self.reach(route, &mut record).await {
             Ok(upstream) => upstream,

@@ -1,5 +1,6 @@
 //! Connections to endpoints that carry anything but HTTP.
 
+use crate::stream::{End, Socket};
 use crate::tls::client::ClientTls;
 use lychgate_telemetry::ConnectFailure;
 use std::io;
@@ -49,6 +50,22 @@ pub(crate) async fn stream(
             let connector = TlsConnector::from(tls.raw.clone());
             let connected = connector.connect(tls.server_name.clone(), tcp).await;
             Ok(Upstream::Tls(Box::new(connected.map_err(failed(ConnectFailure::Tls))?)))
+        }
+    }
+}
+
+impl End for Upstream {
+    fn is_socket(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(_) => false,
+        }
+    }
+
+    fn socket(&mut self) -> Option<Socket<'_>> {
+        match self {
+            Self::Plain(tcp) => tcp.socket(),
+            Self::Tls(_) => None,
         }
     }
 }
