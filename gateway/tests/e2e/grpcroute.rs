@@ -2,6 +2,7 @@
 
 mod backends;
 mod errors;
+mod frames;
 mod matching;
 mod streaming;
 
