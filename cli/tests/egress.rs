@@ -123,3 +123,48 @@ async fn the_page_can_be_followed_from_learning_to_enforcing() {
     assert_eq!(verified.code, Some(0), "{verified:#?}");
     assert!(verified.stdout.starts_with("whole: "), "{verified:#?}");
 }
+
+/// Rules with limits, from a file to a client that is refused, and a new number that counts at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_lets_only_so_much_leave() {
+    if !is_there("curl") {
+        eprintln!("skipped: there is no curl");
+        return;
+    }
+    let copy = Copy::new();
+    let [origin, proxy, _] = copy.ports;
+    let policy = |bytes: u32| {
+        let policy = format!(
+            "apiVersion: lychgate.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {{name: bounded, namespace: shop}}\nspec:\n  \
+             targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: out, namespace: egress}}]\n  \
+             subjects: [{{serviceAccount: cart}}]\n  rules:\n    - name: pay\n      action: Allow\n      \
+             to: {{hosts: [pay.localhost], within: [127.0.0.0/8, '::1']}}\n      reason: ask the payments team\n      \
+             limits: {{per: Source, bytesPerDay: {bytes}}}\n"
+        );
+        std::fs::write(copy.config().join("bounded.yaml"), policy).unwrap();
+    };
+    policy(50_000);
+    let checked = run_to(0, &["check", text(&copy.config())]);
+    assert!(checked.stdout.ends_with("Everything is served as written.\n"), "{}", checked.stdout);
+    let address = format!("127.0.0.1:{origin}");
+    let _origin = Running::start(lychgate(&["echo", "--http", &address]), " as ");
+    let (config, audit) = (copy.config(), copy.audit());
+    let run = ["run", "--config", text(&config), "--audit-dir", text(&audit), "--admin", "127.0.0.1:0", "--poll", "50"];
+    let gateway = Running::start(lychgate(&run), "/livez");
+    let ask = |query: &str| {
+        shell(&format!(
+            "curl --include --interface 127.0.0.2 -x http://127.0.0.1:{proxy} http://pay.localhost:{origin}/?{query}"
+        ))
+    };
+    assert!(ask("").stdout.ends_with("200"));
+    let cut = ask("size=100000");
+    assert_eq!(cut.code, Some(18), "{}", cut.stderr);
+    let refused = ask("");
+    assert!(refused.stdout.ends_with("429") && refused.stdout.contains("retry-after: "), "{refused:#?}");
+    let said = "(egress_limit): no more than 50000 bytes a day may leave for each source: ask the payments team";
+    assert!(refused.stdout.contains(said), "{refused:#?}");
+    policy(1_000_000);
+    until("the new number is live", || ask("size=100000").stdout.ends_with("200"));
+    assert_eq!(gateway.end().code, Some(0));
+    assert_eq!(run_to(0, &["audit", "verify", text(&audit)]).code, Some(0));
+}

@@ -99,6 +99,8 @@ impl<'p> Replay<'p> {
         };
         let fate = match (record.verdict, verdict) {
             (EgressAction::Allow, Some(Verdict::Deny)) => Fate::NewlyDenied,
+            // As much had left already: policies allowed it then as well.
+            (EgressAction::Deny, Some(Verdict::Allow)) if met_limit(record) => return,
             (EgressAction::Deny, Some(Verdict::Allow)) => Fate::NewlyAllowed,
             (EgressAction::Deny, None) => Fate::MayBeAllowed,
             (EgressAction::Allow, Some(Verdict::Allow) | None) | (EgressAction::Deny, Some(Verdict::Deny)) => return,
@@ -127,6 +129,11 @@ impl<'p> Replay<'p> {
             None => None,
         }
     }
+}
+
+/// Whether it was refused by a limit of the rule that allows it.
+fn met_limit(record: &Record) -> bool {
+    record.reason.as_deref().is_some_and(|reason| reason.starts_with("egress_limit:"))
 }
 
 fn before(record: &Record) -> String {

@@ -2,8 +2,8 @@
 //!
 //! This crate owns the decision about a connection, a request or a question to DNS that wants to leave: [`Policies`] is an
 //! [`EgressConfig`](lychgate_ir::egress::EgressConfig) compiled, and answers for a [`Source`] that has an [`Ask`]. It owns
-//! as well how such a wish is written on the wire ([`target`], [`socks5`]). It refuses everything else: sockets, clocks
-//! (time is an argument), resolvers, Kubernetes.
+//! as well how such a wish is written on the wire ([`target`], [`socks5`]), and how much may leave ([`limits`]). It refuses
+//! everything else: sockets, clocks (time is an argument), resolvers, Kubernetes.
 //!
 //! ```text
 //! Source ── Policies::of ──> Egress: the policies that are about it
@@ -40,6 +40,7 @@ pub mod agreement;
 mod ask;
 mod decision;
 mod explain;
+pub mod limits;
 mod miss;
 mod nets;
 mod policies;

@@ -18,6 +18,7 @@ mod gate;
 mod guest;
 mod hello;
 mod inspect;
+mod limits;
 mod names;
 mod origin;
 mod passage;

@@ -149,6 +149,11 @@ impl Metrics {
         self.egress.decided(gateway, rule, verdict);
     }
 
+    /// Counts something that met a limit of the rule that lets it leave through a Gateway.
+    pub fn egress_limit(&self, gateway: &str, limit: &'static str, in_shadow: bool) {
+        self.egress.limited(gateway, limit, in_shadow);
+    }
+
     /// Counts what came of a question to DNS at a Gateway.
     pub fn egress_question(&self, gateway: &str, outcome: &'static str) {
         self.egress.question(gateway, outcome);
@@ -470,6 +475,7 @@ mod tests {
         metrics.egress_destination("api.example.com").opened();
         metrics.egress_question("ns/out", "answered");
         metrics.audit(1, 0, false);
+        metrics.egress_limit("ns/out", "connections", false);
         metrics.spans(SpanOutcome::Exported, 1);
         metrics.reloaded(Ok(()));
         metrics.objects(1, 0);

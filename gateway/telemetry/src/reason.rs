@@ -138,7 +138,7 @@ reasons! {
         "a new connection";
     /// As much has left as may.
     EgressLimit: "egress_limit", Some(429), Client,
-        "a limit of the rule that lets it leave is reached: connections, requests, or bytes of the day",
+        "a limit of the rule that lets it leave is reached: connections, requests, or bytes of the day (what runs by it is ended)",
         "later again, or `limits` of the rule";
     /// RFC 6585 section 5.
     HeadTooLarge: "head_too_large", Some(431), Client,

@@ -23,6 +23,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Fewer bytes than that carry no handshake of TLS.
+const FEWEST_BYTES: u64 = 1024;
+
 /// What a rule says of it.
 pub(super) struct Wanted<'r> {
     pub(super) tls: &'r Option<EgressPolicyTls>,
@@ -229,10 +232,26 @@ fn leave_from(reader: &mut Reader<'_, '_>, path: &str, wanted: &[String]) -> Vec
     addresses
 }
 
-/// No data plane holds to them yet, and what somebody wanted to bound may not leave without bounds.
+/// A number that lets nothing leave, or nothing at all, is not what anybody meant. The CRD says so as well.
 fn limits(reader: &mut Reader<'_, '_>, path: &str, wanted: &EgressPolicyLimits) -> EgressLimits {
-    reader.problems.push(format!("{path}.limits: limits are not supported yet; remove them"));
+    let path = format!("{path}.limits");
     let EgressPolicyLimits { mode, per, connections, requests_per_second, bytes_per_second, bytes_per_day } = wanted;
+    let numbers = [
+        ("connections", connections.map(u64::from), 1),
+        ("requestsPerSecond", requests_per_second.map(u64::from), 1),
+        ("bytesPerSecond", *bytes_per_second, FEWEST_BYTES),
+        ("bytesPerDay", *bytes_per_day, FEWEST_BYTES),
+    ];
+    for (field, number, least) in numbers {
+        if number.is_some_and(|number| number < least) {
+            reader.problems.push(format!("{path}.{field}: write {least} or more"));
+        }
+    }
+    if numbers.iter().all(|(_, number, _)| number.is_none()) {
+        reader.problems.push(format!(
+            "{path}: write at least one of connections, requestsPerSecond, bytesPerSecond and bytesPerDay"
+        ));
+    }
     EgressLimits {
         mode: mode_of(*mode, None),
         per: match per {

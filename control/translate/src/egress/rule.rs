@@ -72,6 +72,10 @@ impl<'w, 'a> Reader<'w, 'a> {
                 handling::read(self, &path, &wanted)
             }
         };
+        let is_about_dns = |protocol: &EgressProtocol| matches!(protocol, EgressProtocol::Dns);
+        if handling.limits.is_some() && !protocols.is_empty() && protocols.iter().all(is_about_dns) {
+            self.problems.push(format!("{path}.limits: questions to DNS are not counted; remove them"));
+        }
         let is_broken = self.problems.len() > known;
         let (action, destination) = match action {
             EgressRuleAction::Deny => (EgressAction::Deny, destination.unwrap_or(Destination::Any)),

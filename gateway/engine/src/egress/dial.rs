@@ -2,6 +2,7 @@
 //! that allows it says so.
 
 use super::gate::Gate;
+use super::limits::{Fare, Spare, is_same};
 use super::passage::{Passage, Way, handling};
 use super::refused::Refused;
 use super::via;
@@ -21,14 +22,21 @@ pub(crate) struct Dialled {
     pub(crate) io: Begun,
     pub(crate) way: Way,
     pub(crate) handling: Arc<EgressHandling>,
+    /// Its seat, where connections are counted.
+    pub(crate) spare: Option<Spare>,
 }
 
 impl Dialled {
-    /// Whether it is the connection that a decision which came later would have made.
+    /// The way of a decision that came later, if it would have made this connection. What it is counted by is that of the
+    /// connection.
     pub(crate) fn is_for(&self, passage: &Passage) -> Option<Way> {
-        let same =
-            |way: &&Way| way.address == self.way.address && is_same_road(&handling(&way.decision), &self.handling);
-        passage.ways.iter().find(same).cloned()
+        let same = |way: &&Way| {
+            way.address == self.way.address
+                && is_same_road(&handling(&way.decision), &self.handling)
+                && is_same(way.share.as_ref(), self.way.share.as_ref())
+        };
+        let way = passage.ways.iter().find(same)?;
+        Some(Way { share: self.way.share.clone(), ..way.clone() })
     }
 }
 
@@ -38,13 +46,27 @@ pub(crate) fn is_same_road(a: &EgressHandling, b: &EgressHandling) -> bool {
     *via == b.via && *leave_from == b.leave_from
 }
 
-/// Connects by the first way that can be taken.
-pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits) -> Result<Dialled, Refused> {
+/// Connects by the first way that can be taken. What it is counted by is asked before.
+pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits, mut fare: Fare) -> Result<Dialled, Refused> {
     let mut last = None;
     for way in &passage.ways {
         let handling = handling(&way.decision);
+        let counted = match fare.enter(way) {
+            Ok(counted) => counted,
+            Err(refused) => {
+                last = Some(refused);
+                continue;
+            }
+        };
         match road(gate, passage, way, &handling, limits).await {
-            Ok(io) => return Ok(Dialled { io, way: way.clone(), handling }),
+            Ok(io) => {
+                let spare = counted.as_ref().map(|(_, seat)| seat.spare());
+                let io = match counted {
+                    Some((share, seat)) => io.metered(share, seat),
+                    None => io,
+                };
+                return Ok(Dialled { io, way: way.clone(), handling, spare });
+            }
             Err(refused) => last = Some(refused.after(&way.decision)),
         }
     }

@@ -1,19 +1,31 @@
 //! A Gateway through which things leave, compiled: its policies, and all that they refer to.
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+mod used;
+
 use super::inspect::Inspection;
 use super::names::Names;
 use super::origin::Origins;
 use crate::limits::Limits;
 use lychgate_egress::Policies;
-use lychgate_ir::egress::{EgressConfig, EgressGateway, EgressPolicy, EgressPolicyId, EgressTls};
+use lychgate_egress::limits::Books;
+use lychgate_ir::egress::{
+    Destination, EgressAction, EgressConfig, EgressExceptions, EgressGateway, EgressMode, EgressPolicy, EgressPolicyId,
+    EgressRule, EgressSubject, EgressTls,
+};
 use lychgate_ir::{Certificate, CertificateId, GatewayId, Redacted, Secret, SecretId, Snapshot};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use used::Used;
 
 /// One Gateway. The same for as long as nothing of it changes: whoever holds it can tell by that.
 pub(crate) struct Gate {
     pub(crate) spec: Arc<EgressGateway>,
-    pub(crate) policies: Policies,
+    pub(crate) policies: Arc<Policies>,
+    /// What has left by rules that have limits.
+    pub(crate) books: Arc<Books>,
     pub(crate) names: Arc<Names>,
     pub(crate) origins: Origins,
     pub(crate) inspection: Inspection,
@@ -22,12 +34,53 @@ pub(crate) struct Gate {
     made_of: MadeOf,
 }
 
-/// What it was made of, so that the next snapshot shows whether it is still true.
+/// What it was made of, so that the next snapshot shows whether it is still true. Of secrets and certificates those that it
+/// uses: what others do with theirs changes nothing.
 #[derive(PartialEq)]
 struct MadeOf {
     policies: BTreeMap<EgressPolicyId, Arc<EgressPolicy>>,
     secrets: BTreeMap<SecretId, Arc<Secret>>,
     certificates: BTreeMap<CertificateId, Arc<Certificate>>,
+}
+
+impl MadeOf {
+    fn of(snapshot: &Snapshot, id: &GatewayId, spec: &EgressGateway) -> Self {
+        let policy = |id: &EgressPolicyId| {
+            let known = snapshot.egress_policies.get(id).cloned();
+            (id.clone(), known.unwrap_or_else(|| Arc::new(nothing_leaves())))
+        };
+        let policies: BTreeMap<_, _> = spec.policies.iter().map(policy).collect();
+        let of_gateway = snapshot.listeners.values().filter(|listener| listener.id.gateway == *id);
+        let Used { secrets, certificates } = Used::by(spec, policies.values(), of_gateway);
+        let secret = |id: SecretId| snapshot.secrets.get(&id).cloned().map(|secret| (id, secret));
+        let certificate = |id: CertificateId| snapshot.certificates.get(&id).cloned().map(|known| (id, known));
+        Self {
+            policies,
+            secrets: secrets.into_iter().filter_map(secret).collect(),
+            certificates: certificates.into_iter().filter_map(certificate).collect(),
+        }
+    }
+}
+
+/// In the place of a policy that the snapshot does not have: nobody knows what it denies.
+fn nothing_leaves() -> EgressPolicy {
+    let deny = EgressRule {
+        name: None,
+        action: EgressAction::Deny,
+        destination: Destination::Any,
+        ports: Vec::new(),
+        protocols: Vec::new(),
+        windows: Vec::new(),
+        exceptions: EgressExceptions::default(),
+        reason: Some("the egress gateway does not have all of its policies".into()),
+        handling: Arc::default(),
+    };
+    EgressPolicy {
+        generation: 0,
+        mode: EgressMode::Enforce,
+        subjects: vec![EgressSubject::Everyone],
+        rules: vec![deny],
+    }
 }
 
 /// All Gateways of a snapshot. What did not change is that of before.
@@ -37,33 +90,10 @@ pub(crate) fn compile(
     limits: &Limits,
 ) -> HashMap<GatewayId, Arc<Gate>> {
     let gate = |(id, spec): (&GatewayId, &Arc<EgressGateway>)| {
-        let of = |id: &EgressPolicyId| Some((id.clone(), snapshot.egress_policies.get(id)?.clone()));
-        let made_of = MadeOf {
-            policies: spec.policies.iter().filter_map(of).collect(),
-            secrets: snapshot.secrets.clone(),
-            certificates: snapshot.certificates.clone(),
-        };
+        let made_of = MadeOf::of(snapshot, id, spec);
         let before = previous.get(id);
-        if let Some(same) = before.filter(|before| before.spec == *spec && before.made_of == made_of) {
-            return (id.clone(), same.clone());
-        }
-        let names = before.filter(|before| before.spec.dns == spec.dns).map(|before| before.names.clone());
-        let config =
-            EgressConfig { default: spec.default, cluster: spec.cluster.clone(), policies: made_of.policies.clone() };
-        let gate = Gate {
-            spec: spec.clone(),
-            policies: Policies::compile(&config),
-            names: names.unwrap_or_else(|| Arc::new(Names::new(&spec.dns, limits.resolve))),
-            origins: Origins::default(),
-            inspection: Inspection::compile(
-                spec.inspection.as_ref(),
-                &made_of.certificates,
-                before.map(|before| &before.inspection),
-            ),
-            looks_into_tls: made_of.policies.values().any(|policy| looks_into_tls(policy)),
-            made_of,
-        };
-        (id.clone(), Arc::new(gate))
+        let same = before.filter(|before| before.spec == *spec && before.made_of == made_of);
+        (id.clone(), same.cloned().unwrap_or_else(|| Arc::new(make(spec, made_of, before, limits))))
     };
     snapshot.egress.iter().map(gate).collect()
 }
@@ -73,6 +103,43 @@ fn looks_into_tls(policy: &EgressPolicy) -> bool {
         EgressTls::Inspect(_) => true,
         EgressTls::Pass | EgressTls::Originate(_) => false,
     })
+}
+
+fn make(spec: &Arc<EgressGateway>, made_of: MadeOf, before: Option<&Arc<Gate>>, limits: &Limits) -> Gate {
+    let names = before.filter(|before| before.spec.dns == spec.dns).map(|before| before.names.clone());
+    let same = before.filter(|before| {
+        let old = &before.spec;
+        old.default == spec.default && old.cluster == spec.cluster && before.made_of.policies == made_of.policies
+    });
+    let (policies, books) = match same {
+        Some(same) => (same.policies.clone(), same.books.clone()),
+        None => {
+            let config = EgressConfig {
+                default: spec.default,
+                cluster: spec.cluster.clone(),
+                policies: made_of.policies.clone(),
+            };
+            let old = before.map(|before| before.books.clone()).unwrap_or_default();
+            let books = Books::compile(&config.policies, &old);
+            // What runs by a rule that has no limits any more goes on without.
+            old.release(&books);
+            (Arc::new(Policies::compile(&config)), Arc::new(books))
+        }
+    };
+    Gate {
+        spec: spec.clone(),
+        policies,
+        books,
+        names: names.unwrap_or_else(|| Arc::new(Names::new(&spec.dns, limits.resolve))),
+        origins: Origins::default(),
+        inspection: Inspection::compile(
+            spec.inspection.as_ref(),
+            &made_of.certificates,
+            before.map(|before| &before.inspection),
+        ),
+        looks_into_tls: made_of.policies.values().any(|policy| looks_into_tls(policy)),
+        made_of,
+    }
 }
 
 impl Gate {

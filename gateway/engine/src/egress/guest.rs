@@ -27,6 +27,12 @@ pub(crate) struct Moment {
     pub(crate) source: Source,
 }
 
+/// Whether somebody wants to be asked before anything passes the listener. A control plane that sends this to an egress
+/// Gateway is another than this data plane knows.
+pub(crate) fn asks_filters(listener: &ListenerState) -> bool {
+    !listener.spec.filters.is_empty()
+}
+
 impl Guest {
     pub(crate) fn limits(&self) -> &Limits {
         &self.engine.limits
@@ -34,8 +40,15 @@ impl Guest {
 
     /// The Gateway as it is now.
     pub(crate) fn gate(&self) -> Result<(Arc<Runtime>, Arc<Gate>), Refused> {
+        let spec = &self.listener.spec;
+        if asks_filters(&self.listener) {
+            return Err(Refused::misconfigured(format!(
+                "{}: its filters are for routes, and nobody asks them here",
+                spec.id
+            )));
+        }
         let runtime = self.engine.runtime();
-        let id = &self.listener.spec.id.gateway;
+        let id = &spec.id.gateway;
         let gate = runtime.gates.get(id).cloned();
         let gate = gate.ok_or_else(|| Refused::misconfigured(format!("{id} is no egress Gateway any more")))?;
         Ok((runtime, gate))

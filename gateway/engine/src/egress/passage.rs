@@ -1,6 +1,7 @@
 //! From a wish to where it may go: screened, resolved, decided.
 
 use super::gate::Gate;
+use super::limits::Share;
 use super::names::Addresses;
 use super::refused::Refused;
 use super::wish::{Shown, Wish};
@@ -29,6 +30,23 @@ pub(crate) struct Way {
     /// Which address; `None` leaves it to a proxy beyond.
     pub(crate) address: Option<IpAddr>,
     pub(crate) decision: Decision,
+    /// What it is counted by, where there are limits.
+    pub(crate) share: Option<Share>,
+}
+
+/// Whose wish it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) source: &'a Source,
+    /// Where they come from.
+    pub(crate) address: IpAddr,
+}
+
+impl Asker<'_> {
+    fn way(&self, gate: &Gate, wish: &Wish, address: Option<IpAddr>, decision: Decision) -> Result<Way, Refused> {
+        let share = Share::of(gate, self.source, self.address, wish, address, &decision)?;
+        Ok(Way { address, decision, share })
+    }
 }
 
 /// How sure one has to be.
@@ -42,8 +60,8 @@ pub(crate) enum Degree {
 
 impl Passage {
     /// Finds where a wish may go. Nothing is asked of DNS that can never be allowed.
-    pub(crate) async fn find(gate: &Gate, source: &Source, wish: Wish, degree: Degree) -> Result<Self, Refused> {
-        if let Some(passage) = Self::beyond(gate, source, &wish, degree)? {
+    pub(crate) async fn find(gate: &Gate, asker: &Asker<'_>, wish: Wish, degree: Degree) -> Result<Self, Refused> {
+        if let Some(passage) = Self::beyond(gate, asker, &wish, degree)? {
             return Ok(passage);
         }
         let answer = match (wish.name(), &wish.target.host) {
@@ -54,18 +72,18 @@ impl Passage {
             // A name that is only claimed for an address, and leads nowhere.
             (Some(name), TargetHost::Address(_)) => gate.names.resolve(name).await.unwrap_or_default(),
         };
-        Self::decide(gate, source, wish, answer, degree)
+        Self::decide(gate, asker, wish, answer, degree)
     }
 
     /// Decides for what DNS has said before.
     pub(crate) fn decide(
         gate: &Gate,
-        source: &Source,
+        asker: &Asker<'_>,
         wish: Wish,
         answer: Addresses,
         degree: Degree,
     ) -> Result<Self, Refused> {
-        let egress = gate.policies.of(source);
+        let egress = gate.policies.of(asker.source);
         let ask = wish.ask();
         let mut addresses: Vec<IpAddr> = match &wish.target.host {
             TargetHost::Address(address) => vec![*address],
@@ -82,7 +100,7 @@ impl Passage {
                 Degree::Decided => egress.decide(&ask, &reached),
             };
             match decision.verdict {
-                Verdict::Allow if ways.len() < TRIES => ways.push(Way { address: Some(address), decision }),
+                Verdict::Allow if ways.len() < TRIES => ways.push(asker.way(gate, &wish, Some(address), decision)?),
                 Verdict::Allow => {}
                 Verdict::Deny => drop(denied.get_or_insert(decision)),
             }
@@ -95,8 +113,8 @@ impl Passage {
     }
 
     /// Before a name is resolved: refuses what can never be allowed, and finds out whether a proxy beyond resolves it.
-    fn beyond(gate: &Gate, source: &Source, wish: &Wish, degree: Degree) -> Result<Option<Self>, Refused> {
-        let egress: Egress<'_> = gate.policies.of(source);
+    fn beyond(gate: &Gate, asker: &Asker<'_>, wish: &Wish, degree: Degree) -> Result<Option<Self>, Refused> {
+        let egress: Egress<'_> = gate.policies.of(asker.source);
         let ask = wish.ask();
         if let Screening::Refused(decision) = egress.screen(&ask)
             // A rule that looks into TLS may allow what is in it.
@@ -109,8 +127,11 @@ impl Passage {
             Degree::Decided => egress.decide_beyond(&ask),
         };
         let is_beyond = decision.verdict == Verdict::Allow && handling(&decision).via.is_some();
-        let way = Way { address: None, decision };
-        Ok(is_beyond.then(|| Self { wish: wish.clone(), ways: vec![way], answer: Addresses::default() }))
+        if !is_beyond {
+            return Ok(None);
+        }
+        let way = asker.way(gate, wish, None, decision)?;
+        Ok(Some(Self { wish: wish.clone(), ways: vec![way], answer: Addresses::default() }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod told;
 
+use super::guest::asks_filters;
 use super::who::Client;
 use crate::engine::Engine;
 use crate::proxy_protocol::Ends;
@@ -116,6 +117,10 @@ impl Engine {
         transport: Transport,
     ) -> Option<Vec<u8>> {
         let started = Instant::now();
+        if asks_filters(listener) {
+            tracing::error!(listener = %listener.spec.id, "its filters are for routes, and nobody asks them here");
+            return None;
+        }
         let runtime = self.runtime();
         let gate = runtime.gates.get(&listener.spec.id.gateway)?.clone();
         let front = match gate.names.front() {

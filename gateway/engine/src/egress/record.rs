@@ -1,5 +1,6 @@
 //! What is counted, logged and recorded of one connection or request that wants to leave, whatever becomes of it.
 
+use super::limits::{Met, Share};
 use super::passage::{Passage, Way};
 use super::refused::Refused;
 use super::wish::{SeenRequest, Shown, Wish};
@@ -9,6 +10,7 @@ use crate::stream::Counts;
 use lychgate_audit::{
     Record as AuditRecord, RecordDestination, RecordHttp, RecordPhase, RecordProtocol, RecordSource, Timestamp,
 };
+use lychgate_egress::limits::Exceeded;
 use lychgate_egress::target::TargetHost;
 use lychgate_egress::{Because, Decision, Source, Verdict};
 use lychgate_ir::ListenerId;
@@ -41,6 +43,10 @@ pub(crate) struct Record {
     wish: Option<Wish>,
     decision: Option<Decision>,
     address: Option<IpAddr>,
+    /// What it is counted by.
+    share: Option<Share>,
+    /// What the connection is counted by that carries it.
+    carrier: Option<Share>,
     verified: Option<bool>,
     tally: Arc<Tally>,
     connected: Option<Duration>,
@@ -90,6 +96,8 @@ impl Record {
             wish: None,
             decision: None,
             address: None,
+            share: None,
+            carrier: None,
             verified: None,
             tally: Arc::default(),
             connected: None,
@@ -121,7 +129,13 @@ impl Record {
         self.wish = Some(passage.wish.clone());
         self.decision = Some(way.decision.clone());
         self.address = way.address;
+        self.share = way.share.clone();
         self.verified = passage.wish.name().and(way.address).map(|address| passage.answer.contains(&address));
+    }
+
+    /// The connection that carries it is counted by this.
+    pub(crate) fn carried_by(&mut self, share: Option<Share>) {
+        self.carrier = share;
     }
 
     /// A connection carries it.
@@ -155,7 +169,11 @@ impl Record {
 
     /// It left, and ended before its end.
     pub(crate) fn failed(&mut self, reason: Reason, detail: impl Into<String>) {
-        self.end = End::Failed(reason, detail.into());
+        let ended = self.shares().find_map(Share::ended);
+        self.end = match ended {
+            Some(exceeded) => End::Failed(Reason::EgressLimit, format!("it was ended: {exceeded}")),
+            None => End::Failed(reason, detail.into()),
+        };
     }
 
     /// It ended as both ends wanted.
@@ -190,11 +208,15 @@ impl Record {
         if let Some(decision) = &self.decision {
             let verdict = EgressVerdict {
                 allowed: decision.verdict == Verdict::Allow,
-                would_deny: decision.would_deny(),
+                would_deny: decision.would_deny() || self.would_be_refused(),
                 because: word(&decision.because),
             };
             let rule = decision.because.rule().map(|rule| format!("{}#{}", rule.policy, rule.index));
-            observe.metrics.egress_decided(&listener.gateway.0.to_string(), rule.as_deref(), verdict);
+            let gateway = listener.gateway.0.to_string();
+            observe.metrics.egress_decided(&gateway, rule.as_deref(), verdict);
+            for Met { limit, in_shadow } in self.shares().flat_map(Share::met) {
+                observe.metrics.egress_limit(&gateway, limit.word(), in_shadow);
+            }
         }
         if let Some((reason, detail)) = failed {
             observe.metrics.refused(*reason);
@@ -296,7 +318,10 @@ impl Record {
                 Some(Because::NotEnforced) => EgressMode::Shadow(lychgate_ir::egress::Percent::ALL),
                 Some(Because::Rule { .. } | Because::Uncertain { .. } | Because::NoRule) | None => EgressMode::Enforce,
             },
-            shadow: decision.and_then(|decision| decision.shadow.as_ref()).map(|shadow| action(shadow.verdict)),
+            shadow: match decision.and_then(|decision| decision.shadow.as_ref()) {
+                _ if self.would_be_refused() => Some(EgressAction::Deny),
+                shadow => shadow.map(|shadow| action(shadow.verdict)),
+            },
             rule: decision.and_then(|decision| decision.because.rule()).cloned(),
             reason: failed.map(|(reason, detail)| format!("{reason}: {detail}")).or_else(|| self.shadow_reason()),
             bytes_sent: self.bytes(Direction::Up),
@@ -305,8 +330,26 @@ impl Record {
         }
     }
 
+    fn shares(&self) -> impl Iterator<Item = &Share> {
+        self.share.iter().chain(&self.carrier)
+    }
+
+    fn would_refuse(&self) -> Option<Exceeded> {
+        self.share.as_ref().and_then(Share::would_refuse)
+    }
+
+    /// Whether it left only because a limit is in shadow.
+    fn would_be_refused(&self) -> bool {
+        let left = |decision: &Decision| decision.verdict == Verdict::Allow;
+        self.decision.as_ref().is_some_and(left) && self.would_refuse().is_some()
+    }
+
     /// Why it would not have left.
     fn shadow_reason(&self) -> Option<String> {
+        if self.would_be_refused() {
+            let exceeded = self.would_refuse()?;
+            return Some(format!("would be refused: {exceeded}"));
+        }
         let decision = self.decision.as_ref().filter(|decision| decision.would_deny())?;
         let shadow = decision.shadow.as_ref()?;
         let rule: Option<&EgressRuleId> = shadow.because.rule();

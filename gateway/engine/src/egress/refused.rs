@@ -2,11 +2,16 @@
 
 use super::names::Unresolved;
 use http::StatusCode;
+use lychgate_egress::limits::Exceeded;
 use lychgate_egress::socks5::Outcome;
-use lychgate_egress::{Because, Decision};
+use lychgate_egress::{Because, Decision, Verdict};
 use lychgate_ir::Refusal;
 use lychgate_telemetry::Reason;
 use std::io;
+use std::time::Duration;
+
+/// When to try again where it depends on others.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Why something does not leave.
 #[derive(Clone, Debug)]
@@ -19,6 +24,8 @@ pub(crate) struct Refused {
     pub(crate) detail: String,
     /// The decision, if there was one.
     pub(crate) decision: Option<Box<Decision>>,
+    /// When it may be tried again, if that is all that is against it.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Refused {
@@ -26,7 +33,7 @@ impl Refused {
         let said = said.into();
         let status = reason.about().status.and_then(|status| StatusCode::from_u16(status).ok());
         let status = status.unwrap_or(StatusCode::FORBIDDEN);
-        Self { reason, status, detail: said.clone(), said, decision: None }
+        Self { reason, status, detail: said.clone(), said, decision: None, retry_after: None }
     }
 
     /// The same, with more for the log than for the client.
@@ -49,6 +56,20 @@ impl Refused {
         };
         let said = decision.because.for_client().into_owned();
         Self { decision: Some(Box::new(decision)), ..Self::new(Reason::EgressDenied, said).because(detail) }
+    }
+
+    /// It may leave, and so much has left already.
+    pub(crate) fn limited(exceeded: &Exceeded, decision: &Decision) -> Self {
+        let (rule, reason) = match &decision.because {
+            Because::Rule { rule, level: _, reason, handling: _ } => (format!(" ({rule})"), reason.as_deref()),
+            Because::Uncertain { .. } | Because::NoRule | Because::NotEnforced => (String::new(), None),
+        };
+        let said = reason.map_or_else(|| exceeded.to_string(), |reason| format!("{exceeded}: {reason}"));
+        let refused = Self::new(Reason::EgressLimit, said).because(format!("{exceeded}{rule}"));
+        let denied = Decision { verdict: Verdict::Deny, ..decision.clone() };
+        // Where nobody can know, soon.
+        let retry_after = Some(exceeded.retry_after.unwrap_or(SOON));
+        Self { retry_after, ..refused.after(&denied) }
     }
 
     /// Nobody could say where a name leads.

@@ -9,7 +9,8 @@ use super::dial::{Dialled, dial};
 use super::first::{First, first};
 use super::guest::{Guest, Moment};
 use super::hello::SeenHello;
-use super::passage::{Degree, Passage, Way};
+use super::limits::Fare;
+use super::passage::{Asker, Degree, Passage, Way};
 use super::record::Record;
 use super::refused::Refused;
 use super::requests;
@@ -60,7 +61,7 @@ impl Tunnel {
         let mut record = guest.record(moment.source.clone(), protocol);
         let wish = Wish::new(target, Shown::NotYet);
         record.wants(&wish);
-        match foresee(guest, &moment, &wish, &mut record).await {
+        match foresee(guest, &moment, &client, &wish, &mut record).await {
             Ok(opened) => {
                 let Moment { gate: _, source } = moment;
                 Ok(Self { guest: guest.clone(), client, source, wish, opened, record, changes })
@@ -139,9 +140,16 @@ impl Tunnel {
 }
 
 /// Connects where it is likely to go. Nothing if it may be named later, and only then be allowed.
-async fn foresee(guest: &Guest, moment: &Moment, wish: &Wish, record: &mut Record) -> Result<Option<Dialled>, Refused> {
+async fn foresee(
+    guest: &Guest,
+    moment: &Moment,
+    client: &Client,
+    wish: &Wish,
+    record: &mut Record,
+) -> Result<Option<Dialled>, Refused> {
     let Moment { gate, source } = moment;
-    let passage = match Passage::find(gate, source, wish.clone(), Degree::Foreseen).await {
+    let asker = Asker { source, address: client.address };
+    let passage = match Passage::find(gate, &asker, wish.clone(), Degree::Foreseen).await {
         Ok(passage) => passage,
         Err(refused) => {
             let is_by_address = matches!(wish.target.host, TargetHost::Address(_));
@@ -153,7 +161,7 @@ async fn foresee(guest: &Guest, moment: &Moment, wish: &Wish, record: &mut Recor
         record.goes(&passage, way);
     }
     record.announce().await?;
-    dial(gate, &passage, guest.limits()).await.map(Some)
+    dial(gate, &passage, guest.limits(), Fare::default()).await.map(Some)
 }
 
 fn reason(error: &io::Error) -> Reason {

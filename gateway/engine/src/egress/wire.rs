@@ -1,5 +1,6 @@
 //! Connections, of clients and of destinations, in whatever they are wrapped.
 
+use super::limits::{Metered, Seat, Share};
 use super::requests::watched::Watched;
 use crate::stream::{End, Socket};
 use bytes::{Buf, Bytes, BytesMut};
@@ -20,6 +21,8 @@ pub(crate) enum Wire {
     Tls(Box<TlsStream<Begun>>),
     /// Inside a stream of HTTP/2, or whatever else HTTP made of it.
     Stream(Box<TokioIo<Upgraded>>),
+    /// Whatever it is, its bytes are counted.
+    Metered(Box<Metered>),
 }
 
 /// A connection of which something was read already, which comes first again.
@@ -34,6 +37,12 @@ impl Begun {
         Self { seen: BytesMut::new(), io }
     }
 
+    /// The same, with its bytes counted from now on.
+    pub(crate) fn metered(self, share: Share, seat: Seat) -> Self {
+        let Self { seen, io } = self;
+        Self { seen, io: Wire::Metered(Box::new(Metered::new(io, share, seat))) }
+    }
+
     /// What was read of it, and is to be read again.
     pub(crate) fn seen(&self) -> &[u8] {
         &self.seen
@@ -43,7 +52,8 @@ impl Begun {
     pub(crate) fn agreed(&self) -> Option<&[u8]> {
         match &self.io {
             Wire::Tls(stream) => stream.get_ref().1.alpn_protocol(),
-            Wire::Tcp(_) | Wire::Stream(_) => None,
+            // What is counted is below TLS.
+            Wire::Tcp(_) | Wire::Stream(_) | Wire::Metered(_) => None,
         }
     }
 
@@ -114,14 +124,15 @@ impl End for Wire {
     fn is_socket(&self) -> bool {
         match self {
             Self::Tcp(_) => true,
-            Self::Tls(_) | Self::Stream(_) => false,
+            // What is counted has to pass where it is counted.
+            Self::Tls(_) | Self::Stream(_) | Self::Metered(_) => false,
         }
     }
 
     fn socket(&mut self) -> Option<Socket<'_>> {
         match self {
             Self::Tcp(tcp) => tcp.socket(),
-            Self::Tls(_) | Self::Stream(_) => None,
+            Self::Tls(_) | Self::Stream(_) | Self::Metered(_) => None,
         }
     }
 }
@@ -132,6 +143,7 @@ impl AsyncRead for Wire {
             Self::Tcp(io) => Pin::new(io).poll_read(cx, buf),
             Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
             Self::Stream(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Metered(io) => Pin::new(io).poll_read(cx, buf),
         }
     }
 }
@@ -142,6 +154,7 @@ impl AsyncWrite for Wire {
             Self::Tcp(io) => Pin::new(io).poll_write(cx, buf),
             Self::Tls(io) => Pin::new(io).poll_write(cx, buf),
             Self::Stream(io) => Pin::new(io).poll_write(cx, buf),
+            Self::Metered(io) => Pin::new(io).poll_write(cx, buf),
         }
     }
 
@@ -150,6 +163,7 @@ impl AsyncWrite for Wire {
             Self::Tcp(io) => Pin::new(io).poll_flush(cx),
             Self::Tls(io) => Pin::new(io).poll_flush(cx),
             Self::Stream(io) => Pin::new(io).poll_flush(cx),
+            Self::Metered(io) => Pin::new(io).poll_flush(cx),
         }
     }
 
@@ -158,6 +172,7 @@ impl AsyncWrite for Wire {
             Self::Tcp(io) => Pin::new(io).poll_shutdown(cx),
             Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
             Self::Stream(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Metered(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
 }

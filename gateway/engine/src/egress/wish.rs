@@ -64,6 +64,11 @@ impl Wish {
         self.name().map_or_else(|| self.target.host.clone(), |name| TargetHost::Name(name.clone()))
     }
 
+    /// Which parts of what is in shadow count.
+    pub(crate) fn draw(&self) -> u8 {
+        self.draw
+    }
+
     /// The name that it goes by.
     pub(crate) fn name(&self) -> Option<&DnsName> {
         match &self.target.host {

@@ -9,6 +9,7 @@ mod failures;
 mod idle;
 mod inspect;
 mod leaving;
+mod limits;
 mod originate;
 mod proxy;
 mod sources;

@@ -1,7 +1,8 @@
 //! A snapshot as resources.
 
-use super::features::LISTENER_FILTERS;
+use super::features::{EGRESS_LIMITS, LISTENER_FILTERS};
 use super::{Kind, Name, Need, Resource};
+use lychgate_ir::egress::{EgressPolicy, EgressPolicyId};
 use lychgate_ir::{Certificate, CertificateId, Listener, ListenerId, Secret, SecretId};
 use serde::Serialize;
 use std::fmt::Display;
@@ -15,6 +16,13 @@ pub(super) fn plain(kind: &Kind, id: &impl Display, value: &impl Serialize) -> (
 pub(super) fn listener(kind: &Kind, id: &ListenerId, listener: &Listener) -> (Name, Resource) {
     let filters = (!listener.filters.is_empty()).then(|| Need::whole(LISTENER_FILTERS));
     needing(kind, id, listener, filters.into_iter().collect())
+}
+
+/// A policy about what leaves, which denies where nobody counts what its rules bound.
+pub(super) fn egress_policy(kind: &Kind, id: &EgressPolicyId, policy: &EgressPolicy) -> (Name, Resource) {
+    let has_limits = policy.rules.iter().any(|rule| rule.handling.limits.is_some());
+    let limits = has_limits.then(|| Need::whole(EGRESS_LIMITS));
+    needing(kind, id, policy, limits.into_iter().collect())
 }
 
 fn needing(kind: &Kind, id: &impl Display, value: &impl Serialize, needs: Vec<Need>) -> (Name, Resource) {
@@ -66,6 +74,25 @@ mod tests {
             r#"[{"ExternalAuth":{"target":{"Backend":"Service/a/b:80"},"protocol":{"Grpc":{"sees":"All"}},"body":0}}]"#;
         of.filters = serde_json::from_str(text).unwrap();
         let needs = needs(&of);
+        assert!(matches!(needs.as_slice(), [need] if need.rule.is_none() && need.is_met()), "{needs:?}");
+    }
+
+    #[test]
+    fn a_policy_with_limits_is_for_those_who_count() {
+        let of = |limits: &str| {
+            let text = format!(
+                r#"{{"generation":1,"mode":"Enforce","subjects":["Everyone"],"rules":[{{"name":null,"action":"Allow",
+                "destination":"Any","ports":[],"protocols":[],"windows":[],"reason":null,"exceptions":{{"missing_sni":false,
+                "encrypted_client_hello":false,"other_sni":false,"other_host":false,"unverified_name":false}},
+                "handling":{{"tls":"Pass","credential":null,"via":null,"leave_from":[],"limits":{limits}}}}}]}}"#
+            );
+            let policy: EgressPolicy = serde_json::from_str(&text).unwrap();
+            egress_policy(&Kind::EgressPolicy, &"EgressPolicy/a/b".parse().unwrap(), &policy).1.needs
+        };
+        assert_eq!(of("null"), []);
+        let needs = of(
+            r#"{"mode":"Enforce","per":"Rule","connections":1,"requests_per_second":null,"bytes_per_second":null,"bytes_per_day":null}"#,
+        );
         assert!(matches!(needs.as_slice(), [need] if need.rule.is_none() && need.is_met()), "{needs:?}");
     }
 }

@@ -57,7 +57,7 @@ impl ResourceSet {
         self.kind(&Kind::Certificate, &old.certificates, certificates, encode::certificate, &mut names);
         self.kind(&Kind::Secret, &old.secrets, secrets, encode::secret, &mut names);
         self.kind(&Kind::Egress, &old.egress, egress, encode::plain, &mut names);
-        self.kind(&Kind::EgressPolicy, &old.egress_policies, egress_policies, encode::plain, &mut names);
+        self.kind(&Kind::EgressPolicy, &old.egress_policies, egress_policies, encode::egress_policy, &mut names);
         self.kind(&Kind::Workload, &old.workloads, workloads, encode::plain, &mut names);
         self.kind(&Kind::Endpoints, before.1, now.1, encode::plain, &mut names);
         names

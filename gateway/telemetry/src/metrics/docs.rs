@@ -277,6 +277,12 @@ const ALL: &[(&str, Kind, &[&[&str]], &str)] = {
             "Bytes that were carried: up leaves, down comes back.",
         ),
         (
+            "lychgate_egress_limits_total",
+            Counter,
+            &[&["gateway", "limit", "mode"]],
+            "Requests and connections that met a limit of the rule that lets them leave: they were refused, slowed down (bytes_per_second) or ended (bytes_per_day), or would have been with mode shadow. limit is connections, requests_per_second, bytes_per_second or bytes_per_day.",
+        ),
+        (
             "lychgate_certificate_expiry_timestamp_seconds",
             Gauge,
             &[&["secret"]],

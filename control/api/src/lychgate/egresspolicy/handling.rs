@@ -128,7 +128,7 @@ closed_words! {
     }
 }
 
-/// How much, in each replica. Not supported yet, so that a rule with limits allows nothing.
+/// How much, in each replica.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EgressPolicyLimits {

@@ -9,8 +9,9 @@ use crate::egress::body::{Body, Upload, down, ours, over, up};
 use crate::egress::dial::{Dialled, dial};
 use crate::egress::gate::Gate;
 use crate::egress::guest::Moment;
+use crate::egress::limits::{Fare, Share};
 use crate::egress::origin::Handshake;
-use crate::egress::passage::{Degree, Passage, Way, handling};
+use crate::egress::passage::{Asker, Degree, Passage, Way, handling};
 use crate::egress::record::Record;
 use crate::egress::refused::Refused;
 use crate::egress::who::Client;
@@ -151,7 +152,8 @@ async fn decided(
     };
     let wish = Wish::new(passed.target.clone(), Shown::Http(seen));
     record.wants(&wish);
-    let passage = Passage::find(gate, source, wish, Degree::Decided).await?;
+    let asker = Asker { source, address: passed.client.address };
+    let passage = Passage::find(gate, &asker, wish, Degree::Decided).await?;
     if let Some(way) = passage.ways.first() {
         record.goes(&passage, way);
     }
@@ -174,6 +176,7 @@ async fn decided(
             None => path,
         },
         record,
+        fare: Fare::default(),
     };
     let (response, way) = outgoing.send(parts, body).await?;
     outgoing.record.goes(&passage, &way);
@@ -246,6 +249,7 @@ struct Outgoing<'a> {
     passed: &'a Passed<'a>,
     path_and_query: String,
     record: &'a mut Record,
+    fare: Fare,
 }
 
 impl Outgoing<'_> {
@@ -257,6 +261,7 @@ impl Outgoing<'_> {
         loop {
             let (mut held, way, is_fresh) = self.connection().await?;
             self.record.goes(self.passage, &way);
+            self.record.carried_by(held.share.clone());
             self.record.connected();
             let request = self.request(&parts, &held, &way)?;
             let request = request.map(|()| body.take().unwrap_or_else(|| ours(String::new())));
@@ -269,6 +274,9 @@ impl Outgoing<'_> {
                 // A connection that had been waiting was closed meanwhile, before anything was sent.
                 Err((_, Some(back))) if !is_fresh => *body = Some(back.into_body()),
                 Err((error, _)) => {
+                    if let Some(exceeded) = held.share.as_ref().and_then(Share::ended) {
+                        return Err(Refused::limited(&exceeded, &way.decision));
+                    }
                     let said = "the destination broke off, or does not speak HTTP";
                     let refused = Refused::new(Reason::UpstreamError, said).because(error.to_string());
                     return Err(refused.after(&way.decision));
@@ -283,6 +291,10 @@ impl Outgoing<'_> {
         let first = self.passage.ways.first().ok_or_else(|| Refused::misconfigured("a passage without a way"))?;
         let tls = self.tls(first)?;
         if let Some((held, way)) = self.desk.pool.take(self.passage, tls.as_ref()) {
+            if let Err(refused) = self.fare.pay(&way) {
+                self.desk.pool.keep(held);
+                return Err(refused);
+            }
             return Ok((held, way, false));
         }
         let opened = self.passed.inside.and_then(Inside::take_opened);
@@ -290,10 +302,21 @@ impl Outgoing<'_> {
             let way = opened.is_for(self.passage)?;
             Some(Dialled { way, ..opened })
         });
-        let Dialled { io, way, handling: road } = match opened {
+        let Dialled { io, way, handling: road, spare } = match opened {
             Some(opened) => opened,
-            None => dial(self.gate, self.passage, limits).await?,
+            None => {
+                let idle = self.desk.pool.idle(first.share.as_ref());
+                let spare = idle.as_ref().and_then(|idle| idle.spare.clone());
+                let fare = Fare { paid: self.fare.paid.clone(), spare };
+                let dialled = dial(self.gate, self.passage, limits, fare).await;
+                if let Some(idle) = idle {
+                    self.desk.pool.keep(idle);
+                }
+                dialled?
+            }
         };
+        // Whoever dialled has counted it.
+        self.fare.paid = way.share.clone();
         let http2 = self.passed.inside.is_some() && self.desk.version == Version::Http2;
         let server = self.passage.wish.server();
         let (io, version) = match &tls {
@@ -317,8 +340,10 @@ impl Outgoing<'_> {
             }
             Err(_) => return Err(Refused::new(Reason::ConnectTimeout, "the destination did not answer in time")),
         };
+        let share = way.share.clone();
         let target = self.passed.target.clone();
-        let held = Held { target, server, address: way.address, tls, road, sender, is_copy: false };
+        let address = way.address;
+        let held = Held { target, server, address, tls, road, share, spare, sender, is_copy: false };
         Ok((held, way, true))
     }
 

@@ -3,6 +3,7 @@
 use super::Version;
 use crate::egress::body::Body;
 use crate::egress::dial::is_same_road;
+use crate::egress::limits::{Share, Spare, is_same};
 use crate::egress::passage::{Passage, Way, handling};
 use crate::egress::wire::Begun;
 use http::{Request, Response};
@@ -29,6 +30,9 @@ pub(super) struct Held {
     pub(super) address: Option<IpAddr>,
     pub(super) tls: Option<OriginTls>,
     pub(super) road: Arc<EgressHandling>,
+    /// What it is counted by, and its seat.
+    pub(super) share: Option<Share>,
+    pub(super) spare: Option<Spare>,
     pub(super) sender: Sender,
     /// The connection itself is kept already: others may use it at the same time.
     pub(super) is_copy: bool,
@@ -38,6 +42,13 @@ pub(super) struct Held {
 pub(super) enum Sender {
     Http1(http1::SendRequest<Body>),
     Http2(http2::SendRequest<Body>),
+}
+
+impl Held {
+    /// False if its seat was given to another connection: it is closed.
+    fn has_its_seat(&self) -> bool {
+        self.spare.as_ref().is_none_or(Spare::is_there)
+    }
 }
 
 impl Sender {
@@ -93,10 +104,14 @@ impl Pool {
     /// A connection for this passage, and the way that it took.
     pub(super) fn take(&self, passage: &Passage, tls: Option<&OriginTls>) -> Option<(Held, Way)> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|held| !held.sender.is_closed());
+        held.retain(|held| !held.sender.is_closed() && held.has_its_seat());
         let server = passage.wish.server();
         let way_of = |held: &Held| {
-            let same = |way: &&Way| way.address == held.address && is_same_road(&handling(&way.decision), &held.road);
+            let same = |way: &&Way| {
+                way.address == held.address
+                    && is_same_road(&handling(&way.decision), &held.road)
+                    && is_same(way.share.as_ref(), held.share.as_ref())
+            };
             let is_for = held.target == passage.wish.target
                 && held.tls.as_ref() == tls
                 && (tls.is_none() || held.server == server)
@@ -107,13 +122,23 @@ impl Pool {
         match &held.get(at)?.sender {
             Sender::Http2(sender) => {
                 let sender = Sender::Http2(sender.clone());
-                let Held { target, server, address, tls, road, sender: _, is_copy: _ } = held.get(at)?;
-                let (target, server) = (target.clone(), server.clone());
-                let (address, tls, road) = (*address, tls.clone(), road.clone());
-                Some((Held { target, server, address, tls, road, sender, is_copy: true }, way))
+                let Held { target, server, address, tls, road, share, spare, sender: _, is_copy: _ } = held.get(at)?;
+                let (target, server, address) = (target.clone(), server.clone(), *address);
+                let (tls, road, share, spare) = (tls.clone(), road.clone(), share.clone(), spare.clone());
+                Some((Held { target, server, address, tls, road, share, spare, sender, is_copy: true }, way))
             }
             Sender::Http1(_) => Some((held.swap_remove(at), way)),
         }
+    }
+
+    /// A connection that waits, and is counted by the same: keep it if nobody takes its seat.
+    pub(super) fn idle(&self, share: Option<&Share>) -> Option<Held> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of HTTP/2 nobody can tell whether a request is running.
+        let waits = |held: &Held| matches!(&held.sender, Sender::Http1(sender) if sender.is_ready());
+        let same = |held: &Held| share.is_some() && is_same(held.share.as_ref(), share) && held.has_its_seat();
+        let at = held.iter().position(|held| waits(held) && same(held))?;
+        Some(held.swap_remove(at))
     }
 
     /// Keeps a connection for the next request.
@@ -125,6 +150,8 @@ impl Pool {
         if held.len() >= KEPT {
             held.remove(0);
         }
-        held.push(one);
+        if one.has_its_seat() {
+            held.push(one);
+        }
     }
 }

@@ -3,8 +3,9 @@
 use super::Tunnel;
 use crate::egress::dial::{Dialled, dial};
 use crate::egress::guest::Moment;
+use crate::egress::limits::Fare;
 use crate::egress::origin::Handshake;
-use crate::egress::passage::{Degree, Passage, Way, handling};
+use crate::egress::passage::{Asker, Degree, Passage, Way, handling};
 use crate::egress::refused::Refused;
 use crate::egress::wire::Begun;
 use crate::egress::wish::Shown;
@@ -33,7 +34,8 @@ impl Tunnel {
     /// Decides by what is shown, and connects: with the connection that was foreseen, if it is still the right one.
     pub(super) async fn reach(&mut self, shown: &Shown) -> Result<Reached, Refused> {
         let Moment { gate, source } = self.guest.moment(&self.client)?;
-        let passage = Passage::find(&gate, &source, self.wish.showing(shown.clone()), Degree::Decided).await?;
+        let asker = Asker { source: &source, address: self.client.address };
+        let passage = Passage::find(&gate, &asker, self.wish.showing(shown.clone()), Degree::Decided).await?;
         let foreseen = self.opened.take().and_then(|opened| Some((opened.is_for(&passage)?, opened.io)));
         let (way, io) = match foreseen {
             Some(foreseen) => foreseen,
@@ -42,7 +44,9 @@ impl Tunnel {
                     self.record.goes(&passage, way);
                 }
                 self.record.announce().await?;
-                let Dialled { io, way, handling: _ } = dial(&gate, &passage, self.guest.limits()).await?;
+                let fare = Fare::default();
+                let Dialled { io, way, handling: _, spare: _ } =
+                    dial(&gate, &passage, self.guest.limits(), fare).await?;
                 (way, io)
             }
         };

@@ -4,7 +4,7 @@ use super::{Tunnel, reason};
 use crate::egress::first::{First, first};
 use crate::egress::guest::Moment;
 use crate::egress::hello::SeenHello;
-use crate::egress::passage::{Degree, Passage, handling};
+use crate::egress::passage::{Asker, Degree, Passage, handling};
 use crate::egress::refused::Refused;
 use crate::egress::requests::{Inside, InsideTls, Place, Version, serve};
 use crate::egress::wire::{Begun, Wire};
@@ -34,7 +34,8 @@ impl Tunnel {
         if !gate.looks_into_tls || gate.inspection.excludes(wish.name()) {
             return Ok(None);
         }
-        let Ok(passage) = Passage::find(&gate, &source, wish, Degree::Foreseen).await else { return Ok(None) };
+        let asker = Asker { source: &source, address: self.client.address };
+        let Ok(passage) = Passage::find(&gate, &asker, wish, Degree::Foreseen).await else { return Ok(None) };
         let Some(way) = passage.ways.first() else { return Ok(None) };
         let handling = handling(&way.decision);
         let origin = match &handling.tls {

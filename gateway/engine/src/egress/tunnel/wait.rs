@@ -115,5 +115,6 @@ fn is_plain(reached: &Reached) -> bool {
 fn reopened(reached: Reached) -> Dialled {
     let Reached { upstream, passage: _, way } = reached;
     let handling = handling(&way.decision);
-    Dialled { io: upstream, way, handling }
+    // It is no connection of requests that would be kept.
+    Dialled { io: upstream, way, handling, spare: None }
 }

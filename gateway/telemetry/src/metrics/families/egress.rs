@@ -26,6 +26,7 @@ pub(in crate::metrics) struct EgressFamilies {
     connections: IntCounterVec,
     open: IntGaugeVec,
     bytes: IntCounterVec,
+    limits: IntCounterVec,
     limit: usize,
     destinations: Mutex<Ranks<Arc<EgressMetrics>>>,
     ruled: Mutex<Ranks<()>>,
@@ -48,6 +49,7 @@ impl EgressFamilies {
             connections: counters(registry, "lychgate_egress_connections_total")?,
             open: gauges(registry, "lychgate_egress_connections_open")?,
             bytes: counters(registry, "lychgate_egress_bytes_total")?,
+            limits: counters(registry, "lychgate_egress_limits_total")?,
             limit,
             destinations: Mutex::default(),
             ruled: Mutex::default(),
@@ -71,6 +73,11 @@ impl EgressFamilies {
             }
         }
         self.rules.with_label_values(&[if placed.value.is_some() { rule } else { OTHER }, word]).inc();
+    }
+
+    pub(in crate::metrics) fn limited(&self, gateway: &str, limit: &'static str, in_shadow: bool) {
+        let mode = if in_shadow { "shadow" } else { "enforce" };
+        self.limits.with_label_values(&[gateway, limit, mode]).inc();
     }
 
     pub(in crate::metrics) fn question(&self, gateway: &str, outcome: &'static str) {

@@ -1,0 +1,104 @@
+//! A connection to a destination whose bytes are counted. Too many are not lost: nothing is read or taken before it is their
+//! time, so that whoever sends them waits.
+
+use super::seat::Seat;
+use super::share::Share;
+use crate::egress::wire::Wire;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// A connection whose bytes are counted.
+#[derive(Debug)]
+pub(crate) struct Metered {
+    io: Wire,
+    share: Share,
+    /// It is one of the connections that may be open, until it is gone.
+    _seat: Seat,
+    reads: Brake,
+    writes: Brake,
+}
+
+/// Until when one direction waits.
+#[derive(Debug, Default)]
+struct Brake(Option<Pin<Box<Sleep>>>);
+
+impl Brake {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(sleep) = &mut self.0 {
+            ready!(sleep.as_mut().poll(cx));
+            self.0 = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn wait(&mut self, wait: Duration) {
+        if !wait.is_zero() {
+            self.0 = Some(Box::pin(sleep(wait)));
+        }
+    }
+}
+
+impl Metered {
+    pub(crate) fn new(io: Wire, share: Share, seat: Seat) -> Self {
+        // Whoever comes when too much is on its way already begins by waiting.
+        let wait = share.carried(0);
+        let (mut reads, mut writes) = (Brake::default(), Brake::default());
+        reads.wait(wait);
+        writes.wait(wait);
+        Self { io, share, _seat: seat, reads, writes }
+    }
+
+    /// The most that may be carried now.
+    fn piece(&self) -> io::Result<usize> {
+        let piece = self.share.piece().map_err(|exceeded| io::Error::other(exceeded.to_string()))?;
+        Ok(usize::try_from(piece).unwrap_or(usize::MAX))
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.reads.poll(cx));
+        let piece = self.piece()?;
+        let before = buf.filled().len();
+        if piece >= buf.remaining() {
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(piece));
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut part))?;
+            let read = part.filled().len();
+            buf.advance(read);
+        }
+        let read = buf.filled().len() - before;
+        if read > 0 {
+            let wait = self.share.carried(read as u64);
+            self.reads.wait(wait);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.writes.poll(cx));
+        let piece = self.piece()?.min(buf.len());
+        let part = buf.get(..piece).unwrap_or(buf);
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, part))?;
+        if written > 0 {
+            let wait = self.share.carried(written as u64);
+            self.writes.wait(wait);
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,85 @@
+//! Connections that are counted for as long as they are open.
+
+use super::share::{Share, is_same, lock};
+use crate::egress::passage::Way;
+use crate::egress::refused::Refused;
+use lychgate_egress::limits::SharedAccount;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// An open connection that is counted.
+#[derive(Debug)]
+pub(crate) struct Seat(Arc<Place>);
+
+/// The seat of a connection that nobody uses at the moment: another one may have it, and it closes.
+#[derive(Clone, Debug)]
+pub(crate) struct Spare(Weak<Place>);
+
+#[derive(Debug)]
+struct Place(Mutex<Option<SharedAccount>>);
+
+impl Seat {
+    pub(super) fn new(account: Option<SharedAccount>) -> Self {
+        Self(Arc::new(Place(Mutex::new(account))))
+    }
+
+    /// Its seat, for when nobody uses it.
+    pub(crate) fn spare(&self) -> Spare {
+        Spare(Arc::downgrade(&self.0))
+    }
+}
+
+impl Spare {
+    pub(super) fn take(&self) -> Option<Seat> {
+        self.0.upgrade()?.take().map(|account| Seat::new(Some(account)))
+    }
+
+    /// Whether the connection still has it.
+    pub(crate) fn is_there(&self) -> bool {
+        let has = |place: Arc<Place>| place.0.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        self.0.upgrade().is_some_and(has)
+    }
+}
+
+impl Place {
+    fn take(&self) -> Option<SharedAccount> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(account) = self.take() {
+            lock(&account).close();
+        }
+    }
+}
+
+/// What somebody who dials has already.
+#[derive(Debug, Default)]
+pub(crate) struct Fare {
+    /// What its request was counted by.
+    pub(crate) paid: Option<Share>,
+    /// A connection that it could do without.
+    pub(crate) spare: Option<Spare>,
+}
+
+impl Fare {
+    /// Counts a connection by this way, and the request that it is for.
+    pub(crate) fn enter(&mut self, way: &Way) -> Result<Option<(Share, Seat)>, Refused> {
+        let Some(share) = &way.share else { return Ok(None) };
+        self.pay(way)?;
+        let seat = share.seat(self.spare.as_ref()).map_err(|full| Refused::limited(&full, &way.decision))?;
+        Ok(Some((share.clone(), seat)))
+    }
+
+    /// Counts a request by this way, once.
+    pub(crate) fn pay(&mut self, way: &Way) -> Result<(), Refused> {
+        if let Some(share) = &way.share
+            && !is_same(self.paid.as_ref(), Some(share))
+        {
+            share.request().map_err(|exceeded| Refused::limited(&exceeded, &way.decision))?;
+            self.paid = Some(share.clone());
+        }
+        Ok(())
+    }
+}
