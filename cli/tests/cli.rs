@@ -15,6 +15,8 @@ mod diff;
 mod egress;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/leave.rs"]
+mod leave;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/shell.rs"]

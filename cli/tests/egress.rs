@@ -21,8 +21,8 @@ fn commands() -> Vec<String> {
 /// A copy of the example on ports and in folders of its own.
 struct Copy {
     home: tempfile::TempDir,
-    /// Of the origin, the proxy and the resolver.
-    ports: [u16; 3],
+    /// Of the origin, the proxy, the resolver, and the listener with routes.
+    ports: [u16; 4],
 }
 
 impl Copy {
@@ -44,13 +44,18 @@ impl Copy {
 
     /// The same, for the copy.
     fn of(&self, written: &str) -> String {
-        let [origin, proxy, dns] = self.ports.map(|port| port.to_string());
-        written
-            .replace("3000", &origin)
-            .replace("3128", &proxy)
-            .replace("5353", &dns)
-            .replace("examples/egress", text(&self.config()))
-            .replace("/tmp/lychgate-audit", text(&self.audit()))
+        let places = ["3000", "3128", "5353", "3080"];
+        // In two steps: a port may have one of these in it.
+        let marked = places
+            .iter()
+            .enumerate()
+            .fold(written.to_owned(), |text, (n, place)| text.replace(place, &format!("<{n}>")));
+        let moved = self
+            .ports
+            .iter()
+            .enumerate()
+            .fold(marked, |text, (n, port)| text.replace(&format!("<{n}>"), &port.to_string()));
+        moved.replace("examples/egress", text(&self.config())).replace("/tmp/lychgate-audit", text(&self.audit()))
     }
 
     fn dns(&self) -> SocketAddr {
@@ -86,8 +91,10 @@ async fn the_page_can_be_followed_from_learning_to_enforcing() {
     let gateway = started(next("lychgate run"), &["--admin", "127.0.0.1:0", "--poll", "50"], "/livez");
 
     // Shadow: it leaves, and is told.
-    let through = shell(&next("curl"));
-    assert!(through.stdout.ends_with("200"), "{through:#?}");
+    for way in ["curl --interface 127.0.0.2 -x", "curl --interface 127.0.0.2 -H"] {
+        let through = shell(&next(way));
+        assert!(through.stdout.ends_with("200"), "{through:#?}");
+    }
     let source: SocketAddr = ([127, 0, 0, 2], 0).into();
     let asked = async |name| ask_from(source, copy.dns(), &question(name, RecordType::A)).await;
     assert!(!addresses_in(&asked("pay.localhost").await).is_empty());
@@ -132,7 +139,7 @@ async fn a_rule_lets_only_so_much_leave() {
         return;
     }
     let copy = Copy::new();
-    let [origin, proxy, _] = copy.ports;
+    let [origin, proxy, _, _] = copy.ports;
     let policy = |bytes: u32| {
         let policy = format!(
             "apiVersion: lychgate.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {{name: bounded, namespace: shop}}\nspec:\n  \

@@ -10,7 +10,7 @@ use std::process::Command;
 use support::{Running, free_ports, is_there, lychgate, repository, run_to, text};
 
 /// Ports that examples use. Tests use free ones in their place.
-const PORTS: [u16; 12] = [8080, 8443, 9000, 9001, 3000, 3001, 3002, 3003, 3100, 3443, 3128, 5353];
+const PORTS: [u16; 13] = [8080, 8443, 9000, 9001, 3000, 3001, 3002, 3003, 3080, 3100, 3443, 3128, 5353];
 
 fn examples() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =
@@ -88,6 +88,7 @@ impl Moved {
     fn move_ports(&self, text: &str) -> String {
         self.ports.iter().fold(text.to_owned(), |text, (old, new)| {
             text.replace(&format!("port: {old}\n"), &format!("port: {new}\n"))
+                .replace(&format!("number: {old}\n"), &format!("number: {new}\n"))
                 .replace(&format!(":{old} "), &format!(":{new} "))
                 .replace(&format!(":{old}/"), &format!(":{new}/"))
                 .replace(&format!(":{old}\n"), &format!(":{new}\n"))

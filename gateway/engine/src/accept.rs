@@ -1,5 +1,7 @@
 //! From an accepted connection or a datagram socket to whoever serves it.
 
+mod streams;
+
 use crate::connection::{Connection, Pass, Peeked, TlsFacts, TlsIo};
 use crate::engine::Engine;
 use crate::proxy_protocol::{self, Ends, Unproven};
@@ -22,7 +24,7 @@ use tokio_rustls::server::TlsStream;
 /// What a ClientHello led to.
 enum Opened {
     /// TLS is ended here, as the listener says.
-    Ended(Arc<ListenerState>, Box<TlsStream<Peeked>>, TlsFacts),
+    Ended(Arc<ListenerState>, Box<TlsStream<Peeked>>, Box<TlsFacts>),
     /// TLS is the backend's business.
     Passed(Arc<ListenerState>, Option<Arc<StreamState>>, Peeked),
 }
@@ -107,12 +109,7 @@ impl Engine {
             }
             Speaks::Tcp => {
                 let Some(listener) = port.listeners.for_host("") else { return };
-                let mut record = Record::begin(&self.observe, Carries::Tcp, ends.source);
-                record.taken(listener);
-                match listener.streams.find(None) {
-                    Some(route) => Box::pin(self.streams(listener, ends).carry(tcp, route, record)).await,
-                    None => record.refused(Reason::NoRoute, "no TCPRoute"),
-                }
+                Box::pin(self.serve_tcp(listener.clone(), tcp, ends, drain)).await;
             }
             Speaks::Proxy => Box::pin(self.serve_proxy(&port, tcp, ends, deadline, drain)).await,
             Speaks::DnsOverTcp => Box::pin(self.serve_questions_over_tcp(&port, tcp, ends, drain)).await,
@@ -167,7 +164,9 @@ impl Engine {
         let route = || {
             let port = self.port(bind)?;
             let listener = port.listeners.for_host("")?;
-            Some((listener.clone(), listener.streams.find(None).cloned()))
+            // No policy decides about datagrams, so none of them leave.
+            let route = listener.streams.find(None).filter(|_| !listener.leaves);
+            Some((listener.clone(), route.cloned()))
         };
         serve_udp(socket, limits, &self.observe, route, reads, drain).await;
     }
@@ -229,23 +228,25 @@ impl Engine {
         let facts = TlsFacts::new(listener.spec.id.clone(), &tls, client, record.so_far());
         let facts =
             facts.map_err(|error| Closed { reason: Reason::ClientCertificate, error: io::Error::other(error) })?;
-        Ok(Opened::Ended(listener, Box::new(stream), facts))
+        Ok(Opened::Ended(listener, Box::new(stream), Box::new(facts)))
     }
 
-    async fn go_on(&self, bind: Bind, ends: Ends, opened: Opened, mut record: Record, drain: watch::Receiver<bool>) {
-        const NO_ROUTE: &str = "no TLSRoute has the name";
+    async fn go_on(
+        self: &Arc<Self>,
+        bind: Bind,
+        ends: Ends,
+        opened: Opened,
+        record: Record,
+        drain: watch::Receiver<bool>,
+    ) {
         match opened {
-            Opened::Passed(listener, Some(route), stream) => {
-                Box::pin(self.streams(&listener, ends).carry(stream, &route, record)).await;
+            Opened::Passed(listener, route, stream) => {
+                Box::pin(self.serve_passed(listener, route, stream, ends, record, drain)).await;
             }
-            Opened::Passed(_, None, _) => record.refused(Reason::NoRoute, NO_ROUTE),
             Opened::Ended(listener, stream, facts) => match listener.spec.protocol {
                 Protocol::Tls => {
-                    let name = stream.get_ref().1.server_name().map(|name| name.trim_end_matches('.').to_owned());
-                    match listener.streams.find(name.as_deref()) {
-                        Some(route) => Box::pin(self.streams(&listener, ends).carry(*stream, route, record)).await,
-                        None => record.refused(Reason::NoRoute, NO_ROUTE),
-                    }
+                    let identity = if listener.leaves { facts.spiffe_id(&listener) } else { None };
+                    Box::pin(self.serve_opened(listener, identity, stream, ends, record, drain)).await;
                 }
                 Protocol::Https
                 | Protocol::Http
@@ -256,7 +257,7 @@ impl Engine {
                 | Protocol::Dns
                 | Protocol::DnsOverTcp => {
                     record.hand_over();
-                    let connection = Connection::new(bind, ends, Some(facts));
+                    let connection = Connection::new(bind, ends, Some(*facts));
                     self.serve_http(connection, Box::new(TlsIo::new(*stream)), drain).await;
                 }
             },

@@ -17,7 +17,7 @@ mod trailers;
 mod websocket;
 
 pub(crate) use app::ConnectionApp;
-pub(crate) use current::{Current, Ended, LastWord, await_client, drop_at};
+pub(crate) use current::{Current, Ended, LastWord, await_client, cut_when, drop_at};
 pub(crate) use guard::{Flaw, GuardLimits, HeadLimits};
 pub(crate) use peeked::Peeked;
 pub(crate) use quota::{Pass, Quotas};

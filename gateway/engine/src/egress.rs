@@ -26,6 +26,7 @@ mod questions;
 mod record;
 mod refused;
 mod requests;
+mod route;
 mod socks;
 mod transparent;
 mod tunnel;
@@ -35,11 +36,13 @@ mod wire;
 mod wish;
 
 pub(crate) use gate::{Gate, compile};
+pub(crate) use refused::Refused;
+pub(crate) use route::{Leaver, Leaving, Led, LedBytes, Wanted, names_of_routes};
+pub(crate) use who::spiffe_id;
 
 use crate::engine::Engine;
 use crate::proxy_protocol::Ends;
 use crate::runtime::{ListenerState, ListenerTlsState, Port};
-use crate::tls::names::Names;
 use guest::Guest;
 use lychgate_egress::target::{Target, TargetHost};
 use lychgate_telemetry::Reason;
@@ -131,6 +134,7 @@ impl Engine {
             client: Client::new(ends.source.ip(), identity),
             peer: ends.source,
             drain,
+            meter: None,
         })
     }
 }
@@ -174,12 +178,10 @@ async fn end_tls(
     let (_, session) = stream.get_ref();
     let chain = session.peer_certificates();
     let proven = tls.server.judge(chain).map_err(io::Error::other)?;
-    let leaf = chain.and_then(<[_]>::first).filter(|_| proven.is_some());
-    let names = leaf.and_then(|leaf| Names::of(leaf).ok());
-    let identity = names.and_then(|names| names.uri.into_iter().find(|uri| uri.starts_with("spiffe://")));
+    let identity = chain.and_then(<[_]>::first).filter(|_| proven.is_some()).and_then(who::spiffe_id);
     let version = match session.alpn_protocol() {
         Some(b"h2") => Some(requests::Version::Http2),
         _ => None,
     };
-    Ok((Begun::new(Wire::Tls(Box::new(TlsStream::Server(stream)))), identity.map(Into::into), version))
+    Ok((Begun::new(Wire::Tls(Box::new(TlsStream::Server(stream)))), identity, version))
 }

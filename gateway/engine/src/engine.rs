@@ -74,7 +74,8 @@ impl Engine {
             threads,
             ..ServerConf::default()
         };
-        let gateway = Gateway::new(live.clone(), limits.clone(), observe.clone());
+        let gates = watch::Sender::new(());
+        let gateway = Gateway::new(live.clone(), limits.clone(), observe.clone(), gates.subscribe());
         let (waiting, questions) = (gateway.waiting(), gateway.questions());
         let mut proxy = HttpProxy::new(gateway, Arc::new(conf));
         let mut options = HttpServerOptions::default();
@@ -108,7 +109,7 @@ impl Engine {
             resolver: Resolver::new(None, Pace::default()),
             pools,
             refusing: Arc::new(refusing),
-            gates: watch::Sender::new(()),
+            gates,
             applied: Mutex::default(),
         }))
     }
@@ -127,8 +128,9 @@ impl Engine {
             let (now, before) = (endpoints.get(id), applied.get(id));
             let same_source = previous.snapshot.backends.get(id).map(|backend| &backend.resolution)
                 == snapshot.backends.get(id).map(|backend| &backend.resolution);
-            if is_new || !same_source || now != before {
-                self.set_endpoints(cell, now.map(|set| &**set));
+            let is_resolved = runtime.resolves(id);
+            if is_new || !same_source || now != before || is_resolved != previous.resolves(id) {
+                self.set_endpoints(cell, now.map(|set| &**set), is_resolved);
             }
         }
         let left: Vec<_> = previous.backends.values().filter(|cell| !runtime.backends.contains_key(&cell.id)).collect();
@@ -157,7 +159,7 @@ impl Engine {
         for (id, cell) in &runtime.backends {
             let now = endpoints.get(id);
             if now != applied.get(id) {
-                self.set_endpoints(cell, now.map(|set| &**set));
+                self.set_endpoints(cell, now.map(|set| &**set), runtime.resolves(id));
             }
         }
         *applied = endpoints.clone();
@@ -168,7 +170,8 @@ impl Engine {
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_endpoints(&self, cell: &Arc<BackendCell>, endpoints: Option<&EndpointSet>) {
+    /// `is_resolved` says whether its names are kept resolved.
+    fn set_endpoints(&self, cell: &Arc<BackendCell>, endpoints: Option<&EndpointSet>, is_resolved: bool) {
         let mut names = Names::default();
         match &cell.state().spec.resolution {
             Resolution::Dns { hostname, port } => {
@@ -186,7 +189,7 @@ impl Engine {
                 }
             }
         }
-        if names.names.is_empty() {
+        if names.names.is_empty() || !is_resolved {
             self.resolver.forget(&cell.id);
             cell.set_endpoints(&names.ready, &names.terminating);
         } else {

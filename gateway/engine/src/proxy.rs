@@ -10,6 +10,7 @@ mod fault;
 mod forwarded;
 mod frame;
 mod head;
+mod leave;
 mod mirror;
 mod observe;
 pub(crate) mod request_id;
@@ -44,6 +45,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ReadAheadBudget, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The proxy.
 pub(crate) struct Gateway {
@@ -53,13 +55,20 @@ pub(crate) struct Gateway {
     mirrors: Mirrors,
     authorizer: Authorizer,
     backlog: Backlog,
+    /// Told when an egress Gateway has changed.
+    gates: watch::Receiver<()>,
 }
 
 impl Gateway {
-    pub(crate) fn new(live: Arc<Live<Runtime>>, limits: Limits, observe: Arc<Observe>) -> Self {
+    pub(crate) fn new(
+        live: Arc<Live<Runtime>>,
+        limits: Limits,
+        observe: Arc<Observe>,
+        gates: watch::Receiver<()>,
+    ) -> Self {
         let (mirrors, backlog) = (Mirrors::new(&limits), Backlog::new(limits.responses_backlog, limits.client_idle));
         let authorizer = Authorizer::new(&limits);
-        Self { live, limits, observe, mirrors, authorizer, backlog }
+        Self { live, limits, observe, mirrors, authorizer, backlog, gates }
     }
 
     /// Where connections to authorization services wait.
@@ -109,7 +118,8 @@ impl ProxyHttp for Gateway {
                 ctx.watch(session);
                 let is_sent = ctx.kept.is_some() || session.is_body_empty();
                 self.await_client(session, ctx, is_sent);
-                self.mirrors.start(session, ctx);
+                let leaver = self.leaver_of(ctx);
+                self.mirrors.start(session, ctx, leaver.as_ref());
                 Ok(false)
             }
             Ok(admission::Admitted::Reply(reply)) => {
@@ -141,6 +151,9 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         ctx.observation.connected(reused);
+        if let Some(leaving) = &mut ctx.leaving {
+            leaving.connected();
+        }
         if !reused {
             ctx.made_connection(peer.reuse_hash());
         }
@@ -158,6 +171,9 @@ impl ProxyHttp for Gateway {
         }
         trailers::announce(session.req_header(), request);
         ctx.edit_upstream_request(&mut PingoraRequest(request)).map_err(|fault| ctx.fail(fault))?;
+        if let Some(leaving) = &ctx.leaving {
+            leaving.edit(request);
+        }
         ctx.observation.trace.asked(request);
         if request.version == Version::HTTP_2 && ctx.attempts.is_tls {
             scheme::say_https(request);
@@ -176,7 +192,7 @@ impl ProxyHttp for Gateway {
         // What another try shows again was read once.
         self.limit_body(session.body_bytes_read() as u64).map_err(|fault| ctx.fail(fault))?;
         ctx.copies.body(body.as_ref(), end_of_stream);
-        ctx.observation.carried(Direction::Up, body.as_ref());
+        ctx.carried(Direction::Up, body.as_ref());
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))
     }
 
@@ -266,7 +282,7 @@ impl ProxyHttp for Gateway {
         _end_of_stream: bool,
         ctx: &mut RequestContext,
     ) -> Result<Option<Duration>> {
-        ctx.observation.carried(Direction::Down, body.as_ref());
+        ctx.carried(Direction::Down, body.as_ref());
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))?;
         self.backlog.piece(session, ctx);
         Ok(None)

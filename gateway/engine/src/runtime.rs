@@ -15,7 +15,7 @@ use crate::egress::Gate;
 use crate::upstream::BackendCell;
 use lychgate_ir::{BackendId, GatewayId, Listener, Snapshot, Transport};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -68,4 +68,13 @@ pub(crate) struct Runtime {
     pub(crate) ports: HashMap<Bind, Arc<Port>>,
     pub(crate) backends: HashMap<BackendId, Arc<BackendCell>>,
     pub(crate) gates: HashMap<GatewayId, Arc<Gate>>,
+    /// The backends whose names are kept resolved; `None` is all of them.
+    pub(crate) resolved: Option<HashSet<BackendId>>,
+}
+
+impl Runtime {
+    /// Whether the names of a backend are kept resolved.
+    pub(crate) fn resolves(&self, id: &BackendId) -> bool {
+        self.resolved.as_ref().is_none_or(|resolved| resolved.contains(id))
+    }
 }

@@ -7,6 +7,7 @@ mod table;
 mod tcp;
 mod udp;
 
+pub(crate) use meter::Meter;
 pub(crate) use record::{Carries, Record};
 pub(crate) use relay::{BrokenOff, Counts, End, Socket, relay};
 pub(crate) use table::{StreamState, StreamTable};

@@ -21,7 +21,7 @@ pub(super) fn ours(name: &str) -> Option<Protocol> {
 }
 
 /// The protocol, or why it is not spoken. Ours are for Gateways through which things leave: without policies, they would let
-/// anybody go anywhere. Those of routes are for the others: no policy decides about what leaves by a route.
+/// anybody go anywhere. Datagrams of routes are for the others: no policy decides about them.
 pub(super) fn of(wanted: &ProtocolType, is_egress: bool) -> Result<Protocol, Problem> {
     let routed = match wanted {
         ProtocolType::Http => Ok(Protocol::Http),
@@ -32,19 +32,18 @@ pub(super) fn of(wanted: &ProtocolType, is_egress: bool) -> Result<Protocol, Pro
         ProtocolType::Other(name) => Err(name),
     };
     let message = match (routed, is_egress) {
-        (Ok(protocol), false) => return Ok(protocol),
-        (Ok(_), true) => {
-            let wanted = wanted.as_str();
+        (Ok(Protocol::Udp), true) => {
             format!(
-                "protocol {wanted} is not served by egress Gateways: what leaves by routes is not decided; use {DOMAIN}Proxy"
+                "protocol UDP is not served by egress Gateways: no policy decides about datagrams; for DNS use {DOMAIN}DNS"
             )
         }
+        (Ok(protocol), _) => return Ok(protocol),
         (Err(name), _) => match (ours(name), is_egress) {
             (Some(protocol), true) => return Ok(protocol),
             (Some(_), false) => format!("protocol {name} is for egress Gateways; use the class lychgate-egress"),
             (None, true) => {
                 let ours = OURS.map(|(name, _)| format!("{DOMAIN}{name}")).join(", ");
-                format!("protocol {name} is not served; use {ours}")
+                format!("protocol {name} is not served; use {ours}, HTTP, HTTPS, TLS or TCP")
             }
             (None, false) => format!("protocol {name} is not served; use HTTP, HTTPS, TLS, TCP or UDP"),
         },

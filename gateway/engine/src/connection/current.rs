@@ -4,9 +4,9 @@
 use super::Connection;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll};
 use std::time::Instant;
 use tokio::time::sleep_until;
 
@@ -21,7 +21,12 @@ pub(crate) struct Current {
     /// When the client has to have sent more; it moves with every piece.
     awaited: Cell<Option<Instant>>,
     last_word: RefCell<Option<LastWord>>,
+    /// What cuts it, apart from time.
+    cut: RefCell<Option<Cut>>,
 }
+
+/// Ends when the running request has to.
+pub(crate) type Cut = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Makes the response that the client of a dropped request gets, as bytes of HTTP/1.1.
 pub(crate) type LastWord = Box<dyn FnOnce() -> Vec<u8> + Send>;
@@ -38,8 +43,13 @@ impl Current {
     /// Runs a request of a connection, and drops it when its deadline passes. The phases of the proxy answer 504 before
     /// that wherever Pingora lets them.
     pub(crate) async fn run<T>(connection: Arc<Connection>, request: impl Future<Output = T>) -> Ended<T> {
-        let current =
-            Self { connection, deadline: Cell::new(None), awaited: Cell::new(None), last_word: RefCell::new(None) };
+        let current = Self {
+            connection,
+            deadline: Cell::new(None),
+            awaited: Cell::new(None),
+            last_word: RefCell::new(None),
+            cut: RefCell::new(None),
+        };
         CURRENT.scope(current, until_deadline(request)).await
     }
 
@@ -58,6 +68,12 @@ pub(crate) fn drop_at(deadline: Option<Instant>, last_word: Option<LastWord>) {
     });
 }
 
+/// The running request is dropped when this ends.
+pub(crate) fn cut_when(cut: Cut) {
+    // Outside of a request there is nothing to drop.
+    let _ = CURRENT.try_with(|current| drop(current.cut.replace(Some(cut))));
+}
+
 /// The running request is dropped at this moment, unless another one is set before.
 pub(crate) fn await_client(until: Option<Instant>) {
     // Outside of a request there is nothing to drop.
@@ -71,6 +87,9 @@ async fn until_deadline<T>(request: impl Future<Output = T>) -> Ended<T> {
     poll_fn(|cx| {
         if let Poll::Ready(done) = request.as_mut().poll(cx) {
             return Poll::Ready(Ended::Done(done));
+        }
+        if CURRENT.with(|current| current.is_cut(cx)) {
+            return Poll::Ready(Ended::Late(None));
         }
         loop {
             let end = CURRENT.with(Current::end);
@@ -92,6 +111,10 @@ async fn until_deadline<T>(request: impl Future<Output = T>) -> Ended<T> {
 impl Current {
     fn end(&self) -> Option<Instant> {
         [self.deadline.get(), self.awaited.get()].into_iter().flatten().min()
+    }
+
+    fn is_cut(&self, cx: &mut task::Context<'_>) -> bool {
+        self.cut.borrow_mut().as_mut().is_some_and(|cut| cut.as_mut().poll(cx).is_ready())
     }
 
     fn late<T>(&self) -> Ended<T> {
@@ -141,6 +164,19 @@ mod tests {
         };
         assert!(matches!(Current::run(connection(), request).await, Ended::Late(None)));
         assert_eq!(begun.elapsed().as_secs(), 17);
+    }
+
+    #[tokio::test]
+    async fn a_request_ends_when_something_else_does_that_it_has_named() {
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        let request = async {
+            cut_when(Box::pin(async {
+                let _ = told.await;
+            }));
+            drop(tell);
+            std::future::pending::<()>().await
+        };
+        assert!(matches!(Current::run(connection(), request).await, Ended::Late(None)));
     }
 
     #[tokio::test]

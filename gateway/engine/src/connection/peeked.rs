@@ -40,6 +40,16 @@ impl<IO> Peeked<IO> {
         }
     }
 
+    /// The connection, and what of it comes once more.
+    pub(crate) fn into_parts(self) -> (Bytes, IO) {
+        let seen = match self.seen {
+            Seen::Recording(seen) => seen.freeze(),
+            Seen::Replaying(seen) => seen,
+            Seen::Forgotten => Bytes::new(),
+        };
+        (seen, self.io)
+    }
+
     /// The connection itself.
     pub(crate) fn tcp(&self) -> &IO {
         &self.io

@@ -1,5 +1,6 @@
 //! What TLS said about the client, and whether it still holds: connections outlive the settings they were made under.
 
+use crate::egress::spiffe_id;
 use crate::live::Live;
 use crate::runtime::{ListenerState, ListenerTlsState};
 use crate::tls::server::Unverified;
@@ -60,5 +61,11 @@ impl TlsFacts {
         let client = tls.server.judge(self.chain.as_deref())?;
         self.judged.set(Arc::new(Judged { by: tls.clone(), client: client.clone() }));
         Ok(client)
+    }
+
+    /// The SPIFFE ID that the client has proved, by the listener's settings of now.
+    pub(crate) fn spiffe_id(&self, listener: &ListenerState) -> Option<Arc<str>> {
+        self.client(listener).ok()??;
+        self.chain.as_deref()?.first().and_then(spiffe_id)
     }
 }

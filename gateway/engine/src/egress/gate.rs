@@ -8,16 +8,19 @@ mod used;
 use super::inspect::Inspection;
 use super::names::Names;
 use super::origin::Origins;
+use super::refused::Refused;
 use crate::limits::Limits;
+use http::HeaderValue;
 use lychgate_egress::Policies;
 use lychgate_egress::limits::Books;
 use lychgate_ir::egress::{
-    Destination, EgressAction, EgressConfig, EgressExceptions, EgressGateway, EgressMode, EgressPolicy, EgressPolicyId,
-    EgressRule, EgressSubject, EgressTls,
+    Destination, EgressAction, EgressConfig, EgressCredential, EgressExceptions, EgressGateway, EgressMode,
+    EgressPolicy, EgressPolicyId, EgressRule, EgressSubject, EgressTls,
 };
 use lychgate_ir::{Certificate, CertificateId, GatewayId, Redacted, Secret, SecretId, Snapshot};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use used::Used;
 
 /// One Gateway. The same for as long as nothing of it changes: whoever holds it can tell by that.
@@ -31,6 +34,8 @@ pub(crate) struct Gate {
     pub(crate) inspection: Inspection,
     /// Whether any rule looks into TLS: where none does, nobody has to ask twice.
     pub(crate) looks_into_tls: bool,
+    /// Unlike that of any other: connections that wait are found by it, so that none outlives what allowed it.
+    pub(crate) number: u64,
     made_of: MadeOf,
 }
 
@@ -42,6 +47,8 @@ struct MadeOf {
     secrets: BTreeMap<SecretId, Arc<Secret>>,
     certificates: BTreeMap<CertificateId, Arc<Certificate>>,
 }
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl MadeOf {
     fn of(snapshot: &Snapshot, id: &GatewayId, spec: &EgressGateway) -> Self {
@@ -138,6 +145,7 @@ fn make(spec: &Arc<EgressGateway>, made_of: MadeOf, before: Option<&Arc<Gate>>, 
             before.map(|before| &before.inspection),
         ),
         looks_into_tls: made_of.policies.values().any(|policy| looks_into_tls(policy)),
+        number: NEXT.fetch_add(1, Ordering::Relaxed),
         made_of,
     }
 }
@@ -146,6 +154,19 @@ impl Gate {
     /// The text of a secret, if the snapshot has it.
     pub(crate) fn secret(&self, id: &SecretId) -> Option<&Redacted> {
         self.made_of.secrets.get(id).map(|secret| &secret.text)
+    }
+
+    /// What is added to a request: the gate knows it, and the workload need not.
+    pub(crate) fn credential(&self, credential: &EgressCredential) -> Result<HeaderValue, Refused> {
+        let EgressCredential { header: _, prefix, secret } = credential;
+        let id = secret.as_ref().map_err(Refused::broken)?;
+        let missing = || Refused::misconfigured(format!("{id} is not in the snapshot"));
+        let text = Redacted::new(format!("{prefix}{}", self.secret(id).ok_or_else(missing)?.expose()));
+        // The error would quote it.
+        let value = HeaderValue::try_from(text.expose());
+        let mut value = value.map_err(|_| Refused::misconfigured(format!("{id} is no value of a header")))?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 
     /// A certificate and its key, if the snapshot has them.

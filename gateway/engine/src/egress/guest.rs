@@ -7,6 +7,7 @@ use super::who::Client;
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::runtime::{ListenerState, Runtime};
+use crate::stream::Meter;
 use lychgate_egress::Source;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(crate) struct Guest {
     pub(crate) client: Client,
     pub(crate) peer: SocketAddr,
     pub(crate) drain: watch::Receiver<bool>,
+    /// Where its bytes count as well, if a route leads it out.
+    pub(crate) meter: Option<Arc<Meter>>,
 }
 
 /// What counts at one moment.
@@ -64,7 +67,7 @@ impl Guest {
     pub(crate) fn record(&self, source: Source, protocol: &'static str) -> Record {
         let origin =
             Origin { observe: self.engine.observe.clone(), listener: self.listener.spec.id.clone(), client: self.peer };
-        Record::begin(origin, source, protocol)
+        Record::begin(origin, source, protocol).metered(self.meter.clone())
     }
 
     /// Ends when the listener is drained.

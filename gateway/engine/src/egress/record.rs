@@ -6,7 +6,7 @@ use super::refused::Refused;
 use super::wish::{SeenRequest, Shown, Wish};
 use crate::observe::Observe;
 use crate::proxy::request_id;
-use crate::stream::Counts;
+use crate::stream::{Counts, Meter};
 use lychgate_audit::{
     Record as AuditRecord, RecordDestination, RecordHttp, RecordPhase, RecordProtocol, RecordSource, Timestamp,
 };
@@ -51,6 +51,8 @@ pub(crate) struct Record {
     tally: Arc<Tally>,
     connected: Option<Duration>,
     status: Option<u16>,
+    /// Whether somebody else logs it and counts how it ended: then only what is decided is told here.
+    is_beside: bool,
     end: End,
 }
 
@@ -69,6 +71,8 @@ pub(crate) struct Tally {
     up: AtomicU64,
     down: AtomicU64,
     destination: std::sync::OnceLock<Arc<EgressMetrics>>,
+    /// That of the route, if one leads here.
+    meter: Option<Arc<Meter>>,
 }
 
 impl Counts for Tally {
@@ -80,6 +84,9 @@ impl Counts for Tally {
         total.fetch_add(bytes, Ordering::Relaxed);
         if let Some(destination) = self.destination.get() {
             destination.carried(direction, bytes);
+        }
+        if let Some(meter) = &self.meter {
+            meter.carried(direction, bytes);
         }
     }
 }
@@ -102,8 +109,21 @@ impl Record {
             tally: Arc::default(),
             connected: None,
             status: None,
+            is_beside: false,
             end: End::Open,
         }
+    }
+
+    /// Of a request that has a line of its own in the access log.
+    pub(crate) fn beside(mut self) -> Self {
+        self.is_beside = true;
+        self
+    }
+
+    /// Of what a route of streams carries: its bytes count there as well.
+    pub(crate) fn metered(mut self, meter: Option<Arc<Meter>>) -> Self {
+        self.tally = Arc::new(Tally { meter, ..Tally::default() });
+        self
     }
 
     /// What clients and operators call it.
@@ -218,12 +238,14 @@ impl Record {
                 observe.metrics.egress_limit(&gateway, limit.word(), in_shadow);
             }
         }
-        if let Some((reason, detail)) = failed {
-            observe.metrics.refused(*reason);
-            self.say(*reason, detail);
-        }
-        if let Some(log) = &observe.access_log {
-            log.write(self.entry(failed));
+        if !self.is_beside {
+            if let Some((reason, detail)) = failed {
+                observe.metrics.refused(*reason);
+                self.say(*reason, detail);
+            }
+            if let Some(log) = &observe.access_log {
+                log.write(self.entry(failed));
+            }
         }
         if let Some(audit) = &observe.audit {
             // What leaves was told before, where the log is required: here nobody may wait for the disk. The log counts what

@@ -3,7 +3,7 @@
 
 mod answer;
 mod connect;
-mod fields;
+pub(super) mod fields;
 mod forward;
 mod pool;
 mod upgrade;

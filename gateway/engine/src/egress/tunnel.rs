@@ -2,7 +2,7 @@
 
 mod carry;
 mod inspect;
-mod later;
+pub(super) mod later;
 mod wait;
 
 use super::dial::{Dialled, dial};
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 const QUIET: Duration = Duration::from_millis(500);
 
 /// The alert `access_denied`, fatal (RFC 8446 section 6), in a record of its own.
-const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
+pub(super) const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
 
 /// A tunnel that was opened.
 pub(crate) struct Tunnel {

@@ -2,10 +2,12 @@
 
 use super::gate::Gate;
 use crate::runtime::Runtime;
+use crate::tls::names::Names;
 use lychgate_egress::Source;
 use lychgate_egress::socks5::Login;
 use lychgate_ir::Redacted;
 use lychgate_ir::egress::{EgressLogin, Workload};
+use rustls::pki_types::CertificateDer;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -48,6 +50,12 @@ impl Client {
         let labels = of_address.filter(same).map(|other| other.labels.clone()).unwrap_or_default();
         Source::Workload(Arc::new(Workload { labels, ..proven }))
     }
+}
+
+/// The SPIFFE ID that a certificate is for.
+pub(crate) fn spiffe_id(leaf: &CertificateDer<'_>) -> Option<Arc<str>> {
+    let names = Names::of(leaf).ok()?;
+    names.uri.into_iter().find(|uri| uri.starts_with("spiffe://")).map(Into::into)
 }
 
 /// Whether a name and a password belong together. Takes as long for a name that is not known as for a password that is

@@ -2,6 +2,7 @@
 
 use super::limits::{Metered, Seat, Share};
 use super::requests::watched::Watched;
+use crate::connection::Peeked;
 use crate::stream::{End, Socket};
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::upgrade::Upgraded;
@@ -11,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsStream;
+use tokio_rustls::{TlsStream, server};
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) enum Wire {
     Tcp(TcpStream),
     /// Inside TLS that is ended here, or begun here.
     Tls(Box<TlsStream<Begun>>),
+    /// Inside TLS that the listener of a route has ended.
+    Ended(Box<server::TlsStream<Peeked>>),
     /// Inside a stream of HTTP/2, or whatever else HTTP made of it.
     Stream(Box<TokioIo<Upgraded>>),
     /// Whatever it is, its bytes are counted.
@@ -53,7 +56,7 @@ impl Begun {
         match &self.io {
             Wire::Tls(stream) => stream.get_ref().1.alpn_protocol(),
             // What is counted is below TLS.
-            Wire::Tcp(_) | Wire::Stream(_) | Wire::Metered(_) => None,
+            Wire::Tcp(_) | Wire::Ended(_) | Wire::Stream(_) | Wire::Metered(_) => None,
         }
     }
 
@@ -125,14 +128,14 @@ impl End for Wire {
         match self {
             Self::Tcp(_) => true,
             // What is counted has to pass where it is counted.
-            Self::Tls(_) | Self::Stream(_) | Self::Metered(_) => false,
+            Self::Tls(_) | Self::Ended(_) | Self::Stream(_) | Self::Metered(_) => false,
         }
     }
 
     fn socket(&mut self) -> Option<Socket<'_>> {
         match self {
             Self::Tcp(tcp) => tcp.socket(),
-            Self::Tls(_) | Self::Stream(_) | Self::Metered(_) => None,
+            Self::Tls(_) | Self::Ended(_) | Self::Stream(_) | Self::Metered(_) => None,
         }
     }
 }
@@ -142,6 +145,7 @@ impl AsyncRead for Wire {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_read(cx, buf),
             Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Ended(io) => Pin::new(io).poll_read(cx, buf),
             Self::Stream(io) => Pin::new(io).poll_read(cx, buf),
             Self::Metered(io) => Pin::new(io).poll_read(cx, buf),
         }
@@ -153,6 +157,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_write(cx, buf),
             Self::Tls(io) => Pin::new(io).poll_write(cx, buf),
+            Self::Ended(io) => Pin::new(io).poll_write(cx, buf),
             Self::Stream(io) => Pin::new(io).poll_write(cx, buf),
             Self::Metered(io) => Pin::new(io).poll_write(cx, buf),
         }
@@ -162,6 +167,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_flush(cx),
             Self::Tls(io) => Pin::new(io).poll_flush(cx),
+            Self::Ended(io) => Pin::new(io).poll_flush(cx),
             Self::Stream(io) => Pin::new(io).poll_flush(cx),
             Self::Metered(io) => Pin::new(io).poll_flush(cx),
         }
@@ -171,6 +177,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_shutdown(cx),
             Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Ended(io) => Pin::new(io).poll_shutdown(cx),
             Self::Stream(io) => Pin::new(io).poll_shutdown(cx),
             Self::Metered(io) => Pin::new(io).poll_shutdown(cx),
         }

@@ -64,7 +64,10 @@ impl Gateway {
         ctx.routed = Some(route(&listener, request)?);
         ctx.observation.routed(ctx.routed.as_ref());
         ctx.limit(self.limits.request);
-        forwarded::apply(request, &connection, &listener.spec, verified);
+        // Who is outside need not know who is inside.
+        if !listener.leaves {
+            forwarded::apply(request, &connection, &listener.spec, verified);
+        }
         loop {
             match filter(ctx, session.req_header_mut())? {
                 Filtered::Through => break,

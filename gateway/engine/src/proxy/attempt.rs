@@ -3,6 +3,7 @@
 use super::Gateway;
 use super::context::RequestContext;
 use super::fault::{Fault, last_word};
+use super::leave::Attempted;
 use crate::connection::drop_at;
 use crate::upstream::{EndpointState, Offer, Picked, Reach, peer};
 use http::StatusCode;
@@ -52,6 +53,10 @@ impl Attempts {
         self.response_begun
     }
 
+    pub(super) fn tried(&self) -> &[Arc<EndpointState>] {
+        &self.tried
+    }
+
     pub(super) fn last_endpoint(&self) -> Option<SocketAddr> {
         self.tried.last().map(|endpoint| endpoint.address)
     }
@@ -96,10 +101,22 @@ impl Gateway {
         else {
             return Err(ctx.fail(Fault::bug("an attempt without a backend")));
         };
-        let patience = ctx.deadline.map_or(self.limits.resolve, |at| remaining(at).min(self.limits.resolve));
-        let Some(picked) = backend.pick(session_of, &ctx.attempts.tried, patience).await else {
-            backend.metrics.not_connected(ConnectFailure::NoEndpoint);
-            return Err(ctx.fail(Fault::no_endpoint()));
+        let is_upgrade = session.is_upgrade_req();
+        let route = ctx.routed.as_ref().map_or(RouteKind::Http, |routed| routed.rule.id.route.kind);
+        let offer = if is_upgrade { Offer::Http1 } else { Offer::of(route) };
+        let picked = match self.leaver_of(ctx) {
+            Some(leaver) => {
+                let attempted = Attempted { backend: &backend, offer, session_of };
+                Box::pin(self.leave(session, ctx, &leaver, attempted)).await?
+            }
+            None => {
+                let patience = ctx.deadline.map_or(self.limits.resolve, |at| remaining(at).min(self.limits.resolve));
+                let Some(picked) = backend.pick(session_of, &ctx.attempts.tried, patience).await else {
+                    backend.metrics.not_connected(ConnectFailure::NoEndpoint);
+                    return Err(ctx.fail(Fault::no_endpoint()));
+                };
+                picked
+            }
         };
         if ctx.attempts.count > 0
             && let Some(routed) = &ctx.routed
@@ -122,23 +139,23 @@ impl Gateway {
         if let Reach::Refused(refusal) = reach {
             return Err(ctx.fail(Fault::refused(refusal)));
         }
-        let is_tls = matches!(reach, Reach::Tls(_));
+        let is_tls = ctx.leaving.as_ref().map_or(matches!(reach, Reach::Tls(_)), |leaving| leaving.is_tls());
         ctx.attempts.is_tls = is_tls;
         ctx.observation.trace.attempt(&backend.id, endpoint.address, is_tls, session.req_header());
         let left = [ctx.deadline, ctx.attempts.deadline].into_iter().flatten().min().map(remaining);
         let connect = left.map_or(self.limits.connect, |left| left.min(self.limits.connect));
-        let is_upgrade = session.is_upgrade_req();
         if is_upgrade && state.spec.protocol == UpstreamProtocol::Http2 {
             return Err(ctx.fail(Fault::bad_request("an upgrade to a backend that speaks HTTP/2 only")));
         }
-        let route = ctx.routed.as_ref().map_or(RouteKind::Http, |routed| routed.rule.id.route.kind);
-        let offer = if is_upgrade { Offer::Http1 } else { Offer::of(route) };
         let Some(client) = ctx.connection.clone() else {
             return Err(ctx.fail(Fault::bug("an attempt without a connection")));
         };
-        let mut peer = match peer(&backend, &state, reach, endpoint.address, offer, connect, &client).await {
-            Ok(peer) => peer,
-            Err(error) => return Err(ctx.not_connected(error.into_up())),
+        let mut peer = match &ctx.leaving {
+            Some(leaving) => leaving.peer(&backend, &endpoint, connect),
+            None => match peer(&backend, &state, reach, endpoint.address, offer, connect, &client).await {
+                Ok(peer) => peer,
+                Err(error) => return Err(ctx.not_connected(error.into_up())),
+            },
         };
         if is_upgrade {
             // An upgraded connection may be silent for long; until then, the end of the attempt is the last resort's.
@@ -195,6 +212,7 @@ impl RequestContext {
             self.attempts.deadline = None;
             session.set_read_timeout(None);
             session.set_write_timeout(None);
+            self.look_again();
         }
         // No other answer can be given from here on: at the deadline the response is cut.
         drop_at([self.deadline, self.attempts.deadline].into_iter().flatten().min(), None);

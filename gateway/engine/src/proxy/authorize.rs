@@ -94,6 +94,10 @@ impl Gateway {
             return Err(Fault::auth_loop());
         }
         let service = auth.service.as_ref().map_err(Fault::refused)?;
+        if listener.leaves {
+            // What it is told leaves as well, and no policy would have decided about that.
+            return Err(Fault::auth_failed(&service.id, "egress Gateways ask no authorization services"));
+        }
         let body = match auth.spec.body {
             0 => Bytes::new(),
             most => self.whole_body(session, ctx, most).await?,

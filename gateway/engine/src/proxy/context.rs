@@ -3,6 +3,7 @@
 use super::attempt::Attempts;
 use super::authorize::{Given, Kept};
 use super::fault::Fault;
+use super::leave::MayLeave;
 use super::mirror::Copies;
 use super::observe::Observation;
 use super::session::SessionState;
@@ -11,9 +12,11 @@ use crate::connection::{Current, await_client, drop_at};
 use crate::observe::Observe;
 use crate::runtime::{Destination, ListenerState, RuleState};
 use crate::upstream::BackendCell;
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use lychgate_filters::{ChainState, RequestHead, RequestView, ResponseHead, Scheme, Verdict};
 use lychgate_ir::MatchedPath;
+use lychgate_telemetry::Direction;
 use pingora_error::{Error, ErrorType};
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -33,6 +36,8 @@ pub(crate) struct RequestContext {
     pub(super) forward: Option<Forwarding>,
     pub(super) attempts: Attempts,
     pub(super) copies: Copies,
+    /// The running attempt, if it leaves by an egress Gateway.
+    pub(super) leaving: MayLeave,
     /// After it, the request has failed. Set by `timeouts.request`.
     pub(super) deadline: Option<Instant>,
     /// What went wrong, if a phase knows better than Pingora's error.
@@ -80,6 +85,7 @@ impl RequestContext {
             forward: None,
             attempts: Attempts::default(),
             copies: Copies::default(),
+            leaving: None,
             deadline: None,
             fault: None,
             is_hurried: false,
@@ -146,6 +152,14 @@ impl RequestContext {
         }
     }
 
+    /// A piece of a body is carried.
+    pub(super) fn carried(&mut self, direction: Direction, piece: Option<&Bytes>) {
+        self.observation.carried(direction, piece);
+        if let Some(leaving) = &self.leaving {
+            leaving.carried(direction, piece);
+        }
+    }
+
     /// The client has to have sent more of its request by then.
     pub(super) fn await_client(&mut self, until: Option<Instant>) {
         self.awaited = until;
@@ -172,6 +186,7 @@ impl RequestContext {
     pub(super) fn finish(&mut self, status: Option<StatusCode>, received: usize, sent: usize) {
         drop_at(None, None);
         self.await_client(None);
+        self.left(status.map(|status| status.as_u16()));
         self.observed(status, received as u64, sent as u64);
         self.attempts.finish();
         tracing::debug!(

@@ -13,6 +13,7 @@ use super::RequestContext;
 use super::head::PingoraResponse;
 use super::request_id::REQUEST_ID;
 use crate::connection::{Flaw, LastWord, drop_at};
+use crate::egress::Refused;
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -34,11 +35,20 @@ pub(super) struct Fault {
     reason: Reason,
     /// For the log.
     detail: Cow<'static, str>,
+    /// What else the client is told.
+    said: Option<String>,
 }
 
 impl Fault {
     fn new(status: StatusCode, reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, detail: detail.into() }
+        Self { status, reason, detail: detail.into(), said: None }
+    }
+
+    /// It does not leave.
+    pub(super) fn not_let_out(refused: Refused) -> Self {
+        // Rules whose limits could say when to come again lead to no route.
+        let Refused { reason, status, said, detail, decision: _, retry_after: _ } = refused;
+        Self { said: Some(said), ..Self::new(status, reason, detail) }
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -257,13 +267,21 @@ impl Fault {
     /// The body: JSON for those that ask for it, else a line of text.
     fn body(&self, accept: Json, id: &str) -> (&'static str, String) {
         let (status, reason) = (self.status, self.reason);
+        let said = self.said.as_deref().map(|said| format!(": {said}")).unwrap_or_default();
         match accept {
             Json::Wanted => (
                 "application/json",
-                serde_json::json!({ "status": status.as_u16(), "reason": reason.as_str(), "requestId": id })
-                    .to_string(),
+                match &self.said {
+                    None => {
+                        serde_json::json!({ "status": status.as_u16(), "reason": reason.as_str(), "requestId": id })
+                    }
+                    Some(said) => serde_json::json!({
+                        "status": status.as_u16(), "reason": reason.as_str(), "message": said, "requestId": id
+                    }),
+                }
+                .to_string(),
             ),
-            Json::NotWanted => ("text/plain; charset=utf-8", format!("{status} ({reason}), request {id}\n")),
+            Json::NotWanted => ("text/plain; charset=utf-8", format!("{status} ({reason}){said}, request {id}\n")),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::attempt::connect_failure;
 use super::frame::frame;
 use super::observe::Running;
 use crate::connection::Connection;
+use crate::egress::{Leaver, Leaving, Refused, Wanted};
 use crate::limits::Limits;
 use crate::runtime::MirrorState;
 use crate::upstream::{Offer, Reach, peer};
@@ -61,7 +62,7 @@ impl Mirrors {
     }
 
     /// Starts the copies of a request that its rule lets through.
-    pub(super) fn start(&self, session: &mut Session, ctx: &mut RequestContext) {
+    pub(super) fn start(&self, session: &mut Session, ctx: &mut RequestContext, leaver: Option<&Leaver>) {
         let (Some(routed), Some(forward), Some(client)) = (&ctx.routed, &ctx.forward, &ctx.connection) else { return };
         let mirrors = routed.rule.mirrors.iter().chain(&forward.destination.mirrors);
         let mut chosen = mirrors.filter(|mirror| sampled(mirror.share, rand::random())).peekable();
@@ -81,6 +82,7 @@ impl Mirrors {
                 head: session.req_header().clone(),
                 identity: routed.listener.spec.upstream_identity.clone(),
                 client: client.clone(),
+                leaver: leaver.cloned(),
                 connector: self.connector.clone(),
                 connect: self.connect,
                 resolve: self.resolve,
@@ -137,6 +139,8 @@ struct Copy {
     identity: Option<CertificateId>,
     /// Lives as long as the copy, which may be longer than the client waits.
     client: Arc<Connection>,
+    /// Copies leave as requests do.
+    leaver: Option<Leaver>,
     connector: Arc<Connector>,
     connect: Duration,
     resolve: Duration,
@@ -146,7 +150,14 @@ impl Copy {
     async fn send(self, pieces: Option<Pieces>) -> Result<()> {
         let target = &self.mirror.target;
         let nowhere = || Error::explain(ErrorType::ConnectError, "no endpoint");
-        let Some(picked) = target.pick(None, &[], self.resolve).await else {
+        let (picked, mut leaving) = match &self.leaver {
+            None => (target.pick(None, &[], self.resolve).await, None),
+            Some(leaver) => {
+                let mut leaving = self.leave(leaver).await?;
+                (leaving.endpoint(), Some(leaving))
+            }
+        };
+        let Some(picked) = picked else {
             target.metrics.not_connected(ConnectFailure::NoEndpoint);
             return Err(nowhere());
         };
@@ -156,38 +167,64 @@ impl Copy {
         let reach = state.reach(self.identity.as_ref()).ok_or_else(nowhere)?;
         let connecting = async {
             let address = picked.endpoint().address;
-            let peer = peer(target, &state, reach, address, self.offer, self.connect, &self.client).await?;
+            let peer = match &leaving {
+                None => peer(target, &state, reach, address, self.offer, self.connect, &self.client).await?,
+                Some(leaving) => leaving.peer(target, picked.endpoint(), self.connect),
+            };
             let (upstream, reused) = self.connector.get_http_session(&peer).await?;
             Ok::<_, Box<Error>>((peer, upstream, reused))
         };
         let (peer, mut upstream, reused) =
             connecting.await.inspect_err(|error| target.metrics.not_connected(connect_failure(error)))?;
         target.metrics.connected(reused);
-        let scheme = if matches!(reach, Reach::Tls(_)) { Scheme::HTTPS } else { Scheme::HTTP };
-        let head = frame(self.head, &upstream, scheme, pieces.is_some())?;
+        let is_tls = leaving.as_ref().map_or(matches!(reach, Reach::Tls(_)), |leaving| leaving.is_tls());
+        let scheme = if is_tls { Scheme::HTTPS } else { Scheme::HTTP };
+        let mut head = frame(self.head, &upstream, scheme, pieces.is_some())?;
+        if let Some(leaving) = &mut leaving {
+            leaving.connected();
+            leaving.edit(&mut head);
+        }
         upstream.write_request_header(Box::new(head)).await?;
         if let Some(pieces) = pieces {
-            body(&mut upstream, pieces, &mut running).await?;
+            body(&mut upstream, pieces, &mut running, leaving.as_ref()).await?;
         }
         upstream.finish_request_body().await?;
         upstream.read_response_header().await?;
         running.status = upstream.response_header().map(|head| head.status);
         while let Some(piece) = upstream.read_response_body().await? {
             running.carried(Direction::Down, piece.len());
+            leaving.iter().for_each(|leaving| leaving.carried(Direction::Down, Some(&piece)));
+        }
+        if let Some(leaving) = leaving {
+            leaving.done(running.status.map(|status| status.as_u16()));
         }
         self.connector.release_http_session(upstream, &peer, peer.options.idle_timeout).await;
         Ok(())
     }
+
+    /// Decides whether the copy may leave.
+    async fn leave(&self, leaver: &Leaver) -> Result<Leaving> {
+        let wanted =
+            Wanted { head: &self.head, backend: &self.mirror.target, offer: self.offer, session: None, tried: &[] };
+        let refused = |refused: Refused| Error::explain(ErrorType::ConnectError, refused.detail);
+        leaver.leave(wanted).await.map_err(refused)
+    }
 }
 
 /// Sends the body. One that is broken off here is broken off there, even if the mirror does not read.
-async fn body(upstream: &mut HttpSession, mut pieces: Pieces, running: &mut Running) -> Result<()> {
+async fn body(
+    upstream: &mut HttpSession,
+    mut pieces: Pieces,
+    running: &mut Running,
+    leaving: Option<&Leaving>,
+) -> Result<()> {
     let broken_off = pieces.broken_off();
     let sending = async {
         loop {
             match pieces.next().await {
                 Next::Data(data, _room) => {
                     running.carried(Direction::Up, data.len());
+                    leaving.iter().for_each(|leaving| leaving.carried(Direction::Up, Some(&data)));
                     upstream.write_request_body(data, false).await?;
                 }
                 Next::End => return Ok(()),

@@ -193,6 +193,11 @@ impl Observation {
         self.observe.notices.acted(reason, client, detail);
     }
 
+    /// How it failed, if it did.
+    pub(super) fn failure(&self) -> Option<(Reason, &str)> {
+        self.failed.map(|reason| (reason, self.detail.as_deref().unwrap_or_default()))
+    }
+
     /// It was refused, or failed.
     pub(super) fn failed(&mut self, reason: Reason, detail: &str) {
         self.observe.metrics.refused(reason);

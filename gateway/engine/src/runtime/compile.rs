@@ -53,7 +53,8 @@ impl<'a> Compiler<'a> {
         let listeners = self.listeners(&backends);
         let ports = ports(listeners, self.metrics);
         let gates = egress::compile(self.snapshot, &self.previous.gates, self.limits);
-        let runtime = Runtime { snapshot: self.snapshot.clone(), ports, backends, gates };
+        let resolved = egress::names_of_routes(self.snapshot);
+        let runtime = Runtime { snapshot: self.snapshot.clone(), ports, backends, gates, resolved };
         (runtime, self.rejected)
     }
 
@@ -181,6 +182,7 @@ impl<'a> Compiler<'a> {
                 tls,
                 routes,
                 streams,
+                leaves: snapshot.egress.contains_key(&id.gateway),
             })
         };
         snapshot.listeners.iter().map(compile).collect()

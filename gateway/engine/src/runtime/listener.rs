@@ -21,6 +21,8 @@ pub(crate) struct ListenerState {
     pub(crate) routes: RouteTable<Arc<RuleState>>,
     /// For TLS, TCP and UDP.
     pub(crate) streams: StreamTable,
+    /// Whether what its routes carry leaves: then policies decide about all of it.
+    pub(crate) leaves: bool,
 }
 
 /// TLS of a listener with what it was made of, so that a reload that changes neither keeps sessions and tickets.

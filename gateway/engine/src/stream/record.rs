@@ -91,7 +91,7 @@ impl Record {
     }
 
     /// A route takes it.
-    pub(super) fn routed(&mut self, route: &Arc<StreamState>) {
+    pub(crate) fn routed(&mut self, route: &Arc<StreamState>) {
         if let Some(listener) = &self.listener {
             listener.stream_metrics.opened();
         }
@@ -100,7 +100,7 @@ impl Record {
     }
 
     /// It goes to a backend.
-    pub(super) fn goes_to(&mut self, backend: &Arc<BackendCell>) {
+    pub(crate) fn goes_to(&mut self, backend: &Arc<BackendCell>) {
         self.backend = Some(backend.clone());
         let counters = self.counters();
         self.meter = counters
@@ -108,7 +108,7 @@ impl Record {
     }
 
     /// What its bytes are counted by, once it goes to a backend.
-    pub(super) fn meter(&self) -> Option<&Arc<Meter>> {
+    pub(crate) fn meter(&self) -> Option<&Arc<Meter>> {
         self.meter.as_ref()
     }
 
@@ -132,13 +132,18 @@ impl Record {
 
     /// It could not be carried at all.
     pub(crate) fn refused(&mut self, reason: Reason, detail: impl Into<String>) {
+        self.turned_away();
+        self.failed(reason, detail);
+    }
+
+    /// The same, where somebody else tells why.
+    pub(crate) fn turned_away(&mut self) {
         if let Some(listener) = self.listener.as_ref().filter(|listener| carries_streams(listener)) {
             listener.stream_metrics.refused();
         }
         if let Some(route) = &self.route {
             route.metrics.refused();
         }
-        self.failed(reason, detail);
     }
 
     /// It was carried, and ended before its end.
@@ -151,7 +156,7 @@ impl Record {
         self.end = End::Done;
     }
 
-    /// From here on it is HTTP, and its requests are told one by one.
+    /// From here on somebody else tells of it: of HTTP, its requests one by one.
     pub(crate) fn hand_over(mut self) {
         self.end = End::HandedOver;
     }

@@ -145,7 +145,27 @@ impl BackendCell {
             let _ = tokio::time::timeout(patience, known.wait_for(|known| *known)).await;
             list = self.endpoints.pin();
         }
-        let kept = session.filter(|_| tried.is_empty()).and_then(|(session, limit)| session.endpoint(&list, limit));
-        kept.or_else(|| pick(&list, self.state.pin().spec.balance, &self.turn, tried)).map(Picked::this)
+        self.pick_of(&list, session, tried)
+    }
+
+    /// The same of these addresses alone, whatever endpoints are known.
+    pub(crate) fn pick_among(
+        &self,
+        addresses: &[SocketAddr],
+        session: Option<(Session, Option<Duration>)>,
+        tried: &[Arc<EndpointState>],
+    ) -> Option<Picked> {
+        let list = EndpointList::rebuild(&self.endpoints.pin(), addresses, &[], &self.pools);
+        self.pick_of(&list, session, tried)
+    }
+
+    fn pick_of(
+        &self,
+        list: &EndpointList,
+        session: Option<(Session, Option<Duration>)>,
+        tried: &[Arc<EndpointState>],
+    ) -> Option<Picked> {
+        let kept = session.filter(|_| tried.is_empty()).and_then(|(session, limit)| session.endpoint(list, limit));
+        kept.or_else(|| pick(list, self.state.pin().spec.balance, &self.turn, tried)).map(Picked::this)
     }
 }

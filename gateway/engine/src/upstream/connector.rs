@@ -165,7 +165,7 @@ fn version(stream: &TlsStream<TcpStream>) -> Version {
 }
 
 /// Hands clear text to Pingora over a socket pair, for as long as both ends live, and its owner if it has one.
-fn carry(
+pub(crate) fn carry(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     introduction: Option<Introduction>,
 ) -> pingora_error::Result<L4Stream> {

@@ -6,6 +6,8 @@ use super::open::tracer;
 use super::{BackendCell, BackendState, Introduction, Reach};
 use crate::connection::Connection;
 use lychgate_ir::UpstreamProtocol;
+use lychgate_telemetry::BackendMetrics;
+use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -76,22 +78,47 @@ pub(crate) async fn peer(
             ));
         }
     };
+    bound(&mut peer, connect, &backend.metrics);
+    Ok(peer)
+}
+
+/// The peer of what leaves: dialled by `exit`, and pooled with what has the same key.
+pub(crate) fn leaving(
+    exit: Arc<dyn L4Connect + Send + Sync>,
+    key: u64,
+    address: SocketAddr,
+    version: Version,
+    connect: Duration,
+    metrics: &Arc<BackendMetrics>,
+) -> HttpPeer {
+    let mut peer = of_pair(exit, key, address, version);
+    bound(&mut peer, connect, metrics);
+    peer
+}
+
+/// How long, and how much.
+fn bound(peer: &mut HttpPeer, connect: Duration, metrics: &Arc<BackendMetrics>) {
     peer.options.connection_timeout = Some(connect);
     peer.options.total_connection_timeout = Some(connect);
-    peer.options.tracer = Some(tracer(&backend.metrics));
+    peer.options.tracer = Some(tracer(metrics));
     peer.options.idle_timeout = Some(IDLE);
     peer.options.max_h2_streams = MAX_STREAMS;
     peer.options.h2_stream_window_size = Some(STREAM_WINDOW);
     peer.options.h2_connection_window_size = Some(CONNECTION_WINDOW);
-    Ok(peer)
 }
 
 /// A peer that is dialled by us.
 fn dialled(dial: Dial, policy: u64, version: Version) -> HttpPeer {
+    let (address, key) = (dial.address, key(dial.address, policy, version, dial.introduction.as_ref()));
+    of_pair(Arc::new(dial), key, address, version)
+}
+
+/// A peer that is one end of a socket pair.
+fn of_pair(dial: Arc<dyn L4Connect + Send + Sync>, key: u64, address: SocketAddr, version: Version) -> HttpPeer {
     // A socket pair has no address of its own: Pingora takes 0.0.0.0 for it and goes by the group key alone.
-    let mut peer = HttpPeer::new((std::net::Ipv4Addr::UNSPECIFIED, dial.address.port()), false, String::new());
-    peer.group_key = key(dial.address, policy, version, dial.introduction.as_ref());
-    peer.options.custom_l4 = Some(Arc::new(dial));
+    let mut peer = HttpPeer::new((std::net::Ipv4Addr::UNSPECIFIED, address.port()), false, String::new());
+    peer.group_key = key;
+    peer.options.custom_l4 = Some(dial);
     speaking(peer, version)
 }
 

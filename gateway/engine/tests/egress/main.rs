@@ -12,6 +12,7 @@ mod leaving;
 mod limits;
 mod originate;
 mod proxy;
+mod routes;
 mod sources;
 mod support;
 mod transparent;

@@ -3,10 +3,12 @@
 mod dns;
 mod logs;
 mod policies;
+mod routes;
 
 pub(crate) use dns::Dns;
 pub(crate) use logs::{audit_into, written};
 pub(crate) use policies::*;
+pub(crate) use routes::*;
 
 use lychgate_echo::{EchoConfig, EchoServer, Port};
 use lychgate_engine::{Bind, Engine, Limits, Observe};

@@ -36,7 +36,7 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
 ///
 /// # Errors
 /// More than one.
-pub(super) fn host(headers: &HeaderMap, port: u16) -> Result<Option<TargetHost>, &'static str> {
+pub(in crate::egress) fn host(headers: &HeaderMap, port: u16) -> Result<Option<TargetHost>, &'static str> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => Ok(None),

@@ -402,23 +402,9 @@ impl Outgoing<'_> {
         }
         if let Some(credential) = &handling(&way.decision).credential {
             let EgressCredential { header, .. } = credential;
-            let value = self.credential(credential).map_err(|refused| refused.after(&way.decision))?;
+            let value = self.gate.credential(credential).map_err(|refused| refused.after(&way.decision))?;
             request.headers_mut().insert(header.clone(), value);
         }
         Ok(request)
-    }
-
-    /// What the gate knows, and the workload need not.
-    fn credential(&self, credential: &EgressCredential) -> Result<HeaderValue, Refused> {
-        let EgressCredential { header: _, prefix, secret } = credential;
-        let id = secret.as_ref().map_err(Refused::broken)?;
-        let missing = || Refused::misconfigured(format!("{id} is not in the snapshot"));
-        let text =
-            lychgate_ir::Redacted::new(format!("{prefix}{}", self.gate.secret(id).ok_or_else(missing)?.expose()));
-        let value = HeaderValue::try_from(text.expose());
-        // The error would quote it.
-        let mut value = value.map_err(|_| Refused::misconfigured(format!("{id} is no value of a header")))?;
-        value.set_sensitive(true);
-        Ok(value)
     }
 }

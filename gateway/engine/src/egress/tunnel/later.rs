@@ -1,6 +1,7 @@
 //! Policies that change while a tunnel runs.
 
 use super::Tunnel;
+use crate::egress::gate::Gate;
 use crate::egress::guest::Guest;
 use crate::egress::passage::{Passage, Way};
 use crate::egress::refused::Refused;
@@ -24,23 +25,35 @@ impl Tunnel {
 
 impl Later {
     /// Ends when policies have changed so that they deny what runs.
-    pub(super) async fn denies(mut self, passage: &Passage, way: &Way) -> Refused {
-        loop {
-            if self.changes.changed().await.is_err() {
-                // Nobody is left who could change anything.
-                std::future::pending::<()>().await;
-            }
-            // Without its Gateway there is nobody who denies it; it ends with its listener.
-            let Ok((_, gate)) = self.guest.gate() else { continue };
-            let egress = gate.policies.of(&self.source);
-            let ask = passage.wish.ask();
-            let decision = match way.address {
-                Some(address) => egress.decide(&ask, &Reached { address, answer: &passage.answer }),
-                None => egress.decide_beyond(&ask),
-            };
-            if decision.verdict == Verdict::Deny {
-                return Refused::denied(decision);
-            }
+    pub(super) async fn denies(self, passage: &Passage, way: &Way) -> Refused {
+        let Self { guest, source, changes } = self;
+        denies(|| guest.gate().ok().map(|(_, gate)| gate), &source, changes, passage, way).await
+    }
+}
+
+/// The same, for whatever `gate` belongs to.
+pub(in crate::egress) async fn denies(
+    gate: impl Fn() -> Option<Arc<Gate>>,
+    source: &Source,
+    mut changes: watch::Receiver<()>,
+    passage: &Passage,
+    way: &Way,
+) -> Refused {
+    loop {
+        if changes.changed().await.is_err() {
+            // Nobody is left who could change anything.
+            std::future::pending::<()>().await;
+        }
+        // Without its Gateway there is nobody who denies it; it ends with its listener.
+        let Some(gate) = gate() else { continue };
+        let egress = gate.policies.of(source);
+        let ask = passage.wish.ask();
+        let decision = match way.address {
+            Some(address) => egress.decide(&ask, &Reached { address, answer: &passage.answer }),
+            None => egress.decide_beyond(&ask),
+        };
+        if decision.verdict == Verdict::Deny {
+            return Refused::denied(decision);
         }
     }
 }

@@ -1,0 +1,118 @@
+//! The connection by which a request leaves: to where it was decided that it may, as the rule says.
+
+use crate::egress::dial::{Dialled, dial};
+use crate::egress::gate::Gate;
+use crate::egress::limits::Fare;
+use crate::egress::origin::Handshake;
+use crate::egress::passage::{Passage, Way, handling};
+use crate::egress::refused::Refused;
+use crate::limits::Limits;
+use crate::tls::client::ClientTls;
+use crate::upstream::{HttpVersion, carry};
+use async_trait::async_trait;
+use lychgate_ir::CertificateId;
+use lychgate_ir::egress::{EgressHandling, OriginTls};
+use lychgate_telemetry::Reason;
+use pingora_core::connectors::L4Connect;
+use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddress;
+use pingora_core::protocols::l4::stream::Stream as L4Stream;
+use pingora_error::{Error, ErrorType};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use tokio_rustls::TlsConnector;
+
+/// Makes the connection of one attempt.
+pub(super) struct Exit {
+    pub(super) gate: Arc<Gate>,
+    /// With the one way that it takes.
+    pub(super) passage: Passage,
+    pub(super) way: Way,
+    pub(super) tls: ExitTls,
+    pub(super) version: HttpVersion,
+    pub(super) limits: Limits,
+}
+
+/// The TLS that the gate speaks.
+pub(super) enum ExitTls {
+    None,
+    /// As the backend wants it.
+    OfBackend(Arc<ClientTls>),
+    /// As the rule wants it, and the certificate that the Gateway has.
+    OfRule(OriginTls, Option<CertificateId>),
+}
+
+impl fmt::Debug for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exit").field("target", &self.passage.wish.target).finish_non_exhaustive()
+    }
+}
+
+impl Exit {
+    /// Everything that makes two connections different. A Gateway that has changed has another number, so that no
+    /// connection is used again that a rule of before has shaped.
+    pub(super) fn key(&self) -> u64 {
+        let handling = handling(&self.way.decision);
+        // Rules live as long as their Gateway; what no rule shapes has none.
+        let rule = if *handling == EgressHandling::default() { 0 } else { Arc::as_ptr(&handling) as usize };
+        let (tls, identity) = match &self.tls {
+            ExitTls::None => (0, None),
+            ExitTls::OfBackend(tls) => (tls.key, None),
+            ExitTls::OfRule(_, identity) => (0, identity.as_ref()),
+        };
+        let mut hasher = DefaultHasher::new();
+        let target = self.passage.wish.target.to_string();
+        // Of a destination that is called by its address, certificates are for the Host.
+        let server = format!("{:?}", self.passage.wish.server());
+        ("exit", self.gate.number, target, server, self.way.address, rule, tls, identity).hash(&mut hasher);
+        (self.version == HttpVersion::Http2).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    async fn open(&self) -> pingora_error::Result<L4Stream> {
+        let Self { gate, passage, way: _, tls, version, limits } = self;
+        // No rule with limits leads here.
+        let dialled = dial(gate, passage, limits, Fare::default()).await.map_err(error)?;
+        let Dialled { io, way: _, handling: _, spare: _ } = dialled;
+        match tls {
+            ExitTls::None => carry(io, None),
+            ExitTls::OfRule(spec, gateway) => {
+                let alpn = vec![match version {
+                    HttpVersion::Http1 => b"http/1.1".to_vec(),
+                    HttpVersion::Http2 => b"h2".to_vec(),
+                }];
+                let server = &passage.wish.server();
+                let handshake = Handshake { gate, spec, gateway: gateway.as_ref(), server, alpn };
+                carry(handshake.over(io, limits).await.map_err(error)?, None)
+            }
+            ExitTls::OfBackend(tls) => {
+                let config = match version {
+                    HttpVersion::Http1 => &tls.http1,
+                    HttpVersion::Http2 => &tls.http2,
+                };
+                let connected = TlsConnector::from(config.clone()).connect(tls.server_name.clone(), io).await;
+                let failed = |error| {
+                    let context = format!("TLS with {}", passage.wish.target);
+                    Error::because(ErrorType::TLSHandshakeFailure, context, error)
+                };
+                carry(connected.map_err(failed)?, None)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl L4Connect for Exit {
+    async fn connect(&self, _: &PingoraAddress) -> pingora_error::Result<L4Stream> {
+        self.open().await
+    }
+}
+
+fn error(refused: Refused) -> Box<Error> {
+    let kind = match refused.reason {
+        Reason::ConnectTimeout => ErrorType::ConnectTimedout,
+        Reason::UpstreamTls => ErrorType::TLSHandshakeFailure,
+        _ => ErrorType::ConnectError,
+    };
+    Error::explain(kind, refused.detail)
+}

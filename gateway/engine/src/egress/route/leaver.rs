@@ -1,0 +1,224 @@
+//! Who wants something to leave by a route, and the decision about it.
+
+use super::exit::{Exit, ExitTls};
+use super::leaving::Leaving;
+use super::{named, tells_nobody};
+use crate::connection::Connection;
+use crate::egress::gate::Gate;
+use crate::egress::passage::{Asker, Degree, Passage, Way, handling};
+use crate::egress::record::{Origin, Record};
+use crate::egress::refused::Refused;
+use crate::egress::requests::fields;
+use crate::egress::who::Client;
+use crate::egress::wish::{SeenRequest, Shown, Wish};
+use crate::limits::Limits;
+use crate::live::Live;
+use crate::observe::Observe;
+use crate::path;
+use crate::runtime::{ListenerState, Runtime};
+use crate::upstream::{BackendCell, BackendState, EndpointState, HttpVersion, Offer, Picked, Reach, Session};
+use http::{HeaderName, HeaderValue};
+use lychgate_egress::Source;
+use lychgate_egress::target::{Target, TargetHost};
+use lychgate_ir::egress::{EgressCredential, EgressHandling, EgressTls};
+use lychgate_ir::{GatewayId, UpstreamProtocol};
+use lychgate_telemetry::{ConnectFailure, Reason};
+use pingora_http::RequestHeader;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Who asks, by which listener.
+#[derive(Clone)]
+pub(crate) struct Leaver {
+    pub(crate) live: Arc<Live<Runtime>>,
+    pub(crate) observe: Arc<Observe>,
+    pub(crate) limits: Limits,
+    pub(crate) listener: Arc<ListenerState>,
+    pub(crate) client: Arc<Connection>,
+    /// Told when an egress Gateway has changed.
+    pub(crate) gates: watch::Receiver<()>,
+}
+
+/// An attempt at a request.
+pub(crate) struct Wanted<'a> {
+    /// As it will be sent.
+    pub(crate) head: &'a RequestHeader,
+    pub(crate) backend: &'a BackendCell,
+    pub(crate) offer: Offer,
+    /// Whose endpoint it would like to have again.
+    pub(crate) session: Option<(Session, Option<Duration>)>,
+    /// Endpoints that the attempts before have had.
+    pub(crate) tried: &'a [Arc<EndpointState>],
+}
+
+/// What is known when it was decided.
+struct Decided {
+    passage: Passage,
+    way: Way,
+    picked: Picked,
+    tls: ExitTls,
+    version: HttpVersion,
+    credential: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Leaver {
+    pub(crate) fn gateway(&self) -> &GatewayId {
+        &self.listener.spec.id.gateway
+    }
+
+    /// Decides about an attempt. Whoever is refused is recorded.
+    pub(crate) async fn leave(&self, wanted: Wanted<'_>) -> Result<Leaving, Refused> {
+        let runtime = self.live.pin();
+        let gate = runtime.gates.get(self.gateway());
+        let source = gate.map_or(Source::Unknown, |gate| self.source(&runtime, gate));
+        let (observe, listener) = (self.observe.clone(), self.listener.spec.id.clone());
+        let origin = Origin { observe, listener, client: self.client.ends.source };
+        let mut record = Record::begin(origin, source.clone(), "HTTP").beside();
+        let gone = || Refused::misconfigured(format!("{} is no egress Gateway any more", self.gateway()));
+        let decided = match gate {
+            Some(gate) => self.decide(gate, &source, &wanted, &mut record).await.map(|decided| (gate, decided)),
+            None => Err(gone()),
+        };
+        match decided {
+            Ok((gate, Decided { passage, way, picked, tls, version, credential })) => {
+                let exit = Exit { gate: gate.clone(), passage, way, tls, version, limits: self.limits.clone() };
+                Ok(Leaving::new(self.clone(), record, exit, picked, credential))
+            }
+            Err(refused) => {
+                record.refused(&refused);
+                record.answered(refused.status.as_u16());
+                Err(refused)
+            }
+        }
+    }
+
+    fn source(&self, runtime: &Runtime, gate: &Gate) -> Source {
+        let identity = self.client.tls.as_ref().and_then(|tls| tls.spiffe_id(&self.listener));
+        Client::new(self.client.ends.source.ip(), identity).source(runtime, gate)
+    }
+
+    async fn decide(
+        &self,
+        gate: &Gate,
+        source: &Source,
+        wanted: &Wanted<'_>,
+        record: &mut Record,
+    ) -> Result<Decided, Refused> {
+        let state = wanted.backend.state();
+        let (target, picked) = self.target(&state, wanted).await?;
+        let wish = Wish::new(target.clone(), Shown::Http(seen(wanted.head, target.port)?));
+        record.wants(&wish);
+        tells_nobody(&state)?;
+        let asker = Asker { source, address: self.client.ends.source.ip() };
+        let mut passage = Passage::find(gate, &asker, wish, Degree::Decided).await?;
+        let picked = match picked {
+            Some(picked) => picked,
+            None => pick(&passage, wanted).ok_or_else(|| no_endpoint(wanted.backend))?,
+        };
+        let chosen = picked.endpoint().address.ip();
+        let is_chosen = |way: &&Way| way.address.is_none_or(|address| address == chosen);
+        let way = passage.ways.iter().find(is_chosen).or(passage.ways.first()).cloned();
+        let way = way.ok_or_else(|| Refused::misconfigured("a passage without a way"))?;
+        passage.ways = vec![way.clone()];
+        record.goes(&passage, &way);
+        let carried = self.carried(gate, &state, &handling(&way.decision));
+        let (tls, credential) = carried.map_err(|refused| refused.after(&way.decision))?;
+        record.announce().await?;
+        Ok(Decided { passage, way, picked, tls, version: version(&state, wanted.offer), credential })
+    }
+
+    /// What the backend is called: by its name, or by the address of an endpoint.
+    async fn target(&self, state: &BackendState, wanted: &Wanted<'_>) -> Result<(Target, Option<Picked>), Refused> {
+        if let Some(target) = named(state)? {
+            return Ok((target, None));
+        }
+        let picked = wanted.backend.pick(wanted.session, wanted.tried, self.limits.resolve).await;
+        let picked = picked.ok_or_else(|| no_endpoint(wanted.backend))?;
+        let address = picked.endpoint().address;
+        let target = Target { host: TargetHost::address(address.ip()), port: address.port() };
+        Ok((target, Some(picked)))
+    }
+
+    /// How it is carried: as the rule says, with what the backend says. What they cannot both have, nobody gets.
+    fn carried(
+        &self,
+        gate: &Gate,
+        state: &BackendState,
+        handling: &EgressHandling,
+    ) -> Result<(ExitTls, Option<(HeaderName, HeaderValue)>), Refused> {
+        let EgressHandling { tls, credential, via: _, leave_from: _, limits } = handling;
+        if limits.is_some() {
+            return Err(Refused::misconfigured("the rule has `limits`, which are not held to on routes"));
+        }
+        let gateway = self.listener.spec.upstream_identity.as_ref();
+        let reach =
+            state.reach(gateway).ok_or_else(|| Refused::misconfigured("it was not compiled for this identity"))?;
+        let tls = match (tls, reach) {
+            (_, Reach::Refused(refusal)) | (EgressTls::Originate(Err(refusal)), Reach::Plain) => {
+                return Err(Refused::broken(refusal));
+            }
+            (EgressTls::Pass | EgressTls::Inspect(_), Reach::Plain) => ExitTls::None,
+            (EgressTls::Pass, Reach::Tls(tls)) => ExitTls::OfBackend(tls.clone()),
+            (EgressTls::Originate(Ok(spec)), Reach::Plain) => ExitTls::OfRule(spec.clone(), gateway.cloned()),
+            (EgressTls::Originate(_) | EgressTls::Inspect(_), Reach::Tls(_)) => {
+                let id = &state.spec.id;
+                return Err(Refused::misconfigured(format!("the rule says how TLS is spoken, and so does {id}")));
+            }
+        };
+        Ok((tls, credential.as_ref().map(|credential| read(gate, credential)).transpose()?))
+    }
+}
+
+/// What the gate knows, and the workload need not.
+fn read(gate: &Gate, credential: &EgressCredential) -> Result<(HeaderName, HeaderValue), Refused> {
+    let EgressCredential { header, prefix: _, secret: _ } = credential;
+    Ok((header.clone(), gate.credential(credential)?))
+}
+
+/// The request as policies see it.
+fn seen(head: &RequestHeader, port: u16) -> Result<SeenRequest, Refused> {
+    let bad = |why: &str| Refused::new(Reason::BadRequest, why);
+    let named = fields::host(&head.headers, port).map_err(bad)?;
+    let authority = head.uri.authority().map(|authority| Target::of_host(authority.as_str(), port).ok());
+    let host = match (head.headers.contains_key(http::header::HOST), authority) {
+        (true, None) => named,
+        (false, authority) => authority.flatten().map(|target| target.host),
+        // One of them is sent: both have to name the same.
+        (true, Some(authority)) => named.filter(|named| authority.is_some_and(|authority| authority.host == *named)),
+    };
+    let path = head.uri.path();
+    match path::normalize(path) {
+        Ok(one) if one == path => {}
+        // It was in its one form when it came.
+        Ok(_) | Err(_) => return Err(Refused::misconfigured("a filter writes a path that can be read in two ways")),
+    }
+    Ok(SeenRequest { host, method: head.method.clone(), path: path.to_owned(), tls: None })
+}
+
+/// One of the addresses that are allowed. A proxy beyond chooses by itself.
+fn pick(passage: &Passage, wanted: &Wanted<'_>) -> Option<Picked> {
+    let port = passage.wish.target.port;
+    let address = |way: &Way| SocketAddr::new(way.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
+    let addresses: Vec<SocketAddr> = passage.ways.iter().map(address).collect();
+    wanted.backend.pick_among(&addresses, wanted.session, wanted.tried)
+}
+
+fn no_endpoint(backend: &BackendCell) -> Refused {
+    backend.metrics.not_connected(ConnectFailure::NoEndpoint);
+    Refused::new(Reason::NoEndpoint, "the destination has no endpoint")
+}
+
+/// What is spoken. Nothing is tried out first: it would have left before it was recorded.
+fn version(state: &BackendState, offer: Offer) -> HttpVersion {
+    match (state.spec.protocol, offer) {
+        (UpstreamProtocol::Http2, Offer::All | Offer::Http2) | (UpstreamProtocol::Auto, Offer::Http2) => {
+            HttpVersion::Http2
+        }
+        (
+            UpstreamProtocol::Auto | UpstreamProtocol::Http1 | UpstreamProtocol::WebSocket | UpstreamProtocol::Http2,
+            Offer::All | Offer::Http1 | Offer::Http2,
+        ) => HttpVersion::Http1,
+    }
+}
