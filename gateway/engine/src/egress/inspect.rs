@@ -51,10 +51,9 @@ impl Inspection {
         Self { spec: spec.cloned(), signer }
     }
 
-    /// Whether what goes by this name is carried as it is, whatever rules say.
-    pub(crate) fn excludes(&self, name: Option<&DnsName>) -> bool {
-        let Some((spec, name)) = self.spec.as_ref().zip(name) else { return false };
-        spec.excludes(name)
+    /// Whether what goes by this name, and is there, is carried as it is, whatever rules say.
+    pub(crate) fn excludes(&self, name: &DnsName) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.excludes(name))
     }
 
     /// TLS with a client that wants this host.

@@ -112,6 +112,21 @@ impl Passage {
         }
     }
 
+    /// Whether its owner has taken it out of what is looked into. The name that a client claims for an address counts only
+    /// where DNS leads from it to there, or whoever names an excluded host could take anything anywhere unread.
+    pub(crate) async fn is_excluded(&self, gate: &Gate) -> bool {
+        let name = self.wish.name().filter(|name| gate.inspection.excludes(name));
+        match (name, &self.wish.target.host) {
+            (None, _) => false,
+            (Some(_), TargetHost::Name(_)) => true,
+            (Some(_), TargetHost::Address(address)) if self.answer.contains(address) => true,
+            // Where a proxy beyond is asked, nobody has asked DNS yet.
+            (Some(name), TargetHost::Address(address)) => {
+                gate.names.resolve(name).await.is_ok_and(|answer| answer.contains(address))
+            }
+        }
+    }
+
     /// Before a name is resolved: refuses what can never be allowed, and finds out whether a proxy beyond resolves it.
     fn beyond(gate: &Gate, asker: &Asker<'_>, wish: &Wish, degree: Degree) -> Result<Option<Self>, Refused> {
         let egress: Egress<'_> = gate.policies.of(asker.source);

@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use lychgate_ir::egress::{
-    EgressHandling, EgressHost, EgressInspection, EgressPolicy, EgressProtocol, EgressRule, EgressTls, HttpRule,
-    OriginTls,
+    EgressExceptions, EgressHandling, EgressHost, EgressInspection, EgressPolicy, EgressProtocol, EgressRule,
+    EgressTls, HttpRule, OriginTls,
 };
 use lychgate_ir::{Certificate, CertificateId, ObjectName, Redacted, Refusal, RefusalReason, Snapshot};
 use lychgate_testkit::{Authority, ClientTls};
@@ -150,6 +150,32 @@ async fn hosts_that_are_excluded_and_rules_that_do_not_ask_are_carried_as_they_a
     let unread = looking.world.curl(&["--cacert", &origin.ca, &format!("https://bank.test:{}/", origin.https())]).await;
     assert_eq!((unread.status, unread.connect), (0, 200), "{unread:?}");
     assert_eq!(looking.curl(&[&format!("https://api.test:{}/", origin.https())]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_server_name_excludes_an_address_only_where_dns_leads_from_it_to_there() {
+    let origin = Origin::start(&["bank.test"]).await;
+    let into = |rule| looking_into(believing(&origin.authority), rule);
+    let exceptions = EgressExceptions { unverified_name: true, ..EgressExceptions::default() };
+    let rules = [allow_addresses(&["127.0.0.0/8"]), EgressRule { exceptions, ..allow(&["*.test"]) }];
+    let looking = Looking::start(vec![], &["bank.test"], Setup::default()).await;
+    let (target, by_gate) =
+        (format!("127.0.0.1:{}", origin.https()), ClientTls::trusting(&looking.authority).alpn(&[]));
+    for rule in rules {
+        looking.world.apply(vec![for_everyone(vec![into(rule)])]);
+        // The client chooses the name, and DNS leads from it elsewhere, or nowhere.
+        looking.world.dns.say("bank.test", Ipv4Addr::new(127, 0, 0, 2));
+        let (_, stream) = looking.world.tunnel(&target).await;
+        let unread = get_over_tls(stream, &origin.tls(), "bank.test").await;
+        assert!(unread.is_err(), "{unread:?}");
+        let (_, stream) = looking.world.tunnel(&target).await;
+        let read = get_over_tls(stream, &by_gate, "bank.test").await;
+        assert!(read.as_ref().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")), "{read:?}");
+        looking.world.dns.say("bank.test", Ipv4Addr::LOCALHOST);
+        let (_, stream) = looking.world.tunnel(&target).await;
+        let unread = get_over_tls(stream, &origin.tls(), "bank.test").await;
+        assert!(unread.as_ref().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")), "{unread:?}");
+    }
 }
 
 #[tokio::test]

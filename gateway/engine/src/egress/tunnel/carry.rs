@@ -55,7 +55,7 @@ impl Tunnel {
             (EgressTls::Pass, _) => io,
             // There is nothing to look into.
             (EgressTls::Inspect(_), Shown::Tcp | Shown::NotYet | Shown::Http(_)) => io,
-            (EgressTls::Inspect(_), Shown::Tls(_)) if gate.inspection.excludes(passage.wish.name()) => io,
+            (EgressTls::Inspect(_), Shown::Tls(_)) if passage.is_excluded(&gate).await => io,
             (EgressTls::Inspect(_), Shown::Tls(_)) => {
                 let refused =
                     Refused::new(Reason::EgressDenied, "what is inside TLS here is no HTTP from its beginning");

@@ -31,7 +31,7 @@ impl Tunnel {
     pub(super) async fn looks_into(&mut self, hello: &SeenHello) -> Result<Option<Look>, Refused> {
         let Moment { gate, source } = self.guest.moment(&self.client)?;
         let wish = self.wish.showing(Shown::Tls(hello.clone()));
-        if !gate.looks_into_tls || gate.inspection.excludes(wish.name()) {
+        if !gate.looks_into_tls {
             return Ok(None);
         }
         let asker = Asker { source: &source, address: self.client.address };
@@ -40,6 +40,7 @@ impl Tunnel {
         let handling = handling(&way.decision);
         let origin = match &handling.tls {
             EgressTls::Pass | EgressTls::Originate(_) => return Ok(None),
+            EgressTls::Inspect(_) if passage.is_excluded(&gate).await => return Ok(None),
             EgressTls::Inspect(origin) => origin,
         };
         self.record.goes(&passage, way);
