@@ -5,9 +5,11 @@ use super::limits::Share;
 use super::names::Addresses;
 use super::refused::Refused;
 use super::wish::{Shown, Wish};
+use http::Method;
 use lychgate_egress::target::TargetHost;
 use lychgate_egress::{Because, Decision, Egress, Reached, Screening, Source, Verdict};
 use lychgate_ir::egress::EgressHandling;
+use lychgate_telemetry::Reason;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -124,6 +126,19 @@ impl Passage {
             (Some(name), TargetHost::Address(address)) => {
                 gate.names.resolve(name).await.is_ok_and(|answer| answer.contains(address))
             }
+        }
+    }
+
+    /// Refuses TRACE where something is added that the client does not know: its answer is the request as it came (RFC 9110
+    /// section 9.3.8).
+    pub(crate) fn returns_no_secret(&self, method: &Method) -> Result<(), Refused> {
+        let has_secret = |way: &&Way| handling(&way.decision).credential.is_some();
+        match self.ways.iter().find(has_secret) {
+            Some(way) if method == Method::TRACE => {
+                let said = "TRACE would return the credential that the gate adds";
+                Err(Refused::new(Reason::EgressDenied, said).after(&way.decision))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

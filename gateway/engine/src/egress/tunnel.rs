@@ -99,10 +99,15 @@ impl Tunnel {
         }
     }
 
-    /// What a request of HTTP became.
-    pub(super) fn of_upgrade(guest: &Arc<Guest>, passage: &Passage, record: Record) -> Self {
+    /// What a request of HTTP became. `changes` are those since before it was decided.
+    pub(super) fn of_upgrade(
+        guest: &Arc<Guest>,
+        passage: &Passage,
+        changes: watch::Receiver<()>,
+        record: Record,
+    ) -> Self {
         let (source, wish) = (record.source().clone(), passage.wish.clone());
-        let (client, changes) = (guest.client.clone(), guest.engine.gates_changed());
+        let client = guest.client.clone();
         Self { guest: guest.clone(), client, source, wish, opened: None, record, changes }
     }
 

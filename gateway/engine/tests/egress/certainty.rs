@@ -1,10 +1,11 @@
 //! Names that have to agree with where they lead.
 
 use crate::support::*;
-use lychgate_ir::egress::{EgressExceptions, EgressProtocol};
+use lychgate_ir::egress::{EgressAction, EgressExceptions, EgressProtocol, EgressRule};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A fatal alert: access_denied.
 const ACCESS_DENIED: &str = "access denied";
@@ -128,4 +129,51 @@ async fn an_address_is_reached_by_who_names_it_and_by_a_name_that_leads_there() 
     world.apply(vec![for_everyone(vec![allow_addresses(&["127.0.0.1/32"])])]);
     let plain = world.curl(&[&format!("http://127.0.0.1:{}/", origin.http())]).await;
     assert_eq!(plain.status, 200, "{plain:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_read_goes_no_further() {
+    let origin = Origin::start(&[]).await;
+    let denied = EgressRule { action: EgressAction::Deny, ..allow_within(&["evil.test"], &[]) };
+    let world = World::allowing(vec![allow_addresses(&["127.0.0.0/8"]), denied]).await;
+    let port = origin.http();
+    // In absolute-form and inside a tunnel, by an address, where a rule by address allows it.
+    for (before, uri) in [format!("http://127.0.0.1:{port}/"), "/".to_owned()].into_iter().enumerate() {
+        let ask = async |host: &str| {
+            let mut stream = match uri.as_str() {
+                "/" => world.tunnel(&format!("127.0.0.1:{port}")).await.1,
+                _ => TcpStream::connect(world.proxy).await.unwrap(),
+            };
+            stream.write_all(format!("GET {uri} HTTP/1.1\r\n{host}\r\n").as_bytes()).await.unwrap();
+            head(&mut stream).await
+        };
+        for host in ["evil.test:", "evil.test:000080", "x@evil.test", "evil.test:0", "evil test", "", "evil.test\u{e4}"]
+        {
+            let answer = ask(&format!("Host: {host}\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{uri} {host:?}: {answer}");
+        }
+        for host in ["evil.test", "EVIL.test.:80"] {
+            let answer = ask(&format!("Host: {host}\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 403"), "{uri} {host:?}: {answer}");
+        }
+        let answer = ask("Host: Good.test.:81\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{uri}: {answer}");
+        let seen = origin.server.requests();
+        // Nothing else has come there, and it is named as it was decided about.
+        let hosts: Vec<&str> = seen[before..].iter().map(|request| request.report.host.as_str()).collect();
+        assert_eq!((seen.len(), hosts), (before + 1, vec!["good.test:81"]), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_host_it_is_that_of_the_url() {
+    let origin = Origin::start(&[]).await;
+    let world = World::allowing(vec![allow(&["api.test"])]).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    let mut stream = TcpStream::connect(world.proxy).await.unwrap();
+    let ask = format!("GET http://API.test:{}/ HTTP/1.0\r\n\r\n", origin.http());
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let (answer, body) = response(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(body.contains(&format!(r#""host": "api.test:{}""#, origin.http())), "{body}");
 }

@@ -38,6 +38,24 @@ async fn the_origin_sees_the_secret_and_nothing_of_what_the_workload_says_there(
 }
 
 #[tokio::test]
+async fn what_returns_a_request_is_refused_where_a_secret_is_added() {
+    let origin = Origin::start(&[]).await;
+    let policies = bearing(Ok(secret_id("token")), EgressTls::Pass);
+    let world = World::with(policies, |snapshot| drop(secret(snapshot, "token", TOKEN)), Setup::default()).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    world.dns.say("plain.test", Ipv4Addr::LOCALHOST);
+    for extra in [vec![], vec!["-p"]] {
+        let ask = |host: &str| format!("http://{host}:{}/", origin.http());
+        let seen = world.curl(&[&extra[..], &["-X", "TRACE", &ask("api.test")]].concat()).await;
+        assert_eq!(seen.status, 403, "{seen:?}");
+        assert!(seen.body.contains("TRACE") && !seen.body.contains(TOKEN), "{seen:?}");
+        assert_eq!(origin.server.counts().requests, 0);
+    }
+    let seen = world.curl(&["-X", "TRACE", &format!("http://plain.test:{}/", origin.http())]).await;
+    assert_eq!(seen.status, 200, "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_secret_that_changes_counts_from_the_next_request_on() {
     let origin = Origin::start(&[]).await;
     let policies = bearing(Ok(secret_id("token")), EgressTls::Pass);

@@ -3,12 +3,17 @@
 use http::header::{
     CONNECTION, COOKIE, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 use lychgate_egress::target::{Target, TargetHost};
+use std::fmt;
+use std::net::IpAddr;
 
-/// Takes out what is about the connection that it came over (RFC 9110 section 7.6.1). Gives back what it would be upgraded
-/// to, if it asks for that.
-pub(super) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
+/// What a request may become. Anything else (`h2c`, TLS) would hold requests again, which nobody decides about.
+const WEBSOCKET: &str = "websocket";
+
+/// Takes out what is about the connection that it came over (RFC 9110 section 7.6.1). Says whether it was WebSocket, and
+/// nothing else, that it would be upgraded to.
+pub(super) fn strip(headers: &mut HeaderMap) -> bool {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -16,35 +21,85 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    let upgrade = headers.get(UPGRADE).cloned().filter(|_| named.contains(&UPGRADE));
+    let mut upgrades = headers.get_all(UPGRADE).iter();
+    let is_websocket =
+        matches!((upgrades.next(), upgrades.next()), (Some(to), None) if is_websocket(to)) && named.contains(&UPGRADE);
     let trailers = headers.get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     // Host is no such field, whoever says so (RFC 9110 section 7.6.1).
     named.iter().filter(|name| **name != HOST).for_each(|name| drop(headers.remove(name)));
     for name in [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }
-    for name in ["keep-alive", "proxy-connection"] {
+    for name in ["keep-alive", "proxy-connection", "http2-settings"] {
         headers.remove(name);
     }
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    upgrade
+    is_websocket
 }
 
-/// The one Host of a request, as the server that it names; `None` if it has none, or one that names nothing.
+fn is_websocket(to: &HeaderValue) -> bool {
+    to.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes())
+}
+
+/// Asks for WebSocket, or says that this is it.
+pub(super) fn upgrade(headers: &mut HeaderMap) {
+    headers.insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+}
+
+/// The server that a request names, as it is decided about, and said to whom it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::egress) struct Named {
+    pub(in crate::egress) host: TargetHost,
+    /// The port, if it says one.
+    port: Option<u16>,
+}
+
+impl Named {
+    /// Of what is said there.
+    ///
+    /// # Errors
+    /// It cannot be read. Whoever it is sent to might read it all the same, and then as a server that was not decided about.
+    pub(in crate::egress) fn parse(text: &[u8], what: &'static str) -> Result<Self, String> {
+        let text = std::str::from_utf8(text).map_err(|_| format!("{what} is no text"))?;
+        // Any number: it is only taken where none is said.
+        let Target { host, port } = Target::of_host(text, 1).map_err(|error| format!("{what}: {error}"))?;
+        let after_address = text.rsplit_once(']').map_or(text, |(_, after)| after);
+        Ok(Self { host, port: after_address.contains(':').then_some(port) })
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            TargetHost::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
+            host @ (TargetHost::Name(_) | TargetHost::Address(IpAddr::V4(_))) => write!(f, "{host}")?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// The one server that a request names: its Host, or the authority of its target. With HTTP/2 both have to be the same (RFC
+/// 9113 section 8.3.1), and that of the target is sent.
 ///
 /// # Errors
-/// More than one.
-pub(in crate::egress) fn host(headers: &HeaderMap, port: u16) -> Result<Option<TargetHost>, &'static str> {
+/// More than one Host, one that cannot be read, or another than that of the target.
+pub(in crate::egress) fn named(headers: &HeaderMap, uri: &Uri, is_http2: bool) -> Result<Option<Named>, String> {
     let mut hosts = headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) => Ok(None),
-        (Some(_), Some(_)) => Err("more than one Host"),
-        (Some(host), None) => {
-            let target = host.to_str().ok().and_then(|host| Target::of_host(host, port).ok());
-            Ok(target.map(|target| target.host))
+    let host = match (hosts.next(), hosts.next()) {
+        (None, _) => None,
+        (Some(_), Some(_)) => return Err("more than one Host".to_owned()),
+        (Some(host), None) => Some(Named::parse(host.as_bytes(), "Host")?),
+    };
+    let authority = uri.authority().map(|authority| Named::parse(authority.as_str().as_bytes(), "`:authority`"));
+    match (host, authority.transpose()?) {
+        (Some(host), Some(authority)) if is_http2 && host.host != authority.host => {
+            Err("Host is another than `:authority`".to_owned())
         }
+        (Some(_) | None, Some(authority)) if is_http2 => Ok(Some(authority)),
+        (host, authority) => Ok(host.or(authority)),
     }
 }
 
@@ -82,11 +137,24 @@ mod tests {
             ("upgrade", "websocket"),
             ("accept", "*/*"),
         ]);
-        assert_eq!(strip(&mut fields), None);
+        assert!(!strip(&mut fields));
         assert_eq!(fields, headers(&[("host", "a.example"), ("te", "trailers"), ("accept", "*/*")]));
-        let mut fields = headers(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
-        assert_eq!(strip(&mut fields), Some(HeaderValue::from_static("websocket")));
-        assert!(fields.is_empty());
+    }
+
+    #[test]
+    fn a_websocket_is_all_that_something_may_become() {
+        let upgraded = |connection, to: &[&'static str]| {
+            let fields: Vec<_> = to.iter().map(|to| ("upgrade", *to)).collect();
+            let mut fields = headers(&[&[("connection", connection), ("http2-settings", "AA")], &fields[..]].concat());
+            let is_websocket = strip(&mut fields);
+            assert!(fields.is_empty(), "{fields:?}");
+            is_websocket
+        };
+        assert!(upgraded("Upgrade", &["WebSocket"]));
+        assert!(!upgraded("close", &["websocket"]));
+        for other in [&["h2c"][..], &["TLS/1.2"], &["websocket, h2c"], &["websocket", "h2c"], &["websocket/1"], &[]] {
+            assert!(!upgraded("Upgrade, HTTP2-Settings", other), "{other:?}");
+        }
     }
 
     #[test]
@@ -97,11 +165,28 @@ mod tests {
     }
 
     #[test]
-    fn one_host_names_a_server_and_two_are_an_error() {
-        let host = |fields: &[(&'static str, &'static str)]| host(&headers(fields), 80);
-        assert_eq!(host(&[]), Ok(None));
-        assert_eq!(host(&[("host", "A.Example:80")]), Ok(Some(TargetHost::parse("a.example").unwrap())));
-        assert_eq!(host(&[("host", "a b")]), Ok(None));
-        assert!(host(&[("host", "a"), ("host", "a")]).is_err());
+    fn one_host_names_a_server_and_what_cannot_be_read_is_an_error() {
+        let named = |hosts: &[&'static str], uri: &str, is_http2| {
+            let fields: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+            named(&headers(&fields), &uri.parse().unwrap(), is_http2).map(|named| named.map(|named| named.to_string()))
+        };
+        let said = |text: &str| Ok(Some(text.to_owned()));
+        for is_http2 in [false, true] {
+            assert_eq!(named(&[], "/", is_http2), Ok(None));
+            for (host, form) in
+                [("A.Example.:80", "a.example:80"), ("a", "a"), ("[::1]", "[::1]"), ("[::1]:1", "[::1]:1")]
+            {
+                assert_eq!(named(&[host], "/", is_http2), said(form), "{host}");
+            }
+            for bad in ["", "a b", "a:", ":80", "a:0", "a:000080", "x@a", "127.1", "::1", "[::1", "[::1]80"] {
+                assert!(named(&[bad], "/", is_http2).is_err(), "{bad}");
+            }
+            assert!(named(&["a", "a"], "/", is_http2).is_err());
+            assert_eq!(named(&[], "http://A:1/", is_http2), said("a:1"));
+            assert!(named(&["a"], "http://x@a/", is_http2).is_err());
+        }
+        assert_eq!(named(&["a"], "http://b/", false), said("a"));
+        assert!(named(&["a"], "http://b/", true).is_err());
+        assert_eq!(named(&["a"], "http://a:1/", true), said("a:1"));
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that are passed on: those in absolute-form (RFC 9112 section 3.2.2), and those inside tunnels.
 
 use super::answer::{or_login, refuse};
-use super::fields::{host, join_cookies, strip};
+use super::fields::{self, Named, join_cookies, named, strip};
 use super::pool::{Held, Sender};
 use super::upgrade::{self, Upgrade};
 use super::{Desk, Inside, InsideTls, Version};
@@ -17,7 +17,7 @@ use crate::egress::refused::Refused;
 use crate::egress::who::Client;
 use crate::egress::wish::{SeenRequest, Shown, Wish};
 use crate::path;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use http::header::{CONTENT_TYPE, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -86,6 +86,8 @@ pub(super) async fn inside(desk: &Arc<Desk>, inside: &Inside, request: Request<I
 }
 
 async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) -> Response<Body> {
+    // From before it is decided: what changes until a request has become something else counts as well.
+    let changes = desk.guest.engine.gates_changed();
     let moment = match desk.guest.moment(&passed.client) {
         Ok(moment) => moment,
         Err(refused) => {
@@ -104,7 +106,7 @@ async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) 
             let (parts, body) = response.into_parts();
             match upgrade {
                 Some(upgrade) => {
-                    upgrade::carry(desk, &desk.guest, *upgrade, record);
+                    upgrade::carry(desk, &desk.guest, *upgrade, changes, record);
                     Response::from_parts(parts, ours(String::new()))
                 }
                 None => Response::from_parts(parts, down(body, record)),
@@ -137,15 +139,15 @@ async fn decided(
     record: &mut Record,
 ) -> Result<Answered, Refused> {
     let Moment { gate, source } = moment;
-    let bad = |why: &str| Refused::new(Reason::BadRequest, why);
+    let bad = |why: String| Refused::new(Reason::BadRequest, why);
     let (path, query) = match passed.path_and_query.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (passed.path_and_query.as_str(), None),
     };
-    let path = path::normalize(path).map_err(|path::Ambiguous(why)| bad(why))?.into_owned();
-    let named = host_of(desk, &parts, passed.target.port).map_err(bad)?;
+    let path = path::normalize(path).map_err(|path::Ambiguous(why)| bad(why.to_owned()))?.into_owned();
+    let named = named(&parts.headers, &parts.uri, desk.version == Version::Http2).map_err(bad)?;
     let seen = SeenRequest {
-        host: named,
+        host: named.as_ref().map(|named| named.host.clone()),
         method: parts.method.clone(),
         path: path.clone(),
         tls: passed.tls.map(|tls| tls.hello.clone()),
@@ -157,13 +159,13 @@ async fn decided(
     if let Some(way) = passage.ways.first() {
         record.goes(&passage, way);
     }
+    passage.returns_no_secret(&parts.method)?;
     record.announce().await?;
 
     let client_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-    let upgrade_to = strip(&mut parts.headers).filter(|_| desk.version == Version::Http1);
-    if let Some(to) = &upgrade_to {
-        parts.headers.insert(UPGRADE, to.clone());
-        parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    let asks = strip(&mut parts.headers) && desk.version == Version::Http1 && parts.method == Method::GET;
+    if asks {
+        fields::upgrade(&mut parts.headers);
     }
     parts.extensions.clear();
     let mut outgoing = Outgoing {
@@ -171,6 +173,7 @@ async fn decided(
         gate,
         passage: &passage,
         passed: &passed,
+        named,
         path_and_query: match query {
             Some(query) => format!("{path}?{query}"),
             None => path,
@@ -180,7 +183,7 @@ async fn decided(
     };
     let (response, way) = outgoing.send(parts, body).await?;
     outgoing.record.goes(&passage, &way);
-    finish(response, client_upgrade, upgrade_to.is_some(), &passage, way)
+    finish(response, client_upgrade, asks, &passage, way)
 }
 
 impl Desk {
@@ -193,26 +196,6 @@ impl Desk {
             (Version::Http2, false) => Upload::new(limits.client_idle, limits.stream_idle),
             (Version::Http2, true) => Upload::new(limits.stream_idle, limits.stream_idle),
         }
-    }
-}
-
-/// The server that a request names: its Host, or its `:authority`.
-fn host_of(
-    desk: &Desk,
-    request: &http::request::Parts,
-    port: u16,
-) -> Result<Option<lychgate_egress::target::TargetHost>, &'static str> {
-    let named = host(&request.headers, port)?;
-    match (named, desk.version, request.uri.authority()) {
-        (named, Version::Http2, Some(authority)) => {
-            let authority = Target::of_host(authority.as_str(), port).ok().map(|target| target.host);
-            // RFC 9113 section 8.3.1.
-            match named.is_none() || named == authority {
-                true => Ok(authority),
-                false => Err("Host is another than `:authority`"),
-            }
-        }
-        (named, Version::Http1 | Version::Http2, _) => Ok(named),
     }
 }
 
@@ -232,11 +215,11 @@ fn finish(
         return Err(Refused::new(Reason::UpstreamError, said).after(&way.decision));
     };
     let upstream = hyper::upgrade::on(&mut response);
-    let to = strip(response.headers_mut());
-    if let Some(to) = to {
-        response.headers_mut().insert(UPGRADE, to);
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    if !strip(response.headers_mut()) {
+        let said = "the destination switched to another protocol than was asked for";
+        return Err(Refused::new(Reason::UpstreamError, said).after(&way.decision));
     }
+    fields::upgrade(response.headers_mut());
     let upgrade = Some(Box::new(Upgrade { client, upstream, passage: passage.clone(), way }));
     Ok(Answered { response, upgrade })
 }
@@ -247,6 +230,8 @@ struct Outgoing<'a> {
     gate: &'a Gate,
     passage: &'a Passage,
     passed: &'a Passed<'a>,
+    /// The server that it names, as it was decided about.
+    named: Option<Named>,
     path_and_query: String,
     record: &'a mut Record,
     fare: Fare,
@@ -374,18 +359,15 @@ impl Outgoing<'_> {
         *request.method_mut() = parts.method.clone();
         *request.headers_mut() = parts.headers.clone();
         let path: PathAndQuery = self.path_and_query.parse().map_err(|error| bad(&error))?;
-        let authority = match parts.headers.get(HOST) {
-            Some(host) => host.clone(),
+        let authority = match &self.named {
+            Some(named) => named.to_string(),
             None => {
                 let default = if held.tls.is_some() { 443 } else { 80 };
-                let named = parts.uri.authority().map(|authority| authority.as_str().to_owned());
-                let target = &self.passed.target;
-                let whole = target.to_string();
-                let bare = whole.strip_suffix(&format!(":{default}")).unwrap_or(&whole).to_owned();
-                let named = named.unwrap_or(bare);
-                HeaderValue::try_from(named).map_err(|error| bad(&error))?
+                let whole = self.passed.target.to_string();
+                whole.strip_suffix(&format!(":{default}")).unwrap_or(&whole).to_owned()
             }
         };
+        let authority = HeaderValue::try_from(authority).map_err(|error| bad(&error))?;
         match held.sender {
             Sender::Http1(_) => {
                 *request.uri_mut() = Uri::from(path);

@@ -1,4 +1,4 @@
-//! Requests that become something else: WebSocket and its like (RFC 9110 section 7.8).
+//! Requests that become something else: WebSocket (RFC 6455), and nothing else.
 
 use super::Desk;
 use crate::egress::guest::Guest;
@@ -9,6 +9,7 @@ use crate::egress::wire::Begun;
 use hyper::upgrade::OnUpgrade;
 use lychgate_telemetry::Reason;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Both ends, as they will be, and what was decided.
 pub(super) struct Upgrade {
@@ -19,13 +20,21 @@ pub(super) struct Upgrade {
 }
 
 /// Carries what follows, until it ends, beside the connection that it came over.
-pub(super) fn carry(desk: &Arc<Desk>, guest: &Arc<Guest>, upgrade: Upgrade, mut record: Record) {
+///
+/// `changes` tells of policies that have changed since before it was decided.
+pub(super) fn carry(
+    desk: &Arc<Desk>,
+    guest: &Arc<Guest>,
+    upgrade: Upgrade,
+    changes: watch::Receiver<()>,
+    mut record: Record,
+) {
     let Upgrade { client, upstream, passage, way } = upgrade;
     let guest = guest.clone();
     desk.spawn(async move {
         match tokio::try_join!(client, upstream) {
             Ok((client, upstream)) => {
-                let tunnel = Tunnel::of_upgrade(&guest, &passage, record);
+                let tunnel = Tunnel::of_upgrade(&guest, &passage, changes, record);
                 tunnel.join(Begun::of_upgraded(client), Begun::of_upgraded(upstream), passage, way).await;
             }
             Err(error) => record.failed(Reason::Aborted, error.to_string()),

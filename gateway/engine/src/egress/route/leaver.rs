@@ -108,7 +108,7 @@ impl Leaver {
     ) -> Result<Decided, Refused> {
         let state = wanted.backend.state();
         let (target, picked) = self.target(&state, wanted).await?;
-        let wish = Wish::new(target.clone(), Shown::Http(seen(wanted.head, target.port)?));
+        let wish = Wish::new(target.clone(), Shown::Http(seen(wanted.head)?));
         record.wants(&wish);
         tells_nobody(&state)?;
         let asker = Asker { source, address: self.client.ends.source.ip() };
@@ -123,6 +123,7 @@ impl Leaver {
         let way = way.ok_or_else(|| Refused::misconfigured("a passage without a way"))?;
         passage.ways = vec![way.clone()];
         record.goes(&passage, &way);
+        passage.returns_no_secret(&wanted.head.method)?;
         let carried = self.carried(gate, &state, &handling(&way.decision));
         let (tls, credential) = carried.map_err(|refused| refused.after(&way.decision))?;
         record.announce().await?;
@@ -178,16 +179,10 @@ fn read(gate: &Gate, credential: &EgressCredential) -> Result<(HeaderName, Heade
 }
 
 /// The request as policies see it.
-fn seen(head: &RequestHeader, port: u16) -> Result<SeenRequest, Refused> {
-    let bad = |why: &str| Refused::new(Reason::BadRequest, why);
-    let named = fields::host(&head.headers, port).map_err(bad)?;
-    let authority = head.uri.authority().map(|authority| Target::of_host(authority.as_str(), port).ok());
-    let host = match (head.headers.contains_key(http::header::HOST), authority) {
-        (true, None) => named,
-        (false, authority) => authority.flatten().map(|target| target.host),
-        // One of them is sent: both have to name the same.
-        (true, Some(authority)) => named.filter(|named| authority.is_some_and(|authority| authority.host == *named)),
-    };
+fn seen(head: &RequestHeader) -> Result<SeenRequest, Refused> {
+    // One of Host and authority is sent: both have to name the same.
+    let named = fields::named(&head.headers, &head.uri, true).map_err(|why| Refused::new(Reason::BadRequest, why))?;
+    let host = named.map(|named| named.host);
     let path = head.uri.path();
     match path::normalize(path) {
         Ok(one) if one == path => {}

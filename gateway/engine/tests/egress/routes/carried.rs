@@ -50,6 +50,9 @@ async fn a_rule_says_how_it_is_carried_and_what_it_cannot_say_here_refuses() {
     assert_eq!(seen.status, 200, "{seen:?}");
     assert!(seen.body.contains("Bearer s3cret") && !seen.body.contains("mine"), "{seen:?}");
     assert!(seen.body.contains("127.0.0.7"), "{seen:?}");
+    // Its answer would be the request, with what was added.
+    let returned = world.ask("api.test", "/", &["-X", "TRACE"]).await;
+    assert_eq!(returned.status, 403, "{returned:?}");
     // Rule and backend both say how TLS is spoken.
     let both = world.ask("own.test", "/", &[]).await;
     assert_eq!(both.status, 500, "{both:?}");
