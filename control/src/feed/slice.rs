@@ -206,6 +206,7 @@ fn certificates(
             trusted_hops: _,
             proxy_protocol_from: _,
             filters: _,
+            leaves: _,
         } = &**listener;
         all.extend(tls.iter().flat_map(|tls| &tls.certificates));
         all.extend(upstream_identity);

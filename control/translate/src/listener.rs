@@ -177,6 +177,7 @@ impl<'a> ListenerPlan<'a> {
                 Transport::Udp => Vec::new(),
             },
             filters: self.filters.clone(),
+            leaves: gateway.egress.is_some(),
         })
     }
 }

@@ -33,6 +33,9 @@ pub struct Listener {
     /// What each request passes before it is routed, in this order; only for HTTP and HTTPS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<ListenerFilter>,
+    /// Whether it belongs to an egress Gateway: what its routes carry leaves, and policies decide about all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaves: bool,
 }
 
 /// What a listener speaks.

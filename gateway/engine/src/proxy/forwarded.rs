@@ -145,6 +145,7 @@ mod tests {
             trusted_hops: hops,
             proxy_protocol_from: vec![],
             filters: vec![],
+            leaves: false,
         };
         apply(&mut request, &connection, &listener, None);
         request

@@ -182,7 +182,8 @@ impl<'a> Compiler<'a> {
                 tls,
                 routes,
                 streams,
-                leaves: snapshot.egress.contains_key(&id.gateway),
+                // Either is enough: where one is missing, nobody decides, and nothing leaves.
+                leaves: spec.leaves || snapshot.egress.contains_key(&id.gateway),
             })
         };
         snapshot.listeners.iter().map(compile).collect()

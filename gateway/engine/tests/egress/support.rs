@@ -161,6 +161,7 @@ fn snapshot(proxy: SocketAddr, dns: &Dns, protocol: Protocol, tls: Option<Listen
         trusted_hops: 0,
         proxy_protocol_from: vec![],
         filters: vec![],
+        leaves: true,
     };
     let upstream =
         DnsUpstream { protocol: DnsProtocol::Udp, address: dns.address().ip(), port: dns.address().port(), name: None };

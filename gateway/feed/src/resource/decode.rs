@@ -177,6 +177,7 @@ fn shut_listener(name: &Name, json: &Json, why: &str) -> Option<Listener> {
         // The same for all listeners of a socket, or the others would not be served.
         proxy_protocol_from: field(json, "proxy_protocol_from").unwrap_or_default(),
         filters: Vec::new(),
+        leaves: field(json, "leaves").unwrap_or_default(),
     })
 }
 

@@ -1,9 +1,9 @@
 //! A snapshot as resources.
 
-use super::features::{EGRESS_LIMITS, LISTENER_FILTERS};
+use super::features::{EGRESS_LIMITS, EGRESS_ROUTES, LISTENER_FILTERS};
 use super::{Kind, Name, Need, Resource};
 use lychgate_ir::egress::{EgressPolicy, EgressPolicyId};
-use lychgate_ir::{Certificate, CertificateId, Listener, ListenerId, Secret, SecretId};
+use lychgate_ir::{Certificate, CertificateId, Listener, ListenerId, Protocol, Secret, SecretId};
 use serde::Serialize;
 use std::fmt::Display;
 
@@ -15,7 +15,16 @@ pub(super) fn plain(kind: &Kind, id: &impl Display, value: &impl Serialize) -> (
 /// A listener, which is not served by who does not know what it has.
 pub(super) fn listener(kind: &Kind, id: &ListenerId, listener: &Listener) -> (Name, Resource) {
     let filters = (!listener.filters.is_empty()).then(|| Need::whole(LISTENER_FILTERS));
-    needing(kind, id, listener, filters.into_iter().collect())
+    let leaves = (listener.leaves && has_routes(listener.protocol)).then(|| Need::whole(EGRESS_ROUTES));
+    needing(kind, id, listener, filters.into_iter().chain(leaves).collect())
+}
+
+/// Whether routes say what becomes of what is spoken.
+fn has_routes(protocol: Protocol) -> bool {
+    match protocol {
+        Protocol::Http | Protocol::Https | Protocol::Tls | Protocol::Tcp | Protocol::Udp => true,
+        Protocol::Proxy | Protocol::Transparent | Protocol::Dns | Protocol::DnsOverTcp => false,
+    }
 }
 
 /// A policy about what leaves, which denies where nobody counts what its rules bound.
@@ -75,6 +84,27 @@ mod tests {
         of.filters = serde_json::from_str(text).unwrap();
         let needs = needs(&of);
         assert!(matches!(needs.as_slice(), [need] if need.rule.is_none() && need.is_met()), "{needs:?}");
+    }
+
+    #[test]
+    fn a_listener_whose_routes_lead_out_is_for_those_who_ask_policies() {
+        let of = |protocol: &str, leaves: bool| {
+            let text = format!(
+                r#"{{"id":"Gateway/a/b/c","addresses":[],"port":80,"protocol":"{protocol}","hostname":"*","tls":null,
+                "upstream_identity":null,"trusted_hops":0,"leaves":{leaves}}}"#
+            );
+            let of: Listener = serde_json::from_str(&text).unwrap();
+            listener(&Kind::Listener, &of.id, &of).1.needs
+        };
+        for protocol in ["Http", "Https", "Tls", "Tcp"] {
+            assert_eq!(of(protocol, false), []);
+            let needs = of(protocol, true);
+            assert!(matches!(needs.as_slice(), [need] if need.rule.is_none() && need.is_met()), "{needs:?}");
+        }
+        // Those were never anything but a way out.
+        for protocol in ["Proxy", "Transparent", "Dns", "DnsOverTcp"] {
+            assert_eq!(of(protocol, true), []);
+        }
     }
 
     #[test]

@@ -14,13 +14,16 @@ pub struct Need {
 
 /// What this program understands beyond the first version of the protocol. A change to the snapshot that narrows what is
 /// served, in a field that an older data plane would pass over, gets a name here and is asked for in `encode`.
-const UNDERSTOOD: &[&str] = &[LISTENER_FILTERS, EGRESS_LIMITS];
+const UNDERSTOOD: &[&str] = &[LISTENER_FILTERS, EGRESS_LIMITS, EGRESS_ROUTES];
 
 /// Filters of listeners: one who does not know them would let in whom they keep out.
 pub(super) const LISTENER_FILTERS: &str = "listener-filters";
 
 /// Limits of egress rules: one who does not know them would let leave what they bound.
 pub(super) const EGRESS_LIMITS: &str = "egress-limits";
+
+/// Routes of egress Gateways: one who does not know that what they carry leaves would ask no policy.
+pub(super) const EGRESS_ROUTES: &str = "egress-routes";
 
 impl Need {
     /// All of a resource needs this.

@@ -69,6 +69,7 @@ pub(crate) fn snapshot(routes: &[&str]) -> Arc<Snapshot> {
             trusted_hops: 0,
             proxy_protocol_from: Vec::new(),
             filters: Vec::new(),
+            leaves: false,
         }),
     );
     for name in routes {

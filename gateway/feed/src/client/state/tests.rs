@@ -53,6 +53,7 @@ impl Published {
                 trusted_hops: 0,
                 proxy_protocol_from: Vec::new(),
                 filters: Vec::new(),
+                leaves: false,
             };
             if *variant == 3 {
                 let mut value = serde_json::to_value(&listener).unwrap();
