@@ -133,6 +133,34 @@ async fn each_host_has_a_certificate_of_its_own_and_is_verified_by_its_name() {
 }
 
 #[tokio::test]
+async fn what_a_request_leaves_over_is_up_to_the_rule_that_lets_it_pass() {
+    let origin = Origin::start(&["api.test"]).await;
+    let read = looking_into(believing(&origin.authority), reading(allow(&["api.test"])));
+    let posting = |handling| {
+        let posts = EgressProtocol::Http(HttpRule { methods: vec![http::Method::POST], paths: vec![] });
+        vec![for_everyone(vec![read.clone(), handled(handling, speaking(vec![posts], allow(&["api.test"])))])]
+    };
+    let with = |tls| posting(EgressHandling { tls, ..EgressHandling::default() });
+    let looking = Looking::start(vec![], &[], Setup::default()).await;
+    let broken = Refusal::internal(RefusalReason::InvalidPolicy, "ConfigMap/egress/roots does not exist".to_owned());
+    let cases = [
+        (EgressTls::Pass, 200, "TLSv1.3"),
+        (EgressTls::Originate(Ok(believing(&origin.authority))), 200, "TLSv1.3"),
+        (EgressTls::Originate(Ok(believing(&Authority::new("others")))), 502, "by nobody who is believed"),
+        (EgressTls::Originate(Err(broken)), 500, "(refused_by_config)"),
+    ];
+    let url = format!("https://api.test:{}/", origin.https());
+    for (tls, status, said) in cases {
+        looking.world.apply(with(tls.clone()));
+        let posted = looking.curl(&["-d", "x", &url]).await;
+        assert_eq!((posted.status, posted.connect), (status, 200), "{tls:?}: {posted:?}");
+        assert!(posted.body.contains(said), "{tls:?}: {posted:?}");
+        let got = looking.curl(&[&url]).await;
+        assert_eq!(got.status, 200, "{tls:?}: {got:?}");
+    }
+}
+
+#[tokio::test]
 async fn hosts_that_are_excluded_and_rules_that_do_not_ask_are_carried_as_they_are() {
     let origin = Origin::start(&["api.test", "bank.test", "other.test"]).await;
     let into = |rule| looking_into(believing(&origin.authority), rule);

@@ -17,3 +17,4 @@ mod sources;
 mod support;
 mod transparent;
 mod upgrades;
+mod ways;

@@ -274,8 +274,8 @@ impl Outgoing<'_> {
     async fn connection(&mut self) -> Result<(Held, Way, bool), Refused> {
         let limits = self.desk.guest.limits();
         let first = self.passage.ways.first().ok_or_else(|| Refused::misconfigured("a passage without a way"))?;
-        let tls = self.tls(first)?;
-        if let Some((held, way)) = self.desk.pool.take(self.passage, tls.as_ref()) {
+        // How it is protected is up to the rule of the way that is taken, which is that of the credential.
+        if let Some((held, way)) = self.desk.pool.take(self.passage, |way| self.tls(way).ok()) {
             if let Err(refused) = self.fare.pay(&way) {
                 self.desk.pool.keep(held);
                 return Err(refused);
@@ -290,6 +290,8 @@ impl Outgoing<'_> {
         let Dialled { io, way, handling: road, spare } = match opened {
             Some(opened) => opened,
             None => {
+                // Nothing is connected for what would not be sent.
+                self.tls(first)?;
                 let idle = self.desk.pool.idle(first.share.as_ref());
                 let spare = idle.as_ref().and_then(|idle| idle.spare.clone());
                 let fare = Fare { paid: self.fare.paid.clone(), spare };
@@ -300,6 +302,7 @@ impl Outgoing<'_> {
                 dialled?
             }
         };
+        let tls = self.tls(&way)?;
         // Whoever dialled has counted it.
         self.fare.paid = way.share.clone();
         let http2 = self.passed.inside.is_some() && self.desk.version == Version::Http2;
@@ -340,10 +343,9 @@ impl Outgoing<'_> {
             Err(refusal) => Err(Refused::broken(refusal).after(&way.decision)),
         };
         match (&handling.tls, self.passed.tls) {
-            // What was looked into goes on over TLS, whichever rule lets the request pass.
-            (EgressTls::Inspect(spec), Some(_)) => known(spec),
-            (EgressTls::Pass | EgressTls::Originate(_), Some(tls)) => Ok(Some(tls.origin.clone())),
-            (EgressTls::Originate(spec), None) => known(spec),
+            (EgressTls::Inspect(spec), Some(_)) | (EgressTls::Originate(spec), Some(_) | None) => known(spec),
+            // What was looked into goes on over TLS, though the rule that lets the request pass says nothing of it.
+            (EgressTls::Pass, Some(tls)) => Ok(Some(tls.origin.clone())),
             (EgressTls::Pass | EgressTls::Inspect(_), None) if self.passed.is_https => {
                 let said = "the gate speaks no TLS with this destination: ask with CONNECT";
                 Err(Refused::new(Reason::BadRequest, said).after(&way.decision))

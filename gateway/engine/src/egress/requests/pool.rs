@@ -101,8 +101,12 @@ impl Sender {
 }
 
 impl Pool {
-    /// A connection for this passage, and the way that it took.
-    pub(super) fn take(&self, passage: &Passage, tls: Option<&OriginTls>) -> Option<(Held, Way)> {
+    /// A connection for this passage, and the way that it took: one that is protected as that way has to be.
+    pub(super) fn take(
+        &self,
+        passage: &Passage,
+        tls_of: impl Fn(&Way) -> Option<Option<OriginTls>>,
+    ) -> Option<(Held, Way)> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|held| !held.sender.is_closed() && held.has_its_seat());
         let server = passage.wish.server();
@@ -111,10 +115,10 @@ impl Pool {
                 way.address == held.address
                     && is_same_road(&handling(&way.decision), &held.road)
                     && is_same(way.share.as_ref(), held.share.as_ref())
+                    && tls_of(way).is_some_and(|tls| tls == held.tls)
             };
             let is_for = held.target == passage.wish.target
-                && held.tls.as_ref() == tls
-                && (tls.is_none() || held.server == server)
+                && (held.tls.is_none() || held.server == server)
                 && held.sender.is_ready();
             passage.ways.iter().find(same).filter(|_| is_for).cloned()
         };

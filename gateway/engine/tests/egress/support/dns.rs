@@ -18,7 +18,7 @@ pub(crate) struct Dns {
 
 #[derive(Default)]
 struct Zone {
-    names: HashMap<String, Ipv4Addr>,
+    names: HashMap<String, Vec<Ipv4Addr>>,
     asked: Vec<String>,
     is_silent: bool,
 }
@@ -47,7 +47,12 @@ impl Dns {
 
     /// This name leads here from now on; answers hold for no time at all.
     pub(crate) fn say(&self, name: &str, address: Ipv4Addr) {
-        self.zone.lock().unwrap().names.insert(name.to_owned(), address);
+        self.say_all(name, &[address]);
+    }
+
+    /// This name leads to all of them, in this order.
+    pub(crate) fn say_all(&self, name: &str, addresses: &[Ipv4Addr]) {
+        self.zone.lock().unwrap().names.insert(name.to_owned(), addresses.to_vec());
     }
 
     /// Answers nobody any more.
@@ -74,8 +79,10 @@ fn answer(zone: &Mutex<Zone>, question: &[u8]) -> Option<Vec<u8>> {
     answer.add_query(query.clone());
     match zone.names.get(&name) {
         None => answer.metadata.response_code = ResponseCode::NXDomain,
-        Some(address) if query.query_type() == RecordType::A => {
-            answer.add_answer(Record::from_rdata(query.name().clone(), 0, RData::A(A(*address))));
+        Some(addresses) if query.query_type() == RecordType::A => {
+            for address in addresses {
+                answer.add_answer(Record::from_rdata(query.name().clone(), 0, RData::A(A(*address))));
+            }
         }
         Some(_) => {}
     }

@@ -1,0 +1,82 @@
+//! Addresses of one name that are allowed by different rules: what holds is the rule of the one that is taken.
+
+use crate::support::*;
+use lychgate_ir::egress::{EgressCredential, EgressHandling, EgressPolicy, EgressTls};
+use lychgate_ir::{Refusal, RefusalReason};
+use std::net::Ipv4Addr;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+const TOKEN: &str = "t0p-s3cret-token";
+
+/// Nothing listens there, and it is asked first.
+const GONE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// `gone` for the address where nothing listens, `there` and a credential for that of the origin.
+fn differing(gone: EgressTls, there: EgressTls) -> Vec<EgressPolicy> {
+    let credential = EgressCredential {
+        header: http::header::AUTHORIZATION,
+        prefix: "Bearer ".into(),
+        secret: Ok(secret_id("token")),
+    };
+    let within = |net: &str, tls, credential| {
+        let handling = EgressHandling { tls, credential, ..EgressHandling::default() };
+        handled(handling, allow_within(&["api.test"], &[net]))
+    };
+    vec![for_everyone(vec![within("127.0.0.2/32", gone, None), within("127.0.0.1/32", there, Some(credential))])]
+}
+
+async fn world() -> World {
+    let world = World::with(vec![], |snapshot| drop(secret(snapshot, "token", TOKEN)), Setup::default()).await;
+    world.dns.say_all("api.test", &[GONE, Ipv4Addr::LOCALHOST]);
+    world
+}
+
+#[tokio::test]
+async fn a_request_leaves_over_tls_as_the_rule_of_its_address_says() {
+    let origin = Origin::start(&["api.test"]).await;
+    let world = world().await;
+    let originate = || EgressTls::Originate(Ok(believing(&origin.authority)));
+    let (plain, sealed) = (origin.http(), origin.https());
+    for (gone, there, port, tls) in [
+        (EgressTls::Pass, originate(), sealed, true),
+        (originate(), EgressTls::Pass, plain, false),
+        (originate(), originate(), sealed, true),
+    ] {
+        world.apply(differing(gone, there));
+        let url = format!("http://api.test:{port}/");
+        // A new connection, one that waits, and one in a tunnel.
+        for arguments in [vec![&*url, &*url], vec!["-p", &*url]] {
+            let seen = world.curl(&arguments).await;
+            assert_eq!(seen.status, 200, "{arguments:?}: {seen:?}");
+            assert_eq!(seen.body.contains("TLSv1.3"), tls, "{arguments:?}: {seen:?}");
+            assert_eq!(
+                seen.body.matches(TOKEN).count(),
+                arguments.iter().filter(|one| **one == url).count(),
+                "{seen:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_rule_of_an_address_cannot_have_is_not_sent_as_another_would() {
+    let origin = Origin::start(&["api.test"]).await;
+    let world = world().await;
+    let broken = Refusal::internal(RefusalReason::InvalidPolicy, "ConfigMap/egress/roots does not exist".to_owned());
+    world.apply(differing(EgressTls::Pass, EgressTls::Originate(Err(broken))));
+    let seen = world.curl(&[&format!("http://api.test:{}/", origin.http())]).await;
+    assert_eq!(seen.status, 500, "{seen:?}");
+    // Nor does a connection in the clear that waits become one that is protected.
+    world.apply(differing(EgressTls::Pass, EgressTls::Pass));
+    let mut stream = TcpStream::connect(world.proxy).await.unwrap();
+    let ask = format!("GET http://api.test:{0}/ HTTP/1.1\r\nHost: api.test:{0}\r\n\r\n", origin.http());
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let (head, body) = response(&mut stream).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}{body}");
+    world.apply(differing(EgressTls::Pass, EgressTls::Originate(Ok(believing(&origin.authority)))));
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let (head, body) = response(&mut stream).await;
+    assert!(head.starts_with("HTTP/1.1 502") && body.contains("(upstream_tls)"), "{head}{body}");
+    assert_eq!(origin.server.counts().requests, 1);
+}
