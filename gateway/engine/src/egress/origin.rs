@@ -1,27 +1,27 @@
 //! TLS with a destination, as the rule that allows it wants it: verified for the name that was asked for, at least of a
 //! version, with a key that is known.
 
+mod pinned;
+
 use super::gate::Gate;
 use super::refused::Refused;
 use super::wire::{Begun, Wire};
 use crate::limits::Limits;
-use crate::tls::verifier::{Certificates, Verifier};
+use crate::tls::verifier::Verifier;
 use crate::tls::{self, TlsError};
 use lychgate_egress::target::TargetHost;
-use lychgate_ir::egress::{OriginTls, SpkiPin};
+use lychgate_ir::egress::OriginTls;
 use lychgate_ir::{CertificateId, ClientIdentity, Roots};
 use lychgate_telemetry::Reason;
-use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use pinned::Pinned;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError, ClientConfig};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Settings that were made, for as long as the Gateway does not change: they hold sessions to resume.
 #[derive(Default)]
@@ -123,20 +123,17 @@ fn said(error: &io::Error) -> &'static str {
 
 fn make(gate: &Gate, spec: &OriginTls, identity: Option<&CertificateId>) -> Result<ClientConfig, TlsError> {
     let OriginTls { min_version, roots, pins, identity: _ } = spec;
-    let (anchors, pinned) = match roots {
-        Roots::System => (tls::roots_of_the_host()?, Vec::new()),
-        Roots::Pem(bundles) => {
-            let certificates = bundles.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()).flatten());
-            let pinned = certificates.filter(|certificate| is_pinned(certificate, pins)).collect();
-            (tls::roots_from_pem(bundles)?, pinned)
-        }
+    let anchors = match roots {
+        Roots::System => tls::roots_of_the_host()?,
+        Roots::Pem(bundles) => tls::roots_from_pem(bundles)?,
     };
+    let pinned = Pinned::among(&anchors, pins);
     let standard = WebPkiServerVerifier::builder_with_provider(anchors, tls::provider())
         .build()
         .map_err(|error| TlsError::Certificate(error.to_string()))?;
-    let verifier: Arc<dyn ServerCertVerifier> = match pins.as_slice() {
-        [] => standard,
-        some => Arc::new(Verifier { standard, certificates: Pinned { pins: some.to_vec(), anchors: pinned } }),
+    let verifier: Arc<dyn ServerCertVerifier> = match pinned {
+        None => standard,
+        Some(certificates) => Arc::new(Verifier { standard, certificates }),
     };
     let versions = tls::versions(*min_version);
     // `dangerous` because the verifier is ours; it only asks for more.
@@ -156,49 +153,4 @@ fn make(gate: &Gate, spec: &OriginTls, identity: Option<&CertificateId>) -> Resu
     };
     config.resumption = Resumption::in_memory_sessions(256);
     Ok(config)
-}
-
-fn is_pinned(certificate: &CertificateDer<'_>, pins: &[SpkiPin]) -> bool {
-    use aws_lc_rs::digest;
-    X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| {
-        let hash = digest::digest(&digest::SHA256, parsed.public_key().raw);
-        pins.iter().any(|SpkiPin(pin)| hash.as_ref() == pin)
-    })
-}
-
-/// The chain has to lead to an anchor as always, and to one of the keys: a certificate with such a key that is only sent
-/// along vouches for nothing.
-#[derive(Debug)]
-struct Pinned {
-    pins: Vec<SpkiPin>,
-    /// Anchors that have one of the keys.
-    anchors: Vec<CertificateDer<'static>>,
-}
-
-impl Certificates for Pinned {
-    fn verify(
-        &self,
-        standard: &WebPkiServerVerifier,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        standard.verify_server_cert(leaf, intermediates, server_name, ocsp_response, now)?;
-        if is_pinned(leaf, &self.pins) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        let mut pinned = RootCertStore::empty();
-        let sent = intermediates.iter().filter(|certificate| is_pinned(certificate, &self.pins));
-        for certificate in sent.cloned().map(CertificateDer::into_owned).chain(self.anchors.iter().cloned()) {
-            // One that cannot be an anchor is none.
-            let _ = pinned.add(certificate);
-        }
-        let parsed = ParsedCertificate::try_from(leaf)?;
-        let algorithms = tls::provider().signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&parsed, &pinned, intermediates, now, algorithms)
-            .map(|()| ServerCertVerified::assertion())
-            .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-    }
 }

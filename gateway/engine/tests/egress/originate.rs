@@ -3,7 +3,7 @@
 use crate::support::*;
 use lychgate_ir::egress::{EgressHandling, EgressTls, OriginTls, SpkiPin};
 use lychgate_ir::{
-    Certificate, CertificateId, ClientIdentity, ObjectName, Redacted, Refusal, RefusalReason, TlsVersion,
+    Certificate, CertificateId, ClientIdentity, ObjectName, Redacted, Refusal, RefusalReason, Roots, TlsVersion,
 };
 use lychgate_testkit::{Authority, server_tls_asking_clients};
 use std::net::Ipv4Addr;
@@ -126,6 +126,35 @@ async fn an_origin_that_is_not_believed_is_refused_and_the_client_hears_why() {
     let seen = world.curl(&[&good]).await;
     assert_eq!(seen.status, 500, "{seen:?}");
     assert!(seen.body.contains("(refused_by_config)") && !seen.body.contains("roots"), "{seen:?}");
+}
+
+/// The anchors of the host are read once in a process: it is another one for which an authority of ours is the host's.
+#[tokio::test]
+async fn a_pinned_key_of_an_anchor_of_the_host_counts() {
+    const OURS: &str = "LYCHGATE_TEST_OF_ANCHORS";
+    const NAME: &str = "originate::a_pinned_key_of_an_anchor_of_the_host_counts";
+    let Some(anchors) = std::env::var_os(OURS) else {
+        let anchors = tempfile::NamedTempFile::new().unwrap();
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", NAME]).env(OURS, anchors.path());
+        again.env("SSL_CERT_FILE", anchors.path()).env_remove("SSL_CERT_DIR");
+        let done = tokio::task::spawn_blocking(move || again.output()).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(done.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    };
+    let origin = Origin::start(&["api.test"]).await;
+    std::fs::write(anchors, origin.authority.pem()).unwrap();
+    let believed = OriginTls { roots: Roots::System, ..believing(&origin.authority) };
+    let world = World::allowing(vec![]).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    let (own, foreign) = (pin(origin.authority.der()), pin(Authority::new("others").der()));
+    for (pins, status) in [(vec![], 200), (vec![foreign, own], 200), (vec![foreign], 502)] {
+        let tls = OriginTls { pins, ..believed.clone() };
+        world.apply(vec![for_everyone(vec![originating(tls.clone(), allow(&["api.test"]))])]);
+        let seen = world.curl(&[&format!("http://api.test:{}/", origin.https())]).await;
+        assert_eq!(seen.status, status, "{tls:?}: {seen:?}");
+    }
 }
 
 async fn rustls_only_1_2(authority: &Authority) -> Origin {
