@@ -75,6 +75,13 @@ pub(crate) struct Tally {
     meter: Option<Arc<Meter>>,
 }
 
+impl Tally {
+    /// Bytes that were carried to the destination.
+    pub(crate) fn sent(&self) -> u64 {
+        self.up.load(Ordering::Relaxed)
+    }
+}
+
 impl Counts for Tally {
     fn carried(&self, direction: Direction, bytes: u64) {
         let total = match direction {

@@ -94,11 +94,13 @@ struct Desk {
     begun: AtomicUsize,
 }
 
-/// Polls a connection until it ends; when it has to end, lets running requests finish.
+/// Polls a connection until it ends; when it has to end, lets running requests finish, and does not wait for a client that
+/// does not say that it has heard.
 macro_rules! drive {
     ($connection:expr, $desk:expr) => {{
         let mut connection = pin!($connection);
         let mut has_to_end = pin!($desk.has_to_end());
+        let mut has_finished = pin!($desk.has_finished());
         let mut ends = false;
         loop {
             tokio::select! {
@@ -107,6 +109,7 @@ macro_rules! drive {
                     connection.as_mut().graceful_shutdown();
                     ends = true;
                 }
+                () = has_finished.as_mut(), if ends && $desk.version == Version::Http2 => break Ok(()),
             }
         }
     }};
@@ -181,6 +184,18 @@ impl Desk {
 
     fn tunnels(&self) -> usize {
         self.tunnels.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Ends when nothing has run for as long as a client may take to read what was sent to it. HTTP/1 ends without its client.
+    async fn has_finished(&self) {
+        loop {
+            let begun = self.begun.load(Ordering::Relaxed);
+            sleep(self.guest.limits().client_idle).await;
+            let is_same = begun == self.begun.load(Ordering::Relaxed);
+            if is_same && self.activity.is_quiet() && self.tunnels() == 0 {
+                return;
+            }
+        }
     }
 
     /// Ends when the listener is drained, or nobody has asked for anything for too long. With HTTP/1, the connection has a clock.

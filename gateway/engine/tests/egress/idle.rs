@@ -92,3 +92,32 @@ async fn a_response_that_nobody_takes_is_given_up() {
     stream.write_all(request.as_bytes()).await.unwrap();
     soon(given_up).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_destination_that_never_answers_is_given_up() {
+    let (world, _origin) = world(Limits { stream_idle: SHORT, ..Limits::default() }).await;
+    let silent = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let given_up = tokio::spawn(async move {
+        let (mut stream, _) = silent.accept().await.unwrap();
+        head(&mut stream).await;
+        rest(&mut stream).await
+    });
+    let late = world.curl(&[&format!("http://a.test:{port}/")]).await;
+    assert_eq!(late.status, 504, "{late:?}");
+    assert!(late.body.contains("(timeout): the destination did not answer in time"), "{late:?}");
+    assert_eq!(soon(given_up).await.unwrap(), "");
+    world.counted(r#"lychgate_refused_total{reason="timeout"}"#, 1).await;
+}
+
+#[tokio::test]
+async fn a_client_of_http2_that_does_not_hear_of_the_end_is_gone_all_the_same() {
+    let (world, _origin) = world(Limits { http2_idle: SHORT, client_idle: SHORT, ..Limits::default() }).await;
+    let mut deaf = TcpStream::connect(world.proxy).await.unwrap();
+    // The preface, and settings that change nothing. No ping is answered.
+    deaf.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").await.unwrap();
+    let mut told = Vec::new();
+    let _ = soon(deaf.read_to_end(&mut told)).await;
+    let goaway = b"\x07\x00\x00\x00\x00\x00";
+    assert!(told.windows(goaway.len()).any(|some| some == goaway), "{}", told.escape_ascii());
+}

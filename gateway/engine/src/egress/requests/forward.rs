@@ -25,6 +25,7 @@ use lychgate_egress::target::{AbsoluteTarget, Target};
 use lychgate_ir::Refusal;
 use lychgate_ir::egress::{EgressCredential, EgressTls, OriginTls};
 use lychgate_telemetry::Reason;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -250,7 +251,7 @@ impl Outgoing<'_> {
             self.record.connected();
             let request = self.request(&parts, &held, &way)?;
             let request = request.map(|()| body.take().unwrap_or_else(|| ours(String::new())));
-            match held.sender.send(request).await {
+            match self.in_time(held.sender.send(request), &way).await? {
                 Ok(response) => {
                     // It is ready again when this response has ended.
                     self.desk.pool.keep(held);
@@ -266,6 +267,23 @@ impl Outgoing<'_> {
                     let refused = Refused::new(Reason::UpstreamError, said).because(error.to_string());
                     return Err(refused.after(&way.decision));
                 }
+            }
+        }
+    }
+
+    /// Waits for an answer to begin, for as long as the destination is sent something or may be silent.
+    async fn in_time<T>(&self, answer: impl Future<Output = T>, way: &Way) -> Result<T, Refused> {
+        let (silence, tally) = (self.desk.guest.limits().stream_idle, self.record.tally());
+        let mut answer = pin!(answer);
+        loop {
+            let sent = tally.sent();
+            match timeout(silence, answer.as_mut()).await {
+                Ok(answer) => return Ok(answer),
+                Err(_) if tally.sent() == sent => {
+                    let refused = Refused::new(Reason::Timeout, "the destination did not answer in time");
+                    return Err(refused.after(&way.decision));
+                }
+                Err(_) => {}
             }
         }
     }
