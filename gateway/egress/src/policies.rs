@@ -4,7 +4,7 @@ mod group;
 mod tally;
 
 use crate::ask::{Ask, Called, Reached, Source, Spoken};
-use crate::decision::{Decision, Screening, Shadow};
+use crate::decision::{Because, Decision, Screening, Shadow};
 use crate::rule::{Facts, Holds, Rule};
 use crate::{Explanation, Miss};
 use group::Group;
@@ -188,6 +188,23 @@ impl<'p> Egress<'p> {
             crate::Verdict::Allow => Screening::Open,
             crate::Verdict::Deny => Screening::Refused(decision),
         }
+    }
+
+    /// Whether it matters where DNS leads from a name that is only claimed for an address: where a rule would allow by that
+    /// name, or where nothing is enforced and logs tell. Else nothing is asked: a question is something that leaves, too. For
+    /// what [`Egress::screen`] lets go on.
+    pub fn wants_answer(&self, ask: &Ask<'_>) -> bool {
+        let facts = self.facts(ask, None).foreseen();
+        let (mut tallies, mut is_wanted) = (Tallies::new(ask.draw), false);
+        self.walk(&facts, |tried| {
+            let counts = match tried.rule.mode {
+                EgressMode::Enforce => true,
+                EgressMode::Shadow(share) => share.takes(ask.draw),
+            };
+            is_wanted |= counts && tried.outcome.is_ok() && tried.rule.allows_by_name();
+            tallies.count(&tried, true)
+        });
+        is_wanted || self.settle(tallies, ask.draw).because == Because::NotEnforced
     }
 
     /// What it comes to if all that is not known yet speaks for the source: which address is dialled (without `reached`), what

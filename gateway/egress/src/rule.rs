@@ -110,6 +110,14 @@ impl Rule {
         self.action == EgressAction::Allow
     }
 
+    /// Whether it allows hosts.
+    pub(crate) fn allows_by_name(&self) -> bool {
+        match self.destination {
+            To::Hosts { within: _ } => self.allows(),
+            To::Any | To::Addresses(_) => false,
+        }
+    }
+
     /// Whether it holds, or the first thing that is against it: what it is about before what is uncertain.
     pub(crate) fn holds(&self, facts: &Facts<'_>, is_for_everyone: bool) -> Result<Holds, Miss> {
         if self.allows() && is_for_everyone && !facts.source_is_known {

@@ -1,7 +1,9 @@
 //! The accounts of all rules with limits, from one snapshot to the next.
 
 use super::Accounts;
-use lychgate_ir::egress::{EgressHandling, EgressLimits, EgressPolicy, EgressPolicyId, EgressRule, EgressRuleId};
+use lychgate_ir::egress::{
+    Destination, EgressHandling, EgressLimits, EgressPolicy, EgressPolicyId, EgressRule, EgressRuleId,
+};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -58,6 +60,15 @@ impl Books {
     /// The book of a rule; none where it has no limits.
     pub fn of(&self, rule: &EgressRuleId) -> Option<&Arc<Book>> {
         self.0.get(&rule.policy)?.get(&rule.index).map(|entry| &entry.book)
+    }
+
+    /// Whether what a rule lets leave surely goes by its name, even where the name is only claimed for an address.
+    pub fn is_sure_of_names(&self, rule: &EgressRuleId) -> bool {
+        let entry = self.0.get(&rule.policy).and_then(|entries| entries.get(&rule.index));
+        entry.is_some_and(|entry| match entry.rule.destination {
+            Destination::Hosts { hosts: _, within: _ } => !entry.rule.exceptions.unverified_name,
+            Destination::Any | Destination::Addresses(_) => false,
+        })
     }
 
     /// Takes the limits from what runs by rules that have none any more.
@@ -135,7 +146,7 @@ mod tests {
     use crate::limits::Now;
     use lychgate_ir::ObjectName;
     use lychgate_ir::egress::{
-        Destination, EgressAction, EgressExceptions, EgressHost, EgressLimitScope, EgressMode, EgressSubject,
+        EgressAction, EgressExceptions, EgressHost, EgressLimitScope, EgressMode, EgressSubject,
     };
     use std::time::Duration;
 
@@ -215,6 +226,17 @@ mod tests {
         // Without a name and with another host, its place is what is left to know it by.
         let third = books(vec![rule(None, "c.test", Some(80))], &second);
         assert_eq!(left(book(&third, 0).unwrap()), 10);
+    }
+
+    #[test]
+    fn names_are_sure_where_a_rule_is_about_hosts_and_wants_them_verified() {
+        let hosts = rule(Some("hosts"), "a.test", Some(1));
+        let waived = EgressExceptions { unverified_name: true, ..EgressExceptions::default() };
+        let unverified = EgressRule { exceptions: waived, ..rule(Some("unverified"), "a.test", Some(1)) };
+        let any = EgressRule { destination: Destination::Any, ..rule(Some("any"), "a.test", Some(1)) };
+        let books = books(vec![hosts, unverified, any], &Books::default());
+        let of = |index| books.is_sure_of_names(&EgressRuleId { policy: id(), generation: 1, index, name: None });
+        assert_eq!([0, 1, 2, 3].map(of), [true, false, false, false]);
     }
 
     #[test]

@@ -36,11 +36,14 @@ impl Quota {
         Duration::from_secs(u64::try_from(DAY - now.unix_seconds.rem_euclid(DAY)).unwrap_or_default())
     }
 
-    /// A day that was over does not come back: a clock that is put back gives nobody a second quota.
+    /// A day that was over does not come back: a clock that is put back gives nobody a second quota. One that was days ahead
+    /// takes nobody's next ones: what was used counts for the day that it is, and no longer.
     fn turn(&mut self, now: Now) {
         let day = now.unix_seconds.div_euclid(DAY);
         if day > self.day {
             *self = Self { day, used: 0 };
+        } else if self.day.saturating_sub(day) > 1 {
+            self.day = day;
         }
     }
 }
@@ -65,5 +68,13 @@ mod tests {
         assert_eq!(quota.left(100, at(DAY)), 100);
         quota.spend(1, at(DAY));
         assert_eq!(quota.left(100, at(DAY - 1)), 99, "a clock that goes back");
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_locks_nobody_out() {
+        let mut quota = Quota::default();
+        quota.spend(100, at(1000 * DAY));
+        assert_eq!(quota.left(100, at(10 * DAY)), 0, "what was used was used");
+        assert_eq!(quota.left(100, at(11 * DAY)), 100);
     }
 }

@@ -311,3 +311,24 @@ fn what_is_foreseen_is_what_may_still_come() {
     assert_eq!(beyond(&seen, Spoken::NotYet), Verdict::Allow);
     assert_eq!(beyond(&seen, tls(&seen)), Verdict::Deny);
 }
+
+#[test]
+fn dns_is_asked_for_a_claimed_name_only_where_that_matters() {
+    let wants = |policies: &Policies, claimed: &str| {
+        let (claimed, called) = (name(claimed), Called::Address(address(PUBLIC)));
+        policies.of(&workload("shop", "cart")).wants_answer(&ask(called, tls(&claimed)))
+    };
+    let both = enforced(vec![allow(addresses(&["8.0.0.0/8"])), allow(hosts(&["*.api.example"]))]);
+    assert!(wants(&both, "a.api.example"));
+    assert!(!wants(&both, "data.evil.org"), "it is allowed by its address, whatever it is called");
+    assert!(!wants(&enforced(vec![allow(Destination::Any)]), "data.evil.org"));
+    let elsewhere = enforced(vec![allow(hosts_within(&["*.api.example"], &["10.0.0.0/8"]))]);
+    assert!(!wants(&elsewhere, "a.api.example"), "it cannot be allowed wherever that leads");
+    // What is in shadow wants to tell what would be.
+    let everyone = |rules| policy(EgressMode::Shadow(Percent::ALL), EgressSubject::Everyone, rules);
+    let listed = || vec![everyone(vec![allow(hosts(&["a.api.example"]))])];
+    let shadow = Policies::compile(&config(EgressMode::Enforce, listed()));
+    assert!(wants(&shadow, "a.api.example") && !wants(&shadow, "data.evil.org"));
+    let nothing_enforced = Policies::compile(&config(EgressMode::Shadow(Percent::ALL), listed()));
+    assert!(wants(&nothing_enforced, "data.evil.org"));
+}

@@ -22,8 +22,10 @@ pub(crate) struct Passage {
     pub(crate) wish: Wish,
     /// In the order in which they are tried; at least one.
     pub(crate) ways: Vec<Way>,
-    /// What DNS said of its name; empty if there was none to ask for.
+    /// What DNS said of its name; empty if it was not asked.
     pub(crate) answer: Addresses,
+    /// Whether it was.
+    pub(crate) is_asked: bool,
 }
 
 /// One way that it may go.
@@ -66,25 +68,25 @@ impl Passage {
         if let Some(passage) = Self::beyond(gate, asker, &wish, degree)? {
             return Ok(passage);
         }
-        let answer = match (wish.name(), &wish.target.host) {
-            (None, _) => Addresses::default(),
-            (Some(name), TargetHost::Name(_)) => {
-                gate.names.resolve(name).await.map_err(|why| Refused::unresolved(name.as_str(), &why))?
+        let answer = match &wish.target.host {
+            TargetHost::Name(name) => {
+                let answer = gate.names.resolve(name).await;
+                Some(answer.map_err(|why| Refused::unresolved(name.as_str(), &why))?)
             }
-            // A name that is only claimed for an address, and leads nowhere.
-            (Some(name), TargetHost::Address(_)) => gate.names.resolve(name).await.unwrap_or_default(),
+            TargetHost::Address(_) => claimed(gate, asker.source, &wish).await,
         };
         Self::decide(gate, asker, wish, answer, degree)
     }
 
-    /// Decides for what DNS has said before.
-    pub(crate) fn decide(
+    /// Decides for what DNS has said, if it was asked.
+    fn decide(
         gate: &Gate,
         asker: &Asker<'_>,
         wish: Wish,
-        answer: Addresses,
+        answer: Option<Addresses>,
         degree: Degree,
     ) -> Result<Self, Refused> {
+        let (is_asked, answer) = (answer.is_some(), answer.unwrap_or_default());
         let egress = gate.policies.of(asker.source);
         let ask = wish.ask();
         let mut addresses: Vec<IpAddr> = match &wish.target.host {
@@ -108,7 +110,7 @@ impl Passage {
             }
         }
         match (ways.is_empty(), denied) {
-            (false, _) => Ok(Self { wish, ways, answer }),
+            (false, _) => Ok(Self { wish, ways, answer, is_asked }),
             (true, Some(decision)) => Err(Refused::denied(decision)),
             (true, None) => Err(Refused::unresolved("the name", &super::names::Unresolved::NoAddress)),
         }
@@ -122,7 +124,7 @@ impl Passage {
             (None, _) => false,
             (Some(_), TargetHost::Name(_)) => true,
             (Some(_), TargetHost::Address(address)) if self.answer.contains(address) => true,
-            // Where a proxy beyond is asked, nobody has asked DNS yet.
+            // Where no rule wants to know, and where a proxy beyond is asked, nobody has asked DNS yet.
             (Some(name), TargetHost::Address(address)) => {
                 gate.names.resolve(name).await.is_ok_and(|answer| answer.contains(address))
             }
@@ -161,8 +163,18 @@ impl Passage {
             return Ok(None);
         }
         let way = asker.way(gate, wish, None, decision)?;
-        Ok(Some(Self { wish: wish.clone(), ways: vec![way], answer: Addresses::default() }))
+        Ok(Some(Self { wish: wish.clone(), ways: vec![way], answer: Addresses::default(), is_asked: false }))
     }
+}
+
+/// What DNS says of a name that is only claimed for an address; nothing if it leads nowhere. Not asked where that changes
+/// nothing: whoever may reach one address would tell everybody's name servers what it likes.
+pub(crate) async fn claimed(gate: &Gate, source: &Source, wish: &Wish) -> Option<Addresses> {
+    let name = wish.name()?;
+    if !gate.policies.of(source).wants_answer(&wish.ask()) {
+        return None;
+    }
+    Some(gate.names.resolve(name).await.unwrap_or_default())
 }
 
 /// How what was allowed is carried.

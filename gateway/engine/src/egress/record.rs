@@ -157,7 +157,8 @@ impl Record {
         self.decision = Some(way.decision.clone());
         self.address = way.address;
         self.share = way.share.clone();
-        self.verified = passage.wish.name().and(way.address).map(|address| passage.answer.contains(&address));
+        let named = passage.wish.name().and(way.address).filter(|_| passage.is_asked);
+        self.verified = named.map(|address| passage.answer.contains(&address));
     }
 
     /// The connection that carries it is counted by this.

@@ -1,7 +1,7 @@
 //! Names that have to agree with where they lead.
 
 use crate::support::*;
-use lychgate_ir::egress::{EgressAction, EgressExceptions, EgressProtocol, EgressRule};
+use lychgate_ir::egress::{EgressAction, EgressExceptions, EgressMode, EgressProtocol, EgressRule, Percent};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -176,4 +176,36 @@ async fn without_a_host_it_is_that_of_the_url() {
     let (answer, body) = response(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(body.contains(&format!(r#""host": "api.test:{}""#, origin.http())), "{body}");
+}
+
+#[tokio::test]
+async fn a_name_that_no_rule_wants_is_not_asked_for() {
+    let origin = Origin::start(&["told.evil.test", "api.test"]).await;
+    let addresses = || allow_addresses(&["127.0.0.1/32"]);
+    let world = World::allowing(vec![addresses()]).await;
+    for name in ["told.evil.test", "api.test"] {
+        world.dns.say(name, Ipv4Addr::LOCALHOST);
+    }
+    let claim = async |name: &str| {
+        let (_, stream) = world.tunnel(&format!("127.0.0.1:{}", origin.https())).await;
+        let sealed = get_over_tls(stream, &origin.tls(), name).await;
+        assert!(sealed.is_ok(), "{sealed:?}");
+        let (_, mut stream) = world.tunnel(&format!("127.0.0.1:{}", origin.http())).await;
+        stream.write_all(format!("GET / HTTP/1.1\r\nHost: {name}\r\n\r\n").as_bytes()).await.unwrap();
+        let plain = head(&mut stream).await;
+        assert!(plain.starts_with("HTTP/1.1 200"), "{plain}");
+    };
+    claim("told.evil.test").await;
+    assert!(world.dns.asked().is_empty(), "{:?}", world.dns.asked());
+    // A rule that is about hosts wants to know where its own lead, and no others.
+    world.apply(vec![for_everyone(vec![addresses(), allow(&["api.test"])])]);
+    claim("told.evil.test").await;
+    claim("api.test").await;
+    let asked = world.dns.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|name| name == "api.test"), "{asked:?}");
+    // Where all may leave, all may be asked for: logs tell who leads there.
+    world.change(|snapshot| edit_gateway(snapshot, |gateway| gateway.default = EgressMode::Shadow(Percent::ALL)));
+    world.apply(vec![]);
+    claim("told.evil.test").await;
+    assert!(world.dns.asked().iter().any(|name| name == "told.evil.test"));
 }

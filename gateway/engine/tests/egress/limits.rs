@@ -6,6 +6,7 @@ use lychgate_ir::egress::{
     EgressAction, EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressProtocol, EgressRule,
     EgressSubject, HttpRule, Percent, Workload,
 };
+use lychgate_testkit::{Authority, ClientTls};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
@@ -214,6 +215,79 @@ async fn bytes_that_are_too_fast_wait_and_none_is_lost() {
     assert!(begun.elapsed().as_millis() >= 800, "{:?}", begun.elapsed());
     drop(tunnel);
     world.counted(&limit_met("bytes_per_second", "enforce"), 2).await;
+}
+
+#[tokio::test]
+async fn many_connections_are_no_faster_than_one() {
+    let origin = Origin::start(&[]).await;
+    let world = world(EgressLimits { bytes_per_second: Some(256 << 10), ..NONE }).await;
+    let mut tunnels = Vec::new();
+    for _ in 0..32 {
+        let (_, mut tunnel) = world.tunnel(&format!("a.test:{}", origin.tcp())).await;
+        assert_eq!(echo(&mut tunnel, 1).await, 1);
+        tunnels.push(tunnel);
+    }
+    let begun = Instant::now();
+    let mut echoes = tokio::task::JoinSet::new();
+    for mut tunnel in tunnels {
+        echoes.spawn(async move { echo(&mut tunnel, 8 << 10).await });
+    }
+    assert!(soon(echoes.join_all()).await.iter().all(|heard| *heard == 8 << 10));
+    // Half a million, of which a second's worth comes at once.
+    assert!(begun.elapsed().as_millis() >= 800, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn what_waits_hears_of_other_policies() {
+    let slow = |name: &str, host: &str, most| {
+        let rule = limited(EgressLimits { bytes_per_second: most, ..NONE }, allow(&[host]));
+        vec![for_everyone(vec![EgressRule { name: Some(name.into()), ..rule }])]
+    };
+    let origin = tokio::net::TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let world = World::with(slow("one", "a.test", Some(1)), |_| {}, Setup::default()).await;
+    world.dns.say("a.test", Ipv4Addr::LOCALHOST);
+    let target = format!("a.test:{}", origin.local_addr().unwrap().port());
+    // A ClientHello is sent when it is whole. Its first piece comes at once, and the next would in minutes.
+    let mut tls = (*ClientTls::trusting(&Authority::new("nobody")).config()).clone();
+    tls.alpn_protocols = vec![vec![b'x'; 250]; 4];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(tls));
+    let begin = async || {
+        let (answer, stream) = world.tunnel(&target).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let client = tokio::spawn(connector.connect("a.test".try_into().unwrap(), stream));
+        let (mut server, _) = soon(origin.accept()).await.unwrap();
+        soon(server.read_exact(&mut [0; 512])).await.unwrap();
+        (client, server)
+    };
+    let (_client, mut server) = begin().await;
+    world.apply(slow("one", "a.test", None));
+    soon(server.read_exact(&mut [0; 488])).await.unwrap();
+    // Nothing is owed by another rule.
+    world.apply(slow("other", "a.test", Some(1)));
+    let (client, mut server) = begin().await;
+    world.apply(slow("other", "b.test", Some(1)));
+    assert!(soon(client).await.unwrap().is_err(), "it is cut");
+    let mut rest = Vec::new();
+    // Closed or reset.
+    let _ = soon(server.read_to_end(&mut rest)).await;
+    assert!(rest.is_empty(), "{} bytes left after they were denied", rest.len());
+}
+
+#[tokio::test]
+async fn a_destination_that_is_called_by_address_is_one_by_whatever_name() {
+    let origin = Origin::start(&["a.test", "b.test"]).await;
+    let one = EgressLimits { per: EgressLimitScope::Destination, connections: Some(1), ..NONE };
+    let world = World::allowing(vec![limited(one, allow_addresses(&["127.0.0.0/8"]))]).await;
+    let target = format!("127.0.0.1:{}", origin.https());
+    let (answer, stream) = world.tunnel(&target).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let connector = tokio_rustls::TlsConnector::from(origin.tls().config());
+    let open = soon(connector.connect("a.test".try_into().unwrap(), stream)).await.unwrap();
+    let (answer, _) = world.tunnel(&target).await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    drop(open);
+    let stream = tunnel_soon(&world, &target).await;
+    assert!(get_over_tls(stream, &origin.tls(), "b.test").await.is_ok());
 }
 
 #[tokio::test]

@@ -26,56 +26,56 @@ pub(crate) struct Metered {
 #[derive(Debug, Default)]
 struct Brake(Option<Pin<Box<Sleep>>>);
 
-impl Brake {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(sleep) = &mut self.0 {
-            ready!(sleep.as_mut().poll(cx));
-            self.0 = None;
-        }
-        Poll::Ready(())
-    }
+/// The longest that is waited without asking again: there may be other numbers by then.
+const LONGEST: Duration = Duration::from_secs(1);
 
-    fn wait(&mut self, wait: Duration) {
-        if !wait.is_zero() {
-            self.0 = Some(Box::pin(sleep(wait)));
+impl Brake {
+    /// Ready when it is time for more, by what all who share it have carried: others may have been faster.
+    fn poll(&mut self, share: &Share, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if let Some(sleep) = &mut self.0 {
+                ready!(sleep.as_mut().poll(cx));
+                self.0 = None;
+            }
+            let wait = share.carried(0);
+            if wait.is_zero() {
+                return Poll::Ready(());
+            }
+            self.0 = Some(Box::pin(sleep(wait.min(LONGEST))));
         }
     }
 }
 
 impl Metered {
     pub(crate) fn new(io: Wire, share: Share, seat: Seat) -> Self {
-        // Whoever comes when too much is on its way already begins by waiting.
-        let wait = share.carried(0);
-        let (mut reads, mut writes) = (Brake::default(), Brake::default());
-        reads.wait(wait);
-        writes.wait(wait);
-        Self { io, share, _seat: seat, reads, writes }
+        Self { io, share, _seat: seat, reads: Brake::default(), writes: Brake::default() }
     }
+}
 
-    /// The most that may be carried now.
-    fn piece(&self) -> io::Result<usize> {
-        let piece = self.share.piece().map_err(|exceeded| io::Error::other(exceeded.to_string()))?;
-        Ok(usize::try_from(piece).unwrap_or(usize::MAX))
-    }
+/// The most that may be carried now.
+fn piece(share: &Share) -> io::Result<usize> {
+    let piece = share.piece().map_err(|exceeded| io::Error::other(exceeded.to_string()))?;
+    Ok(usize::try_from(piece).unwrap_or(usize::MAX))
 }
 
 impl AsyncRead for Metered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        ready!(self.reads.poll(cx));
-        let piece = self.piece()?;
+        let Self { io, share, _seat: _, reads, writes: _ } = &mut *self;
+        ready!(reads.poll(share, cx));
+        let piece = piece(share)?;
         let before = buf.filled().len();
         if piece >= buf.remaining() {
-            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+            ready!(Pin::new(&mut *io).poll_read(cx, buf))?;
         } else {
             let mut part = ReadBuf::new(buf.initialize_unfilled_to(piece));
-            ready!(Pin::new(&mut self.io).poll_read(cx, &mut part))?;
+            ready!(Pin::new(&mut *io).poll_read(cx, &mut part))?;
             let read = part.filled().len();
             buf.advance(read);
         }
         let read = buf.filled().len() - before;
         if read > 0 {
-            let wait = self.share.carried(read as u64);
-            self.reads.wait(wait);
+            // Who carries next waits.
+            share.carried(read as u64);
         }
         Poll::Ready(Ok(()))
     }
@@ -83,13 +83,13 @@ impl AsyncRead for Metered {
 
 impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.writes.poll(cx));
-        let piece = self.piece()?.min(buf.len());
+        let Self { io, share, _seat: _, reads: _, writes } = &mut *self;
+        ready!(writes.poll(share, cx));
+        let piece = piece(share)?.min(buf.len());
         let part = buf.get(..piece).unwrap_or(buf);
-        let written = ready!(Pin::new(&mut self.io).poll_write(cx, part))?;
+        let written = ready!(Pin::new(io).poll_write(cx, part))?;
         if written > 0 {
-            let wait = self.share.carried(written as u64);
-            self.writes.wait(wait);
+            share.carried(written as u64);
         }
         Poll::Ready(Ok(written))
     }

@@ -4,7 +4,7 @@ use super::share::{Share, is_same, lock};
 use crate::egress::passage::Way;
 use crate::egress::refused::Refused;
 use lychgate_egress::limits::SharedAccount;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// An open connection that is counted.
 #[derive(Debug)]
@@ -29,26 +29,29 @@ impl Seat {
 }
 
 impl Spare {
-    pub(super) fn take(&self) -> Option<Seat> {
-        self.0.upgrade()?.take().map(|account| Seat::new(Some(account)))
+    /// Takes it, if it is one of this account's: another's count is not its to give away.
+    pub(super) fn take(&self, of: &SharedAccount) -> Option<Seat> {
+        let place = self.0.upgrade()?;
+        let mut account = place.lock();
+        account.take_if(|account| Arc::ptr_eq(account, of)).map(|account| Seat::new(Some(account)))
     }
 
     /// Whether the connection still has it.
     pub(crate) fn is_there(&self) -> bool {
-        let has = |place: Arc<Place>| place.0.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        self.0.upgrade().is_some_and(has)
+        self.0.upgrade().is_some_and(|place| place.lock().is_some())
     }
 }
 
 impl Place {
-    fn take(&self) -> Option<SharedAccount> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn lock(&self) -> MutexGuard<'_, Option<SharedAccount>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(account) = self.take() {
+        let account = self.lock().take();
+        if let Some(account) = account {
             lock(&account).close();
         }
     }
@@ -81,5 +84,19 @@ impl Fare {
             self.paid = Some(share.clone());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_stays_with_its_account() {
+        let (own, other) = (SharedAccount::default(), SharedAccount::default());
+        let seat = Seat::new(Some(own.clone()));
+        let spare = seat.spare();
+        assert!(spare.take(&other).is_none() && spare.is_there());
+        assert!(spare.take(&own).is_some() && !spare.is_there());
     }
 }

@@ -71,11 +71,14 @@ impl Share {
             EgressLimitScope::Rule => None,
             EgressLimitScope::Source => Some(Key::of_source(source, client)),
             EgressLimitScope::Destination => {
-                let called = match &wish.target.host {
-                    TargetHost::Name(_) => None,
-                    TargetHost::Address(address) => Some(*address),
+                let (name, called) = match &wish.target.host {
+                    TargetHost::Name(name) => (Some(name), None),
+                    // Clients say what they like: who is called by address is one, unless the rule makes sure of the name.
+                    TargetHost::Address(called) => {
+                        (wish.name().filter(|_| gate.books.is_sure_of_names(rule)), Some(*called))
+                    }
                 };
-                Key::of_destination(wish.name(), called.or(address))
+                Key::of_destination(name, called.or(address))
             }
         };
         let account = match key {
@@ -104,7 +107,7 @@ impl Share {
         let mut taken = None;
         let opened = self.ask(|account, limits, _| match (account.open(limits), spare) {
             (Err(full), Some(spare)) => {
-                taken = spare.take();
+                taken = spare.take(&self.0.account);
                 if taken.is_some() { Ok(()) } else { Err(full) }
             }
             (opened, _) => opened,

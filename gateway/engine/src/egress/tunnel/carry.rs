@@ -14,6 +14,7 @@ use lychgate_ir::egress::EgressTls;
 use lychgate_telemetry::{Direction, Reason};
 use std::io;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 /// A connection to where the tunnel goes, decided for.
 pub(super) struct Reached {
@@ -83,17 +84,23 @@ impl Tunnel {
         let Reached { upstream, passage, way } = reached;
         let tally = self.record.tally().clone();
         let ((said, mut client), (answered, mut upstream)) = (begun.into_parts(), upstream.into_parts());
-        let begun = async {
-            send(&mut upstream, &said, Direction::Up, &*tally).await?;
-            send(&mut client, &answered, Direction::Down, &*tally).await
+        let idle = self.guest.limits().stream_idle;
+        let carried = async {
+            let begun = async {
+                let up = send(&mut upstream, &said, Direction::Up, &*tally).await;
+                up.map_err(|error| BrokenOff::By(Direction::Down, error))?;
+                let down = send(&mut client, &answered, Direction::Down, &*tally).await;
+                down.map_err(|error| BrokenOff::By(Direction::Up, error))
+            };
+            timeout(idle, begun).await.map_err(|_| BrokenOff::Silent)??;
+            relay(client, upstream, idle, &*tally).await
         };
-        if let Err(error) = begun.await {
-            return self.record.failed(Reason::Aborted, error.to_string());
-        }
         let later = self.later();
         let carried = tokio::select! {
-            carried = relay(client, upstream, self.guest.limits().stream_idle, &*tally) => Ok(carried),
+            // What has been denied by now takes nothing with it.
+            biased;
             refused = later.denies(&passage, &way) => Err(refused),
+            carried = carried => Ok(carried),
         };
         match carried {
             Ok(Ok(())) => self.record.done(),

@@ -3,7 +3,7 @@
 use super::Tunnel;
 use crate::egress::gate::Gate;
 use crate::egress::guest::Guest;
-use crate::egress::passage::{Passage, Way};
+use crate::egress::passage::{Passage, Way, claimed};
 use crate::egress::refused::Refused;
 use lychgate_egress::{Reached, Source, Verdict};
 use std::sync::Arc;
@@ -46,10 +46,15 @@ pub(in crate::egress) async fn denies(
         }
         // Without its Gateway there is nobody who denies it; it ends with its listener.
         let Some(gate) = gate() else { continue };
+        // Rules that want to know where its name leads may be new.
+        let answer = match (passage.is_asked, way.address) {
+            (true, _) | (false, None) => passage.answer.clone(),
+            (false, Some(_)) => claimed(&gate, source, &passage.wish).await.unwrap_or_default(),
+        };
         let egress = gate.policies.of(source);
         let ask = passage.wish.ask();
         let decision = match way.address {
-            Some(address) => egress.decide(&ask, &Reached { address, answer: &passage.answer }),
+            Some(address) => egress.decide(&ask, &Reached { address, answer: &answer }),
             None => egress.decide_beyond(&ask),
         };
         if decision.verdict == Verdict::Deny {
