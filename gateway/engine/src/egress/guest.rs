@@ -64,6 +64,11 @@ impl Guest {
         Ok(Moment { gate, source })
     }
 
+    /// Who a client is, to be told of what is refused; unknown where there is no Gateway any more.
+    pub(crate) fn source_of(&self, client: &Client) -> Source {
+        self.moment(client).map_or(Source::Unknown, |moment| moment.source)
+    }
+
     pub(crate) fn record(&self, source: Source, protocol: &'static str) -> Record {
         let origin =
             Origin { observe: self.engine.observe.clone(), listener: self.listener.spec.id.clone(), client: self.peer };

@@ -31,7 +31,7 @@ pub(super) async fn answer(desk: &Arc<Desk>, request: Request<Incoming>) -> Resp
     let (target, client) = match asked() {
         Ok(asked) => asked,
         Err(refused) => {
-            let source = guest.moment(&guest.client).map_or(lychgate_egress::Source::Unknown, |moment| moment.source);
+            let source = guest.source_of(&guest.client);
             return refuse(&mut guest.record(source, "CONNECT"), &refused);
         }
     };

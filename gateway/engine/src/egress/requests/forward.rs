@@ -59,8 +59,7 @@ pub(super) async fn absolute(desk: &Arc<Desk>, request: Request<Incoming>) -> Re
     match asked() {
         Ok(passed) => pass(desk, passed, request).await,
         Err(refused) => {
-            let source = desk.guest.moment(&desk.guest.client);
-            let source = source.map_or(lychgate_egress::Source::Unknown, |moment| moment.source);
+            let source = desk.guest.source_of(&desk.guest.client);
             refuse(&mut desk.guest.record(source, desk.version.name()), &refused)
         }
     }
@@ -69,8 +68,7 @@ pub(super) async fn absolute(desk: &Arc<Desk>, request: Request<Incoming>) -> Re
 /// A request inside a tunnel.
 pub(super) async fn inside(desk: &Arc<Desk>, inside: &Inside, request: Request<Incoming>) -> Response<Body> {
     if request.method() == Method::CONNECT {
-        let source = desk.guest.moment(&inside.client);
-        let source = source.map_or(lychgate_egress::Source::Unknown, |moment| moment.source);
+        let source = desk.guest.source_of(&inside.client);
         let refused = Refused::new(Reason::NoTunnel, "a tunnel inside a tunnel cannot be decided about");
         return refuse(&mut desk.guest.record(source, desk.version.name()), &refused);
     }

@@ -162,7 +162,7 @@ fn check(guest: &Guest, backend: &BackendCell, is_sealed: bool) -> Result<Option
 
 /// Records what comes to no tunnel.
 fn tell(guest: &Guest, target: Option<Target>, protocol: &'static str, refused: &Refused) {
-    let source = guest.moment(&guest.client).map_or(lychgate_egress::Source::Unknown, |moment| moment.source);
+    let source = guest.source_of(&guest.client);
     let mut record = guest.record(source, protocol);
     if let Some(target) = target {
         record.wants(&Wish::new(target, Shown::NotYet));

@@ -5,7 +5,7 @@ use lychgate_testkit::Authority;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::cipher_suite::{TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256};
 use rustls::server::Acceptor;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConnection, SupportedCipherSuite};
+use rustls::{ClientConfig, ClientConnection, ConnectionCommon, HandshakeKind, SupportedCipherSuite};
 use std::io::Write;
 
 /// A listener's settings, and whom its clients trust.
@@ -48,31 +48,24 @@ impl Servers {
         let mut server = accepted.into_connection(config).unwrap();
         server.writer().write_all(b"done").unwrap();
         while client.is_handshaking() || server.is_handshaking() || server.wants_write() {
-            exchange(&mut client, &mut server);
+            tell(&mut server, &mut client);
+            tell(&mut client, &mut server);
         }
         let suite = client.negotiated_cipher_suite().unwrap().suite();
         (suite, client.handshake_kind().unwrap())
     }
 }
 
-fn exchange(client: &mut ClientConnection, server: &mut ServerConnection) {
+/// What one says, the other hears.
+fn tell<A, B>(from: &mut ConnectionCommon<A>, to: &mut ConnectionCommon<B>) {
     let mut bytes = Vec::new();
-    while server.wants_write() {
-        server.write_tls(&mut bytes).unwrap();
+    while from.wants_write() {
+        from.write_tls(&mut bytes).unwrap();
     }
     let mut rest = &bytes[..];
     while !rest.is_empty() {
-        client.read_tls(&mut rest).unwrap();
-        client.process_new_packets().unwrap();
-    }
-    let mut bytes = Vec::new();
-    while client.wants_write() {
-        client.write_tls(&mut bytes).unwrap();
-    }
-    let mut rest = &bytes[..];
-    while !rest.is_empty() {
-        server.read_tls(&mut rest).unwrap();
-        server.process_new_packets().unwrap();
+        to.read_tls(&mut rest).unwrap();
+        to.process_new_packets().unwrap();
     }
 }
 
