@@ -15,7 +15,7 @@ mod share;
 
 pub(crate) use metered::Metered;
 pub(crate) use seat::{Fare, Seat, Spare};
-pub(crate) use share::{Met, Share, is_same};
+pub(crate) use share::{Carrier, Met, Share, is_same};
 
 use lychgate_egress::limits::Now;
 use std::sync::LazyLock;

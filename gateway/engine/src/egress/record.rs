@@ -1,6 +1,6 @@
 //! What is counted, logged and recorded of one connection or request that wants to leave, whatever becomes of it.
 
-use super::limits::{Met, Share};
+use super::limits::{Carrier, Met, Share};
 use super::passage::{Passage, Way};
 use super::refused::Refused;
 use super::wish::{SeenRequest, Shown, Wish};
@@ -46,7 +46,7 @@ pub(crate) struct Record {
     /// What it is counted by.
     share: Option<Share>,
     /// What the connection is counted by that carries it.
-    carrier: Option<Share>,
+    carrier: Option<Carrier>,
     verified: Option<bool>,
     tally: Arc<Tally>,
     connected: Option<Duration>,
@@ -163,7 +163,7 @@ impl Record {
 
     /// The connection that carries it is counted by this.
     pub(crate) fn carried_by(&mut self, share: Option<Share>) {
-        self.carrier = share;
+        self.carrier = share.map(Carrier::from_now);
     }
 
     /// A connection carries it.
@@ -361,11 +361,12 @@ impl Record {
     }
 
     fn shares(&self) -> impl Iterator<Item = &Share> {
-        self.share.iter().chain(&self.carrier)
+        self.share.iter().chain(self.carrier.as_ref().map(Carrier::share))
     }
 
     fn would_refuse(&self) -> Option<Exceeded> {
-        self.share.as_ref().and_then(Share::would_refuse)
+        let of_carrier = || self.carrier.as_ref().and_then(Carrier::would_refuse);
+        self.share.as_ref().and_then(Share::would_refuse).or_else(of_carrier)
     }
 
     /// Whether it left only because a limit is in shadow.

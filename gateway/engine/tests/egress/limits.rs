@@ -361,6 +361,27 @@ async fn limits_in_shadow_tell_and_refuse_nothing() {
 }
 
 #[tokio::test]
+async fn each_request_of_a_connection_tells_what_limits_in_shadow_would_have_done_to_it() {
+    let origin = Origin::start(&[]).await;
+    let shadow = EgressLimits { mode: EgressMode::Shadow(Percent::ALL), ..NONE };
+    let decided = |verdict: &str| {
+        format!(r#"lychgate_egress_decisions_total{{because="rule",gateway="egress/out",verdict="{verdict}"}}"#)
+    };
+    let url = format!("http://a.test:{}/", origin.http());
+    let day = world(EgressLimits { bytes_per_day: Some(20_000), ..shadow }).await;
+    // The first is within the day, the second goes beyond it, and no other begins.
+    let answers = day.curl(&[&url, &format!("{url}?size=50000"), &url]).await;
+    assert_eq!(answers.status, 200, "{answers:?}");
+    day.counted(&decided("allow"), 1).await;
+    day.counted(&decided("would_deny"), 2).await;
+    let open = world(EgressLimits { connections: Some(0), ..shadow }).await;
+    let before = origin.server.counts().connections;
+    assert_eq!(open.curl(&[&url, &url, &url]).await.status, 200);
+    open.counted(&decided("would_deny"), 3).await;
+    assert_eq!(origin.server.counts().connections - before, 1, "in shadow it is carried as without limits");
+}
+
+#[tokio::test]
 async fn each_source_has_its_own() {
     let origin = Origin::start(&[]).await;
     let per_source = EgressLimits { per: EgressLimitScope::Source, connections: Some(1), ..NONE };

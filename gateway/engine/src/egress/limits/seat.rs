@@ -15,11 +15,22 @@ pub(crate) struct Seat(Arc<Place>);
 pub(crate) struct Spare(Weak<Place>);
 
 #[derive(Debug)]
-struct Place(Mutex<Option<SharedAccount>>);
+struct Place(Mutex<Held>);
+
+/// What a connection has of its account.
+#[derive(Debug)]
+enum Held {
+    /// It counts as one of the account's.
+    Counted(SharedAccount),
+    /// It counts as none: a limit in shadow would not have let it be opened.
+    Uncounted,
+    /// It was one, and another is it now.
+    GivenAway,
+}
 
 impl Seat {
     pub(super) fn new(account: Option<SharedAccount>) -> Self {
-        Self(Arc::new(Place(Mutex::new(account))))
+        Self(Arc::new(Place(Mutex::new(account.map_or(Held::Uncounted, Held::Counted)))))
     }
 
     /// Its seat, for when nobody uses it.
@@ -32,27 +43,35 @@ impl Spare {
     /// Takes it, if it is one of this account's: another's count is not its to give away.
     pub(super) fn take(&self, of: &SharedAccount) -> Option<Seat> {
         let place = self.0.upgrade()?;
-        let mut account = place.lock();
-        account.take_if(|account| Arc::ptr_eq(account, of)).map(|account| Seat::new(Some(account)))
+        let mut held = place.lock();
+        match &*held {
+            Held::Counted(account) if Arc::ptr_eq(account, of) => *held = Held::GivenAway,
+            Held::Counted(_) | Held::Uncounted | Held::GivenAway => return None,
+        }
+        Some(Seat::new(Some(of.clone())))
     }
 
     /// Whether the connection still has it.
     pub(crate) fn is_there(&self) -> bool {
-        self.0.upgrade().is_some_and(|place| place.lock().is_some())
+        self.0.upgrade().is_some_and(|place| match &*place.lock() {
+            Held::Counted(_) | Held::Uncounted => true,
+            Held::GivenAway => false,
+        })
     }
 }
 
 impl Place {
-    fn lock(&self) -> MutexGuard<'_, Option<SharedAccount>> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let account = self.lock().take();
-        if let Some(account) = account {
-            lock(&account).close();
+        let held = std::mem::replace(&mut *self.lock(), Held::GivenAway);
+        match held {
+            Held::Counted(account) => lock(&account).close(),
+            Held::Uncounted | Held::GivenAway => {}
         }
     }
 }
@@ -98,5 +117,8 @@ mod tests {
         let spare = seat.spare();
         assert!(spare.take(&other).is_none() && spare.is_there());
         assert!(spare.take(&own).is_some() && !spare.is_there());
+        // It has none to give, and goes on.
+        let uncounted = Seat::new(None);
+        assert!(uncounted.spare().take(&own).is_none() && uncounted.spare().is_there());
     }
 }

@@ -10,7 +10,7 @@ use lychgate_egress::target::TargetHost;
 use lychgate_egress::{Because, Decision, Source, Verdict};
 use lychgate_ir::egress::{EgressLimitScope, EgressLimits, EgressMode};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -30,8 +30,20 @@ struct Inner {
     in_shadow: AtomicU8,
     /// The one that ended it.
     ended: OnceLock<Exceeded>,
-    /// The first that would have refused or ended it.
-    would: OnceLock<Exceeded>,
+    would: Would,
+}
+
+/// What limits in shadow would have done.
+#[derive(Debug, Default)]
+struct Would {
+    /// Refused the request, or the tunnel.
+    refuse: OnceLock<Exceeded>,
+    /// Not have let the connection be opened.
+    not_open: OnceLock<Exceeded>,
+    /// Ended the connection.
+    end: OnceLock<Exceeded>,
+    /// For how many pieces it would have: the connection has gone on, with what came later.
+    pieces: AtomicU64,
 }
 
 /// A limit that was met.
@@ -92,37 +104,45 @@ impl Share {
             enforced: AtomicU8::new(0),
             in_shadow: AtomicU8::new(0),
             ended: OnceLock::new(),
-            would: OnceLock::new(),
+            would: Would::default(),
         }))))
     }
 
     /// Lets one more request leave.
     pub(crate) fn request(&self) -> Result<(), Exceeded> {
-        self.ask(Account::request).map(drop)
+        self.ask(Account::request, &self.0.would.refuse).map(drop)
     }
 
     /// Lets one more connection be opened, which is one until its seat is dropped; in the place of the spare one if there is
     /// no other.
     pub(super) fn seat(&self, spare: Option<&Spare>) -> Result<Seat, Exceeded> {
         let mut taken = None;
-        let opened = self.ask(|account, limits, _| match (account.open(limits), spare) {
+        let open = |account: &mut Account, limits: &EgressLimits, _| match (account.open(limits), spare) {
             (Err(full), Some(spare)) => {
                 taken = spare.take(&self.0.account);
                 if taken.is_some() { Ok(()) } else { Err(full) }
             }
             (opened, _) => opened,
-        })?;
+        };
+        let opened = self.ask(open, &self.0.would.not_open)?;
         // Refused in shadow: were it enforced, it would not be open.
         Ok(taken.unwrap_or_else(|| Seat::new(opened.map(|()| self.0.account.clone()))))
     }
 
     /// How many bytes may be carried in one piece.
     pub(super) fn piece(&self) -> Result<u64, Exceeded> {
-        let piece = self.ask(Account::piece);
-        if let Err(exceeded) = &piece {
-            let _ = self.0.ended.set(*exceeded);
+        let Would { end, pieces, refuse: _, not_open: _ } = &self.0.would;
+        match self.ask(Account::piece, end) {
+            Ok(Some(piece)) => Ok(piece),
+            Ok(None) => {
+                pieces.fetch_add(1, Ordering::Relaxed);
+                Ok(u64::MAX)
+            }
+            Err(exceeded) => {
+                let _ = self.0.ended.set(exceeded);
+                Err(exceeded)
+            }
         }
-        piece.map(|piece| piece.unwrap_or(u64::MAX))
     }
 
     /// Bytes were carried. Says how long to wait before more are.
@@ -151,7 +171,8 @@ impl Share {
 
     /// The limit in shadow that would have refused or ended it.
     pub(crate) fn would_refuse(&self) -> Option<Exceeded> {
-        self.0.would.get().copied()
+        let Would { refuse, not_open, end, pieces: _ } = &self.0.would;
+        refuse.get().or(not_open.get()).or(end.get()).copied()
     }
 
     /// The limits that it has met since this was asked last.
@@ -169,6 +190,7 @@ impl Share {
     fn ask<T>(
         &self,
         ask: impl FnOnce(&mut Account, &EgressLimits, Now) -> Result<T, Exceeded>,
+        would: &OnceLock<Exceeded>,
     ) -> Result<Option<T>, Exceeded> {
         let limits = self.0.book.limits();
         let answer = ask(&mut lock(&self.0.account), &limits, now());
@@ -182,7 +204,7 @@ impl Share {
             return Err(exceeded);
         }
         if self.counts_in_shadow(&limits) {
-            let _ = self.0.would.set(exceeded);
+            let _ = would.set(exceeded);
         }
         Ok(None)
     }
@@ -201,6 +223,32 @@ impl Share {
         }
         let bits = if in_shadow { &self.0.in_shadow } else { &self.0.enforced };
         bits.fetch_or(bit(limit), Ordering::Relaxed);
+    }
+}
+
+/// What a connection is counted by that carries a request, from some moment on: it may have carried others.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    share: Share,
+    /// Pieces before.
+    before: u64,
+}
+
+impl Carrier {
+    pub(crate) fn from_now(share: Share) -> Self {
+        let before = share.0.would.pieces.load(Ordering::Relaxed);
+        Self { share, before }
+    }
+
+    pub(crate) fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// The limit in shadow by which it would not have carried this.
+    pub(crate) fn would_refuse(&self) -> Option<Exceeded> {
+        let Would { refuse: _, not_open, end, pieces } = &self.share.0.would;
+        let end = end.get().filter(|_| pieces.load(Ordering::Relaxed) != self.before);
+        not_open.get().or(end).copied()
     }
 }
 
