@@ -147,13 +147,13 @@ impl ProxyHttp for Gateway {
         reused: bool,
         peer: &HttpPeer,
         _fd: std::os::fd::RawFd,
-        _digest: Option<&Digest>,
+        digest: Option<&Digest>,
         ctx: &mut RequestContext,
     ) -> Result<()> {
-        ctx.observation.connected(reused);
         if let Some(leaving) = &mut ctx.leaving {
-            leaving.connected();
+            leaving.connected(digest)?;
         }
+        ctx.observation.connected(reused);
         if !reused {
             ctx.made_connection(peer.reuse_hash());
         }
@@ -218,6 +218,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         ctx.observation.answered(response.status);
         ctx.observation.trace.answered(response);
+        ctx.leaving.iter_mut().for_each(|leaving| leaving.answered(response));
         ctx.judge_response(session, response.status.as_u16())
     }
 
@@ -279,10 +280,13 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         ctx: &mut RequestContext,
     ) -> Result<Option<Duration>> {
         ctx.carried(Direction::Down, body.as_ref());
+        if end_of_stream {
+            ctx.is_whole()?;
+        }
         ctx.check_deadline().map_err(|fault| ctx.fail(fault))?;
         self.backlog.piece(session, ctx);
         Ok(None)

@@ -51,7 +51,7 @@ pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits, mut fa
     let mut last = None;
     for way in &passage.ways {
         let handling = handling(&way.decision);
-        let counted = match fare.enter(way) {
+        let counted = match fare.enter(way, &gate.lines) {
             Ok(counted) => counted,
             Err(refused) => {
                 last = Some(refused);

@@ -6,6 +6,7 @@ mod tests;
 mod used;
 
 use super::inspect::Inspection;
+use super::limits::Lines;
 use super::names::Names;
 use super::origin::Origins;
 use super::refused::Refused;
@@ -29,6 +30,8 @@ pub(crate) struct Gate {
     pub(crate) policies: Arc<Policies>,
     /// What has left by rules that have limits.
     pub(crate) books: Arc<Books>,
+    /// Connections of routes that are counted.
+    pub(crate) lines: Arc<Lines>,
     pub(crate) names: Arc<Names>,
     pub(crate) origins: Origins,
     pub(crate) inspection: Inspection,
@@ -137,6 +140,7 @@ fn make(spec: &Arc<EgressGateway>, made_of: MadeOf, before: Option<&Arc<Gate>>, 
         spec: spec.clone(),
         policies,
         books,
+        lines: before.map(|before| before.lines.clone()).unwrap_or_default(),
         names: names.unwrap_or_else(|| Arc::new(Names::new(&spec.dns, limits.resolve))),
         origins: Origins::default(),
         inspection: Inspection::compile(

@@ -4,15 +4,18 @@
 //! Way ── Share: the account that it is counted by (lychgate-egress has the arithmetic)
 //!   ├ Share::request   a request, or a tunnel: before it leaves
 //!   ├ Seat             a connection to a destination, for as long as it is open
-//!   └ Metered          its bytes, both ways: waits, and ends it where the day's are used up
+//!   ├ Metered          its bytes, both ways: waits, and ends it where the day's are used up
+//!   └ Line             the same connection, where many use it: one that nobody does makes room for others
 //! ```
 //!
 //! A way by a rule without limits has no share, and pays for none of this.
 
+mod lines;
 mod metered;
 mod seat;
 mod share;
 
+pub(crate) use lines::{InUse, Line, Lines};
 pub(crate) use metered::Metered;
 pub(crate) use seat::{Fare, Seat, Spare};
 pub(crate) use share::{Carrier, Met, Share, is_same};

@@ -182,6 +182,10 @@ impl Record {
         }
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
     /// What a client of HTTP was answered.
     pub(crate) fn answered(&mut self, status: u16) {
         self.status = Some(status);

@@ -118,6 +118,12 @@ impl Refused {
         }
     }
 
+    /// When to come again, as HTTP has it: in whole seconds (RFC 9110 section 10.2.3), and none too few.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        let seconds = |after: Duration| after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        self.retry_after.map(|after| seconds(after).max(1))
+    }
+
     /// As SOCKS5 has it.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.reason {

@@ -231,6 +231,7 @@ impl RequestContext {
 
     /// No connection came about, so no endpoint has seen the request: it can always be tried again.
     pub(super) fn not_connected(&mut self, mut error: Box<Error>) -> Box<Error> {
+        self.meets_limits();
         if let Some(forward) = &self.forward {
             forward.backend.metrics.not_connected(connect_failure(&error));
         }
@@ -245,12 +246,18 @@ impl RequestContext {
 
     /// A connection broke, or the endpoint took too long.
     pub(super) fn broke_off(&mut self, session: &Session, mut error: Box<Error>, reused: bool) -> Box<Error> {
+        if self.has_no_connection() {
+            return self.not_connected(error.into_up());
+        }
         let reused_only = matches!(error.retry, RetryType::ReusedOnly);
         error.retry.decide_reuse(reused);
         self.attempt_failed(&error);
         if error.retry() && matches!(error.etype(), ErrorType::HTTPStatus(_)) {
             // Judged before: the policy wants another try.
             return error;
+        }
+        if *error.esource() == ErrorSource::Upstream {
+            self.meets_limits();
         }
         let safe = session.req_header().method.is_idempotent();
         // A kept connection that the endpoint had already closed: it has not seen the request.

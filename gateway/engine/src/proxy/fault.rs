@@ -15,7 +15,7 @@ use super::request_id::REQUEST_ID;
 use crate::connection::{Flaw, LastWord, drop_at};
 use crate::egress::Refused;
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use lychgate_filters::Reply;
 use lychgate_filters::external_auth::Denial;
@@ -37,18 +37,20 @@ pub(super) struct Fault {
     detail: Cow<'static, str>,
     /// What else the client is told.
     said: Option<String>,
+    /// When it may be tried again, in seconds.
+    retry_after: Option<u64>,
 }
 
 impl Fault {
     fn new(status: StatusCode, reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, detail: detail.into(), said: None }
+        Self { status, reason, detail: detail.into(), said: None, retry_after: None }
     }
 
     /// It does not leave.
     pub(super) fn not_let_out(refused: Refused) -> Self {
-        // Rules whose limits could say when to come again lead to no route.
+        let retry_after = refused.retry_after();
         let Refused { reason, status, said, detail, decision: _, retry_after: _ } = refused;
-        Self { said: Some(said), ..Self::new(status, reason, detail) }
+        Self { said: Some(said), retry_after, ..Self::new(status, reason, detail) }
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -258,6 +260,9 @@ impl Fault {
         head.insert_header(CONTENT_TYPE, media_type)?;
         head.insert_header(CONTENT_LENGTH, body.len())?;
         head.insert_header(CACHE_CONTROL, "no-store")?;
+        if let Some(seconds) = self.retry_after {
+            head.insert_header(RETRY_AFTER, seconds)?;
+        }
         if let Some(id) = id {
             head.insert_header(REQUEST_ID, id.clone())?;
         }

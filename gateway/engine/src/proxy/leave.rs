@@ -79,6 +79,26 @@ impl RequestContext {
         }
     }
 
+    /// No other attempt is made at what a limit has refused or ended: it would meet it as well.
+    pub(super) fn meets_limits(&mut self) {
+        if self.fault.is_none() {
+            self.fault = self.leaving.as_ref().and_then(|leaving| leaving.limited()).map(Fault::not_let_out);
+        }
+    }
+
+    /// Whether its attempt had a connection that another one has got before it was used.
+    pub(super) fn has_no_connection(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| !leaving.is_connected())
+    }
+
+    /// An answer is over; an error if it only was broken off.
+    pub(super) fn is_whole(&mut self) -> Result<()> {
+        match self.leaving.as_ref().and_then(|leaving| leaving.cut()) {
+            Some(refused) => Err(self.fail(Fault::not_let_out(refused))),
+            None => Ok(()),
+        }
+    }
+
     /// An attempt has failed, and another one may follow.
     fn broke_off_outside(&mut self) {
         if let Some(leaving) = self.leaving.take() {

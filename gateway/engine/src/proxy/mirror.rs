@@ -181,7 +181,7 @@ impl Copy {
         let scheme = if is_tls { Scheme::HTTPS } else { Scheme::HTTP };
         let mut head = frame(self.head, &upstream, scheme, pieces.is_some())?;
         if let Some(leaving) = &mut leaving {
-            leaving.connected();
+            leaving.connected(upstream.digest())?;
             leaving.edit(&mut head);
         }
         upstream.write_request_header(Box::new(head)).await?;

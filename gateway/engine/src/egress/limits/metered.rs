@@ -17,7 +17,7 @@ pub(crate) struct Metered {
     io: Wire,
     share: Share,
     /// It is one of the connections that may be open, until it is gone.
-    _seat: Seat,
+    seat: Seat,
     reads: Brake,
     writes: Brake,
 }
@@ -48,7 +48,7 @@ impl Brake {
 
 impl Metered {
     pub(crate) fn new(io: Wire, share: Share, seat: Seat) -> Self {
-        Self { io, share, _seat: seat, reads: Brake::default(), writes: Brake::default() }
+        Self { io, share, seat, reads: Brake::default(), writes: Brake::default() }
     }
 }
 
@@ -60,7 +60,11 @@ fn piece(share: &Share) -> io::Result<usize> {
 
 impl AsyncRead for Metered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { io, share, _seat: _, reads, writes: _ } = &mut *self;
+        let Self { io, share, seat, reads, writes: _ } = &mut *self;
+        if seat.poll_given_away(cx) {
+            let why = "it had waited, and another connection has its place";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, why)));
+        }
         ready!(reads.poll(share, cx));
         let piece = piece(share)?;
         let before = buf.filled().len();
@@ -83,7 +87,7 @@ impl AsyncRead for Metered {
 
 impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { io, share, _seat: _, reads: _, writes } = &mut *self;
+        let Self { io, share, seat: _, reads: _, writes } = &mut *self;
         ready!(writes.poll(share, cx));
         let piece = piece(share)?.min(buf.len());
         let part = buf.get(..piece).unwrap_or(buf);

@@ -1,10 +1,12 @@
 //! Connections that are counted for as long as they are open.
 
+use super::lines::Lines;
 use super::share::{Share, is_same, lock};
 use crate::egress::passage::Way;
 use crate::egress::refused::Refused;
 use lychgate_egress::limits::SharedAccount;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Waker};
 
 /// An open connection that is counted.
 #[derive(Debug)]
@@ -20,8 +22,8 @@ struct Place(Mutex<Held>);
 /// What a connection has of its account.
 #[derive(Debug)]
 enum Held {
-    /// It counts as one of the account's.
-    Counted(SharedAccount),
+    /// It counts as one of the account's. Whoever reads from it wants to hear when it does not any more.
+    Counted(SharedAccount, Option<Waker>),
     /// It counts as none: a limit in shadow would not have let it be opened.
     Uncounted,
     /// It was one, and another is it now.
@@ -30,12 +32,29 @@ enum Held {
 
 impl Seat {
     pub(super) fn new(account: Option<SharedAccount>) -> Self {
-        Self(Arc::new(Place(Mutex::new(account.map_or(Held::Uncounted, Held::Counted)))))
+        let held = account.map_or(Held::Uncounted, |account| Held::Counted(account, None));
+        Self(Arc::new(Place(Mutex::new(held))))
     }
 
     /// Its seat, for when nobody uses it.
     pub(crate) fn spare(&self) -> Spare {
         Spare(Arc::downgrade(&self.0))
+    }
+
+    /// Whether another connection has it now; if not, wakes when one gets it.
+    pub(super) fn poll_given_away(&self, cx: &Context<'_>) -> bool {
+        match &mut *self.0.lock() {
+            Held::Counted(_, Some(waker)) => {
+                waker.clone_from(cx.waker());
+                false
+            }
+            Held::Counted(_, waker @ None) => {
+                *waker = Some(cx.waker().clone());
+                false
+            }
+            Held::Uncounted => false,
+            Held::GivenAway => true,
+        }
     }
 }
 
@@ -44,9 +63,13 @@ impl Spare {
     pub(super) fn take(&self, of: &SharedAccount) -> Option<Seat> {
         let place = self.0.upgrade()?;
         let mut held = place.lock();
-        match &*held {
-            Held::Counted(account) if Arc::ptr_eq(account, of) => *held = Held::GivenAway,
-            Held::Counted(_) | Held::Uncounted | Held::GivenAway => return None,
+        match &mut *held {
+            Held::Counted(account, reader) if Arc::ptr_eq(account, of) => {
+                let reader = reader.take();
+                *held = Held::GivenAway;
+                reader.into_iter().for_each(Waker::wake);
+            }
+            Held::Counted(..) | Held::Uncounted | Held::GivenAway => return None,
         }
         Some(Seat::new(Some(of.clone())))
     }
@@ -54,7 +77,7 @@ impl Spare {
     /// Whether the connection still has it.
     pub(crate) fn is_there(&self) -> bool {
         self.0.upgrade().is_some_and(|place| match &*place.lock() {
-            Held::Counted(_) | Held::Uncounted => true,
+            Held::Counted(..) | Held::Uncounted => true,
             Held::GivenAway => false,
         })
     }
@@ -70,7 +93,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let held = std::mem::replace(&mut *self.lock(), Held::GivenAway);
         match held {
-            Held::Counted(account) => lock(&account).close(),
+            Held::Counted(account, _) => lock(&account).close(),
             Held::Uncounted | Held::GivenAway => {}
         }
     }
@@ -86,11 +109,13 @@ pub(crate) struct Fare {
 }
 
 impl Fare {
-    /// Counts a connection by this way, and the request that it is for.
-    pub(crate) fn enter(&mut self, way: &Way) -> Result<Option<(Share, Seat)>, Refused> {
+    /// Counts a connection by this way, and the request that it is for. There is room for one if another can be spared.
+    pub(crate) fn enter(&mut self, way: &Way, lines: &Lines) -> Result<Option<(Share, Seat)>, Refused> {
         let Some(share) = &way.share else { return Ok(None) };
         self.pay(way)?;
-        let seat = share.seat(self.spare.as_ref()).map_err(|full| Refused::limited(&full, &way.decision))?;
+        let own = |account: &_| self.spare.as_ref().and_then(|spare| spare.take(account));
+        let seat = share.seat(|account| own(account).or_else(|| lines.give(account)));
+        let seat = seat.map_err(|full| Refused::limited(&full, &way.decision))?;
         Ok(Some((share.clone(), seat)))
     }
 

@@ -1,7 +1,7 @@
 //! The part that one request or tunnel has in what may leave by its rule.
 
 use super::now;
-use super::seat::{Seat, Spare};
+use super::seat::Seat;
 use crate::egress::gate::Gate;
 use crate::egress::refused::Refused;
 use crate::egress::wish::Wish;
@@ -113,16 +113,15 @@ impl Share {
         self.ask(Account::request, &self.0.would.refuse).map(drop)
     }
 
-    /// Lets one more connection be opened, which is one until its seat is dropped; in the place of the spare one if there is
-    /// no other.
-    pub(super) fn seat(&self, spare: Option<&Spare>) -> Result<Seat, Exceeded> {
+    /// Lets one more connection be opened, which is one until its seat is dropped; in the place of one that can be spared if
+    /// there is no other.
+    pub(super) fn seat(&self, spare: impl FnOnce(&SharedAccount) -> Option<Seat>) -> Result<Seat, Exceeded> {
         let mut taken = None;
-        let open = |account: &mut Account, limits: &EgressLimits, _| match (account.open(limits), spare) {
-            (Err(full), Some(spare)) => {
-                taken = spare.take(&self.0.account);
+        let open = |account: &mut Account, limits: &EgressLimits, _| {
+            account.open(limits).or_else(|full| {
+                taken = spare(&self.0.account);
                 if taken.is_some() { Ok(()) } else { Err(full) }
-            }
-            (opened, _) => opened,
+            })
         };
         let opened = self.ask(open, &self.0.would.not_open)?;
         // Refused in shadow: were it enforced, it would not be open.
@@ -162,6 +161,11 @@ impl Share {
                 Duration::ZERO
             }
         }
+    }
+
+    /// What it is counted by: the same as long as somebody holds this.
+    pub(crate) fn account(&self) -> &SharedAccount {
+        &self.0.account
     }
 
     /// The limit that ended it.

@@ -20,16 +20,14 @@ pub(super) fn refuse(record: &mut Record, refused: &Refused) -> Response<Body> {
 
 /// The page alone.
 pub(super) fn page(refused: &Refused, id: &str) -> Response<Body> {
-    let Refused { reason, status, said, detail: _, decision: _, retry_after } = refused;
+    let Refused { reason, status, said, detail: _, decision: _, retry_after: _ } = refused;
     let mut response = Response::new(ours(format!("{status} ({reason}): {said}, request {id}\n")));
     *response.status_mut() = *status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(after) = retry_after {
-        // Whole seconds (RFC 9110 section 10.2.3), and none too few.
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    if let Some(seconds) = refused.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if *reason == Reason::EgressLogin {
         headers.insert(PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"egress\", charset=\"UTF-8\""));

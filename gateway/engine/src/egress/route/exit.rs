@@ -2,24 +2,29 @@
 
 use crate::egress::dial::{Dialled, dial};
 use crate::egress::gate::Gate;
-use crate::egress::limits::Fare;
+use crate::egress::limits::{Fare, Line};
 use crate::egress::origin::Handshake;
 use crate::egress::passage::{Passage, Way, handling};
 use crate::egress::refused::Refused;
+use crate::egress::wire::Begun;
 use crate::limits::Limits;
 use crate::tls::client::ClientTls;
 use crate::upstream::{HttpVersion, carry};
 use async_trait::async_trait;
+use http::StatusCode;
 use lychgate_ir::CertificateId;
 use lychgate_ir::egress::{EgressHandling, OriginTls};
 use lychgate_telemetry::Reason;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddress;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{Digest, GetProxyDigest};
 use pingora_error::{Error, ErrorType};
+use pingora_http::ResponseHeader;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio_rustls::TlsConnector;
 
 /// Makes the connection of one attempt.
@@ -31,6 +36,8 @@ pub(super) struct Exit {
     pub(super) tls: ExitTls,
     pub(super) version: HttpVersion,
     pub(super) limits: Limits,
+    /// What a limit of the rule had against its connection.
+    pub(super) limited: OnceLock<Refused>,
 }
 
 /// The TLS that the gate speaks.
@@ -64,16 +71,33 @@ impl Exit {
         let target = self.passage.wish.target.to_string();
         // Of a destination that is called by its address, certificates are for the Host.
         let server = format!("{:?}", self.passage.wish.server());
-        ("exit", self.gate.number, target, server, self.way.address, rule, tls, identity).hash(&mut hasher);
+        // A connection is counted for one account; it lives as long as the connection.
+        let account = self.way.share.as_ref().map_or(0, |share| Arc::as_ptr(share.account()) as usize);
+        ("exit", self.gate.number, target, server, self.way.address, rule, tls, identity, account).hash(&mut hasher);
         (self.version == HttpVersion::Http2).hash(&mut hasher);
         hasher.finish()
     }
 
     async fn open(&self) -> pingora_error::Result<L4Stream> {
-        let Self { gate, passage, way: _, tls, version, limits } = self;
-        // No rule with limits leads here.
-        let dialled = dial(gate, passage, limits, Fare::default()).await.map_err(error)?;
-        let Dialled { io, way: _, handling: _, spare: _ } = dialled;
+        let Self { gate, passage, way, tls: _, version: _, limits, limited } = self;
+        let fare = Fare { paid: way.share.clone(), spare: None };
+        let dialled = dial(gate, passage, limits, fare).await.map_err(|refused| {
+            if refused.reason == Reason::EgressLimit {
+                let _ = limited.set(refused.clone());
+            }
+            error(refused)
+        })?;
+        let Dialled { io, way, handling: _, spare } = dialled;
+        let mut stream = self.speak(io).await?;
+        if let (Some(share), Some(spare)) = (way.share, spare) {
+            note(&mut stream, Line::new(&gate.lines, share, spare))?;
+        }
+        Ok(stream)
+    }
+
+    /// Speaks TLS on it, if that is wanted.
+    async fn speak(&self, io: Begun) -> pingora_error::Result<L4Stream> {
+        let Self { gate, passage, way: _, tls, version, limits, limited: _ } = self;
         match tls {
             ExitTls::None => carry(io, None),
             ExitTls::OfRule(spec, gateway) => {
@@ -99,6 +123,20 @@ impl Exit {
             }
         }
     }
+}
+
+/// Has Pingora keep, with a connection, by what it is counted.
+fn note(stream: &mut L4Stream, line: Arc<Line>) -> pingora_error::Result<()> {
+    // Meant for what a proxy beyond has answered: nobody has, here.
+    let nothing = Box::new(ResponseHeader::build(StatusCode::OK, None)?);
+    stream.set_proxy_digest(ProxyDigest::new(nothing, Some(Box::new(line))));
+    Ok(())
+}
+
+/// By what a connection of Pingora's is counted, if it is.
+pub(super) fn noted(digest: Option<&Digest>) -> Option<&Arc<Line>> {
+    let ProxyDigest { response: _, user_data } = &**digest?.proxy_digest.as_ref()?;
+    user_data.as_ref()?.downcast_ref()
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@ use super::leaving::Leaving;
 use super::{named, tells_nobody};
 use crate::connection::Connection;
 use crate::egress::gate::Gate;
+use crate::egress::limits::Fare;
 use crate::egress::passage::{Asker, Degree, Passage, Way, handling};
 use crate::egress::record::{Origin, Record};
 use crate::egress::refused::Refused;
@@ -25,7 +26,7 @@ use lychgate_ir::{GatewayId, UpstreamProtocol};
 use lychgate_telemetry::{ConnectFailure, Reason};
 use pingora_http::RequestHeader;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -83,7 +84,8 @@ impl Leaver {
         };
         match decided {
             Ok((gate, Decided { passage, way, picked, tls, version, credential })) => {
-                let exit = Exit { gate: gate.clone(), passage, way, tls, version, limits: self.limits.clone() };
+                let (gate, limits, limited) = (gate.clone(), self.limits.clone(), OnceLock::new());
+                let exit = Exit { gate, passage, way, tls, version, limits, limited };
                 Ok(Leaving::new(self.clone(), record, exit, picked, credential))
             }
             Err(refused) => {
@@ -127,6 +129,7 @@ impl Leaver {
         let carried = self.carried(gate, &state, &handling(&way.decision));
         let (tls, credential) = carried.map_err(|refused| refused.after(&way.decision))?;
         record.announce().await?;
+        Fare::default().pay(&way)?;
         Ok(Decided { passage, way, picked, tls, version: version(&state, wanted.offer), credential })
     }
 
@@ -149,10 +152,7 @@ impl Leaver {
         state: &BackendState,
         handling: &EgressHandling,
     ) -> Result<(ExitTls, Option<(HeaderName, HeaderValue)>), Refused> {
-        let EgressHandling { tls, credential, via: _, leave_from: _, limits } = handling;
-        if limits.is_some() {
-            return Err(Refused::misconfigured("the rule has `limits`, which are not held to on routes"));
-        }
+        let EgressHandling { tls, credential, via: _, leave_from: _, limits: _ } = handling;
         let gateway = self.listener.spec.upstream_identity.as_ref();
         let reach =
             state.reach(gateway).ok_or_else(|| Refused::misconfigured("it was not compiled for this identity"))?;

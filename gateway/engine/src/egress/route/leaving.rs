@@ -1,18 +1,22 @@
 //! An attempt at a request that may leave.
 
-use super::exit::{Exit, ExitTls};
+use super::exit::{Exit, ExitTls, noted};
 use super::leaver::Leaver;
+use crate::egress::limits::InUse;
 use crate::egress::record::Record;
 use crate::egress::refused::Refused;
 use crate::egress::tunnel::later::denies;
 use crate::stream::Counts;
 use crate::upstream::{BackendCell, EndpointState, Picked, leaving_peer};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 use lychgate_egress::Source;
 use lychgate_telemetry::{Direction, Reason};
+use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_http::RequestHeader;
+use pingora_error::{Error, ErrorType};
+use pingora_http::{RequestHeader, ResponseHeader};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,6 +27,10 @@ pub(crate) struct Leaving {
     exit: Arc<Exit>,
     picked: Option<Picked>,
     credential: Option<(HeaderName, HeaderValue)>,
+    /// Its connection, where there are limits.
+    in_use: Option<InUse>,
+    /// Whether nothing but the end of the connection says where its answer ends.
+    ends_with_connection: bool,
     /// A policy that came later denies it.
     denied: Arc<OnceLock<Refused>>,
 }
@@ -35,7 +43,16 @@ impl Leaving {
         picked: Picked,
         credential: Option<(HeaderName, HeaderValue)>,
     ) -> Self {
-        Self { leaver, record, exit: Arc::new(exit), picked: Some(picked), credential, denied: Arc::default() }
+        Self {
+            leaver,
+            record,
+            exit: Arc::new(exit),
+            picked: Some(picked),
+            credential,
+            in_use: None,
+            ends_with_connection: false,
+            denied: Arc::default(),
+        }
     }
 
     /// Where it goes, counted as one that is busy there; once.
@@ -65,8 +82,43 @@ impl Leaving {
         }
     }
 
-    pub(crate) fn connected(&mut self) {
+    /// It has this connection; an error if another one has got its place meanwhile.
+    pub(crate) fn connected(&mut self, digest: Option<&Digest>) -> pingora_error::Result<()> {
+        if let Some(line) = noted(digest) {
+            let gone = || Error::explain(ErrorType::ConnectionClosed, "another connection has its place");
+            let in_use = line.enter().ok_or_else(gone)?;
+            self.record.carried_by(Some(line.share().clone()));
+            self.in_use = Some(in_use);
+        }
         self.record.connected();
+        Ok(())
+    }
+
+    /// Whether it has a connection, as far as it is known here.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.record.is_connected()
+    }
+
+    /// Its answer has begun.
+    pub(crate) fn answered(&mut self, head: &ResponseHeader) {
+        let has_frames = head.version == Version::HTTP_2
+            || head.headers.contains_key(CONTENT_LENGTH)
+            || head.headers.contains_key(TRANSFER_ENCODING);
+        self.ends_with_connection = !has_frames;
+    }
+
+    /// What a limit of its rule has against it, or why it has ended.
+    pub(crate) fn limited(&self) -> Option<Refused> {
+        let ended = || {
+            let exceeded = self.in_use.as_ref()?.share().ended()?;
+            Some(Refused::limited(&exceeded, &self.exit.way.decision))
+        };
+        self.exit.limited.get().cloned().or_else(ended)
+    }
+
+    /// The same, where the end of an answer says no more than that its connection has ended.
+    pub(crate) fn cut(&self) -> Option<Refused> {
+        self.limited().filter(|_| self.ends_with_connection)
     }
 
     pub(crate) fn carried(&self, direction: Direction, piece: Option<&Bytes>) {
@@ -91,7 +143,13 @@ impl Leaving {
     /// It ended as both ends wanted, with this answer.
     pub(crate) fn done(mut self, status: Option<u16>) {
         status.into_iter().for_each(|status| self.record.answered(status));
-        self.record.done();
+        match self.limited() {
+            // What a request became ends with its connection.
+            Some(Refused { reason, detail, .. }) if status == Some(StatusCode::SWITCHING_PROTOCOLS.as_u16()) => {
+                self.record.failed(reason, detail);
+            }
+            Some(_) | None => self.record.done(),
+        }
     }
 
     /// It ended before its end.
@@ -103,7 +161,7 @@ impl Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        if let Some(refused) = self.denied.get() {
+        if let Some(refused) = self.denied.get().or(self.exit.limited.get()) {
             self.record.refused(refused);
         }
     }

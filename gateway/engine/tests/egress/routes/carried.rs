@@ -80,9 +80,9 @@ fn one_at_a_time() -> EgressHandling {
 }
 
 #[tokio::test]
-async fn limits_hold_for_connections_and_let_no_request_leave() {
+async fn limits_hold_for_connections_of_streams() {
     let origin = Origin::start(&[]).await;
-    let bounded = || vec![for_everyone(vec![handled(allow(&["api.test", "db.test"]), one_at_a_time())])];
+    let bounded = || vec![for_everyone(vec![handled(allow(&["db.test"]), one_at_a_time())])];
     let edit = |snapshot: &mut Snapshot| {
         lead_streams(snapshot, RouteKind::Tcp, "", &outside("db.test", origin.tcp()));
     };
@@ -99,16 +99,6 @@ async fn limits_hold_for_connections_and_let_no_request_leave() {
     world.counted(r#"lychgate_egress_limits_total{gateway="egress/out",limit="connections",mode="enforce"}"#, 1).await;
     first.write_all(b"\x00pong").await.unwrap();
     soon(first.read_exact(&mut echoed)).await.unwrap();
-
-    let edit = |snapshot: &mut Snapshot| {
-        lead_http(snapshot, "api.test", &outside("api.test", origin.http()), plainly);
-    };
-    let world = World::routed(Protocol::Http, bounded(), edit).await;
-    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
-    let refused = world.ask("api.test", "/", &[]).await;
-    assert_eq!(refused.status, 500, "{refused:?}");
-    assert!(refused.body.contains("not configured for this"), "{refused:?}");
-    assert!(origin.server.requests().is_empty());
 }
 
 #[tokio::test]

@@ -1,0 +1,141 @@
+//! Connections that requests of many clients share, one after the other or at a time: whoever needs another connection may
+//! have the place of one that nobody uses.
+
+use super::seat::{Seat, Spare};
+use super::share::Share;
+use lychgate_egress::limits::SharedAccount;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// The connections of a Gateway that are open, counted, and used by nobody: by their account, those first that were made
+/// first.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(Mutex<BTreeMap<(usize, u64), Weak<Line>>>);
+
+/// A connection that is counted, for as long as it is kept.
+#[derive(Debug)]
+pub(crate) struct Line {
+    share: Share,
+    spare: Spare,
+    number: u64,
+    lines: Weak<Lines>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    users: usize,
+    /// Another connection has its place.
+    is_given_up: bool,
+}
+
+/// Somebody uses a connection, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct InUse(Arc<Line>);
+
+impl Lines {
+    /// Takes the place of a connection that nobody uses, and that this account counts. It ends with that.
+    pub(super) fn give(&self, of: &SharedAccount) -> Option<Seat> {
+        let account = number(of);
+        loop {
+            // Dropped outside of the lock, which its end would take.
+            let line = {
+                let mut idle = self.lock();
+                let first = idle.range((account, 0)..=(account, u64::MAX)).next().map(|(key, _)| *key)?;
+                idle.remove(&first)
+            };
+            if let Some(seat) = line.and_then(|line| line.upgrade()?.give_up(of)) {
+                return Some(seat);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(usize, u64), Weak<Line>>> {
+        // A map of what may be gone, whole whoever panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An account lives as long as the lines that it counts.
+fn number(account: &SharedAccount) -> usize {
+    Arc::as_ptr(account) as usize
+}
+
+impl Line {
+    pub(crate) fn new(lines: &Arc<Lines>, share: Share, spare: Spare) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { share, spare, number, lines: Arc::downgrade(lines), state: Mutex::default() })
+    }
+
+    pub(crate) fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// Uses it; nothing if another connection has got its place meanwhile.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<InUse> {
+        let is_first = {
+            let mut state = self.lock();
+            if state.is_given_up {
+                return None;
+            }
+            state.users += 1;
+            state.users == 1
+        };
+        if is_first {
+            self.is_not_idle();
+        }
+        Some(InUse(self.clone()))
+    }
+
+    fn give_up(&self, of: &SharedAccount) -> Option<Seat> {
+        let mut state = self.lock();
+        if state.users > 0 || state.is_given_up {
+            return None;
+        }
+        let seat = self.spare.take(of)?;
+        state.is_given_up = true;
+        Some(seat)
+    }
+
+    fn is_not_idle(&self) {
+        if let Some(lines) = self.lines.upgrade() {
+            lines.lock().remove(&self.key());
+        }
+    }
+
+    fn key(&self) -> (usize, u64) {
+        (number(self.share.account()), self.number)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InUse {
+    /// What it is counted by.
+    pub(crate) fn share(&self) -> &Share {
+        &self.0.share
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.is_not_idle();
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let is_idle = {
+            let mut state = self.0.lock();
+            state.users -= 1;
+            state.users == 0
+        };
+        if is_idle && let Some(lines) = self.0.lines.upgrade() {
+            lines.lock().insert(self.0.key(), Arc::downgrade(&self.0));
+        }
+    }
+}
