@@ -2,10 +2,11 @@
 
 mod upload;
 
-pub(super) use upload::{Upload, up};
+pub(super) use upload::{Upload, UploadBounds, up};
 
 use super::record::{Record, Tally};
-use super::requests::watched::Busy;
+use super::refused::Refused;
+use super::requests::watched::{Busy, Clock};
 use crate::stream::Counts;
 use bytes::{Buf, Bytes};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -16,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// A body on its way.
 pub(super) type Body = UnsyncBoxBody<Bytes, BodyError>;
@@ -109,8 +110,13 @@ impl HyperBody for Over {
     }
 }
 
-/// A response's body, whose end is that of the record.
-pub(super) fn down(body: Incoming, mut record: Record) -> Body {
+/// What takes longer than any request may.
+pub(super) fn late() -> Refused {
+    Refused::new(Reason::Timeout, "the request took longer than any may")
+}
+
+/// A response's body, whose end is that of the record. It is broken off when its time is over.
+pub(super) fn down(body: Incoming, mut record: Record, upload: Arc<Upload>, until: Option<Instant>) -> Body {
     let tally = record.tally().clone();
     let record = match body.is_end_stream() {
         true => {
@@ -119,13 +125,25 @@ pub(super) fn down(body: Incoming, mut record: Record) -> Body {
         }
         false => Some(record),
     };
-    Counted { body, tally, record }.boxed_unsync()
+    Counted { body, tally, record, upload, until, clock: Clock::default() }.boxed_unsync()
 }
 
 struct Counted {
     body: Incoming,
     tally: Arc<Tally>,
     record: Option<Record>,
+    /// The request that it answers.
+    upload: Arc<Upload>,
+    until: Option<Instant>,
+    clock: Clock,
+}
+
+impl Counted {
+    fn failed(&mut self, refused: &Refused) {
+        if let Some(mut record) = self.record.take() {
+            record.failed(refused.reason, refused.detail.clone());
+        }
+    }
 }
 
 impl HyperBody for Counted {
@@ -133,6 +151,13 @@ impl HyperBody for Counted {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(until) = self.until
+            && self.clock.poll(until, cx).is_ready()
+        {
+            let late = late();
+            self.failed(&late);
+            return Poll::Ready(Some(Err(late.detail.into())));
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx).map_err(BodyError::from);
         match &polled {
             Poll::Pending => return Poll::Pending,
@@ -152,9 +177,9 @@ impl HyperBody for Counted {
                 }
             }
             Poll::Ready(Some(Err(error))) => {
-                if let Some(mut record) = self.record.take() {
-                    record.failed(Reason::UpstreamError, error.to_string());
-                }
+                let broken = || Refused::new(Reason::UpstreamError, error.to_string());
+                let why = self.upload.refused().unwrap_or_else(broken);
+                self.failed(&why);
             }
         }
         polled

@@ -198,7 +198,8 @@ impl Desk {
         }
     }
 
-    /// Ends when the listener is drained, or nobody has asked for anything for too long. With HTTP/1, the connection has a clock.
+    /// Ends when the listener is drained, when the connection is too old, or when nobody has asked for anything for too long.
+    /// With HTTP/1, the connection has a clock for that.
     async fn has_to_end(&self) {
         let idle = async {
             let mut begun = 0;
@@ -212,8 +213,15 @@ impl Desk {
                 begun = now;
             }
         };
+        let old = async {
+            match self.guest.limits().connection {
+                Some(age) => sleep(age).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.guest.drained() => {}
+            () = old => {}
             () = idle => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use lychgate_engine::Limits;
+use lychgate_testkit::Dial;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -60,6 +61,23 @@ async fn an_idle_connection_is_ended() {
     assert!(get(&mut stream, origin.http()).await.starts_with("HTTP/1.1 200"));
     assert!(get(&mut stream, origin.http()).await.starts_with("HTTP/1.1 200"));
     assert_eq!(rest(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_old_ends_between_requests() {
+    let (world, origin) = world(Limits { connection: Some(SHORT), ..Limits::default() }).await;
+    let target = format!("a.test:{}", origin.http());
+    let mut http1 = TcpStream::connect(world.proxy).await.unwrap();
+    let request = format!("GET http://{target}/?hold=it HTTP/1.1\r\nHost: {target}\r\n\r\n");
+    http1.write_all(request.as_bytes()).await.unwrap();
+    origin.server.wait_held("it", 1).await;
+    // It is younger, and nothing runs on it when it ends.
+    let mut http2 = Dial::h2c(world.proxy).connect("a.test").await.unwrap();
+    let url = format!("http://{target}/");
+    soon(async { while http2.get(&url).await.is_ok_and(|answer| answer.status.as_u16() == 200) {} }).await;
+    origin.server.release("it");
+    let last = rest(&mut http1).await.to_ascii_lowercase();
+    assert!(last.starts_with("http/1.1 200") && last.contains("connection: close"), "{last}");
 }
 
 #[tokio::test]

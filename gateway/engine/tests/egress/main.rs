@@ -13,6 +13,7 @@ mod limits;
 mod originate;
 mod proxy;
 mod routes;
+mod sizes;
 mod sources;
 mod support;
 mod transparent;

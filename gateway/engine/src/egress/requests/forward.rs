@@ -5,7 +5,7 @@ use super::fields::{self, Named, join_cookies, named, strip};
 use super::pool::{Held, Sender};
 use super::upgrade::{self, Upgrade};
 use super::{Desk, Inside, InsideTls, Version};
-use crate::egress::body::{Body, Upload, down, ours, over, up};
+use crate::egress::body::{Body, Upload, UploadBounds, down, late, ours, over, up};
 use crate::egress::dial::{Dialled, dial};
 use crate::egress::gate::Gate;
 use crate::egress::guest::Moment;
@@ -20,14 +20,14 @@ use crate::path;
 use http::header::{CONTENT_TYPE, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use lychgate_egress::target::{AbsoluteTarget, Target};
 use lychgate_ir::Refusal;
 use lychgate_ir::egress::{EgressCredential, EgressTls, OriginTls};
 use lychgate_telemetry::Reason;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A request, as it is passed on.
 struct Passed<'a> {
@@ -96,8 +96,13 @@ async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) 
     let mut record = desk.guest.record(moment.source.clone(), desk.version.name());
     let (parts, body) = request.into_parts();
     let upload = desk.upload(&parts.headers);
+    let until = desk.guest.limits().request.and_then(|whole| Instant::now().checked_add(whole));
     let mut body = Some(up(body, record.tally().clone(), upload.clone(), desk.activity.run()));
-    let decided = decided(desk, &moment, passed, parts, &mut body, &mut record).await;
+    let decided = decided(desk, &moment, passed, parts, (&mut body, &upload), &mut record);
+    let decided = match until {
+        Some(until) => timeout_at(until, decided).await.unwrap_or_else(|_| Err(late())),
+        None => decided.await,
+    };
     upload.answered();
     match decided {
         Ok(Answered { response, upgrade }) => {
@@ -108,13 +113,11 @@ async fn pass(desk: &Arc<Desk>, passed: Passed<'_>, request: Request<Incoming>) 
                     upgrade::carry(desk, &desk.guest, *upgrade, changes, record);
                     Response::from_parts(parts, ours(String::new()))
                 }
-                None => Response::from_parts(parts, down(body, record)),
+                None => Response::from_parts(parts, down(body, record, upload, until)),
             }
         }
-        Err(_) if upload.is_late() => {
-            refuse(&mut record, &Refused::new(Reason::SlowRequest, "the body of the request did not go on in time"))
-        }
         Err(refused) => {
+            let refused = upload.refused().unwrap_or(refused);
             let answer = refuse(&mut record, &or_login(refused, &moment.gate, &moment.source));
             match body {
                 Some(body) => answer.map(|said| over(said, body, desk.guest.limits().linger)),
@@ -134,7 +137,7 @@ async fn decided(
     moment: &Moment,
     passed: Passed<'_>,
     mut parts: http::request::Parts,
-    body: &mut Option<Body>,
+    (body, upload): (&mut Option<Body>, &Upload),
     record: &mut Record,
 ) -> Result<Answered, Refused> {
     let Moment { gate, source } = moment;
@@ -159,6 +162,7 @@ async fn decided(
         record.goes(&passage, way);
     }
     passage.returns_no_secret(&parts.method)?;
+    upload.announces(body.as_ref().map_or(0, |body| body.size_hint().lower()))?;
     record.announce().await?;
 
     let client_upgrade = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
@@ -186,15 +190,16 @@ async fn decided(
 }
 
 impl Desk {
-    /// For how long a client may be silent in a body. Where calls go both ways it listens as well.
+    /// What a client may do with a body. Where calls go both ways it listens as well.
     fn upload(&self, headers: &HeaderMap) -> Arc<Upload> {
         let limits = self.guest.limits();
         let kind = headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
-        match (self.version, kind.starts_with(b"application/grpc")) {
-            (Version::Http1, _) => Upload::new(limits.client_idle, limits.client_idle),
-            (Version::Http2, false) => Upload::new(limits.client_idle, limits.stream_idle),
-            (Version::Http2, true) => Upload::new(limits.stream_idle, limits.stream_idle),
-        }
+        let (before, after) = match (self.version, kind.starts_with(b"application/grpc")) {
+            (Version::Http1, _) => (limits.client_idle, limits.client_idle),
+            (Version::Http2, false) => (limits.client_idle, limits.stream_idle),
+            (Version::Http2, true) => (limits.stream_idle, limits.stream_idle),
+        };
+        Upload::new(UploadBounds { before, after, most: limits.body })
     }
 }
 
