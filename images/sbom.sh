@@ -8,7 +8,7 @@ out=${1:-target/sbom}
 hack/third-party.sh
 hack/cargo-tool.sh cyclonedx 0.5.9
 mkdir -p "$out"
-for package in control gateway; do
+for package in control gateway cli; do
     # It writes beside the manifest, and nowhere else.
     cargo cyclonedx --manifest-path "$package/Cargo.toml" --format json --spec-version 1.5 --override-filename "sbom-$$" --quiet
     mv "$package/sbom-$$.json" "$out/lychgate-$package.cdx.json"

@@ -18,6 +18,7 @@ var programs = map[string]string{
 	"ctr":                     "containerd",
 	"runc":                    "runc",
 	"iptables":                "iptables",
+	"ipset":                   "ipset",
 	"ip":                      "iproute2",
 	"nsenter":                 "util-linux",
 }

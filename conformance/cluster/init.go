@@ -49,7 +49,7 @@ func (c cluster) init() error {
 			return err
 		}
 	}
-	k := keeper{cluster: c, parts: map[int]part{}, starts: make(chan part)}
+	k := keeper{cluster: c, parts: map[int]part{}, starts: make(chan part), enforcement: c.enforcement(r)}
 	go k.schedule(r)
 	go c.keepLogs()
 	k.keep()
@@ -182,6 +182,9 @@ type keeper struct {
 	// Of this goroutine alone: forking and reaping are never at the same time, so that no end is missed.
 	parts  map[int]part
 	starts chan part
+	// The part that is not always wanted, and whether it is.
+	enforcement part
+	enforced    bool
 }
 
 // schedule says what shall be started, and when.
@@ -205,14 +208,22 @@ func (k *keeper) schedule(r record) {
 func (k *keeper) keep() {
 	ended := make(chan os.Signal, 64)
 	signal.Notify(ended, syscall.SIGCHLD)
+	// From `cluster enforce`.
+	asked := make(chan os.Signal, 4)
+	signal.Notify(asked, enforce, enforceNoMore)
 	// Whoever wants to end a cluster kills it. A signal that goes to a whole group by mistake does not.
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	for {
 		select {
 		case part := <-k.starts:
-			k.start(part)
+			// What was to start anew may not be wanted any more.
+			if part.name != k.enforcement.name || k.enforced {
+				k.start(part)
+			}
 		case <-ended:
 			k.reap()
+		case which := <-asked:
+			k.enforce(which == enforce)
 		}
 	}
 }
@@ -285,7 +296,7 @@ func (k *keeper) again(p part) {
 // process of a part, as the machine sees it: a child of the init with the part's name in its command line.
 func (c cluster) find(r record) (map[string]int, error) {
 	found := map[string]int{}
-	known := append(c.base(r), c.rest(r)...)
+	known := append(append(c.base(r), c.rest(r)...), c.enforcement(r))
 	all, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return nil, err

@@ -46,8 +46,8 @@ func (c cluster) env(to io.Writer) error {
 		return err
 	}
 	size := uint32(1) << (32 - r.Network.Balancers.Bits())
-	_, err = fmt.Fprintf(to, "export KUBECONFIG=%s\nexport LYCHGATE_USABLE_ADDRESS=%s\n",
-		c.kubeconfig(), offset(r.Network.Balancers.Addr(), size-2))
+	_, err = fmt.Fprintf(to, "export KUBECONFIG=%s\nexport LYCHGATE_USABLE_ADDRESS=%s\nexport LYCHGATE_MACHINE_ADDRESS=%s\n",
+		c.kubeconfig(), offset(r.Network.Balancers.Addr(), size-2), r.Network.Host)
 	return err
 }
 

@@ -22,12 +22,14 @@ const usage = `usage: cluster COMMAND
   up NODE [IMAGE.tar...]    start a cluster of the program NODE (conformance/node), or leave the one that is up as it is,
                             load the images, and wait until the node and its DNS are ready
   down                      end it, and remove everything of it
-  env                       print variables for a shell: KUBECONFIG, an address that a load balancer can be asked for
+  env                       print variables for a shell: KUBECONFIG, an address that a load balancer can be asked for,
+                            and the one of this machine as the cluster sees it
   status                    say what runs, where, and how much memory it takes
   load IMAGE.tar...         give images to the node
   pack OUT.tar ...          make an image of files: cluster pack -h
   logs DIR                  copy what happened: the parts' logs, the pods' logs, objects, events
   restart PART              kill a part and let it start anew: etcd, kube-apiserver, kubelet, ...
+  enforce on|off            have NetworkPolicies enforced, which they are not by default
   exec CMD ARG...           run a command inside the cluster's network and mounts (iptables -S, ss, ...)
   check                     say what this machine lacks
 
@@ -84,6 +86,11 @@ func run(command string, arguments []string) error {
 			return errors.New("restart wants the name of one part")
 		}
 		return c.restart(arguments[0])
+	case "enforce":
+		if len(arguments) != 1 {
+			return errors.New("enforce wants on or off")
+		}
+		return c.enforce(arguments[0])
 	case "exec":
 		return c.exec(arguments)
 	case "check":

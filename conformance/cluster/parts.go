@@ -92,6 +92,16 @@ func (c cluster) rest(r record) []part {
 	}
 }
 
+// enforcement is the part that runs only where it is asked for. kube-router writes the whole table of the packet filter anew,
+// as it has read it a moment before: what kube-proxy wrote in between is lost. So it is not to run while Services come and go.
+func (c cluster) enforcement(r record) part {
+	return part{"network-policies", []string{r.Node, "network-policies",
+		"--kubeconfig=" + c.kubeconfig(),
+		"--node=" + nodeName,
+		"--service-cidr=" + r.Network.Services.String(),
+	}}
+}
+
 // settings writes the files that the parts read.
 func (c cluster) settings(r record, snapshotter string) error {
 	plugins, err := cniPlugins()

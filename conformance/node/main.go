@@ -27,6 +27,7 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
 	"lychgate.dev/conformance/node/addresses"
+	"lychgate.dev/conformance/node/policies"
 )
 
 // Those that are commands of cobra, as all but etcd are.
@@ -38,6 +39,7 @@ var parts = map[string]func() *cobra.Command{
 	"kube-proxy":              proxy.NewProxyCommand,
 	"kubectl":                 kubectl.NewDefaultKubectlCommand,
 	"addresses":               addresses.NewCommand,
+	"network-policies":        policies.NewCommand,
 }
 
 func main() {

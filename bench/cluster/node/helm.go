@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strings"
 )
 
 // Helm installs the chart, where the images of the rig have a second tag to upgrade to.
@@ -24,6 +25,11 @@ func FindHelm() *Helm {
 
 // Upgrade to images of a tag, and wait until the control plane is there.
 func (h *Helm) Upgrade(ctx context.Context, namespace, tag string) error {
+	return h.Set(ctx, namespace, "image.tag="+tag)
+}
+
+// Set values of the chart that is installed; the others stay.
+func (h *Helm) Set(ctx context.Context, namespace string, values ...string) error {
 	return said(exec.CommandContext(ctx, h.program, "upgrade", "lychgate", "charts/lychgate", "--namespace", namespace,
-		"--reuse-values", "--skip-crds", "--set", "image.tag="+tag, "--wait", "--timeout", "3m"))
+		"--reuse-values", "--skip-crds", "--set", strings.Join(values, ","), "--wait", "--timeout", "3m"))
 }

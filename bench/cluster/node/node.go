@@ -18,8 +18,12 @@ import (
 
 // Rig is the project's cluster.
 type Rig struct {
-	// The program conformance/cluster.
-	program string
+	// The program conformance/cluster, and the one that is kubectl.
+	program, node string
+	// What this machine is called from inside.
+	Machine string
+	// An image with the command `lychgate`.
+	CLI string
 }
 
 // Find the rig, if the cluster is one.
@@ -28,7 +32,12 @@ func Find() *Rig {
 	if program == "" {
 		return nil
 	}
-	return &Rig{program: program}
+	return &Rig{
+		program: program,
+		node:    os.Getenv("LYCHGATE_NODE"),
+		Machine: os.Getenv("LYCHGATE_MACHINE_ADDRESS"),
+		CLI:     os.Getenv("LYCHGATE_CLI"),
+	}
 }
 
 // Kill the process of a program in a pod, which gets no time to say anything.
@@ -80,6 +89,37 @@ func processes(pod, program string) ([]int, error) {
 // Restart kills a part of the cluster, such as etcd, which is started anew at once.
 func (r *Rig) Restart(ctx context.Context, part string) error {
 	return said(exec.CommandContext(ctx, r.program, "restart", part))
+}
+
+// Enforce has NetworkPolicies enforced, or not.
+func (r *Rig) Enforce(ctx context.Context, wanted bool) error {
+	what := "off"
+	if wanted {
+		what = "on"
+	}
+	return said(exec.CommandContext(ctx, r.program, "enforce", what))
+}
+
+// Lead an address to the node itself, until the cluster ends.
+func (r *Rig) Lead(ctx context.Context, address string) error {
+	return said(exec.CommandContext(ctx, r.program, "exec", "ip", "address", "replace", address+"/32", "dev", "lo"))
+}
+
+// Run a command in a pod, which may fail: what it printed, and with which code it ended.
+func (r *Rig) Run(ctx context.Context, namespace, pod string, command ...string) (string, int, error) {
+	line := append([]string{"kubectl", "exec", "--namespace", namespace, pod, "--"}, command...)
+	output, err := exec.CommandContext(ctx, r.node, line...).Output()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) && len(output) > 0 {
+		return string(output), ended.ExitCode(), nil
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", strings.Join(line, " "), err)
+	}
+	if ended != nil {
+		err = fmt.Errorf("%w: %s", err, ended.Stderr)
+	}
+	return string(output), 0, err
 }
 
 // Cut makes an address refuse all connections of other pods, also those that are open; probes of the kubelet still reach it.

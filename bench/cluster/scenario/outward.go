@@ -2,12 +2,10 @@ package scenario
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +20,9 @@ const shop = "lychgate-bench-shop"
 // outward is an egress Gateway, a server that has two names, and two workloads that ask for it.
 type outward struct {
 	stage *Stage
-	// Where the Gateway is, as a proxy.
-	proxy string
-	roots *x509.CertPool
+	// Where the Gateway is, and as a proxy.
+	address, proxy string
+	roots          *x509.CertPool
 	// The same server by two names, and the address of the first.
 	origin, elsewhere traffic.Target
 	within            string
@@ -93,13 +91,12 @@ func (o *outward) server(ctx context.Context) error {
 	host := func(service string) string { return service + "." + home + ".svc.cluster.local" }
 	o.origin = traffic.Target{Host: host("origin"), Path: "/", By: []string{"origin"}}
 	o.elsewhere = traffic.Target{Host: host("elsewhere"), Path: "/", By: []string{"origin"}}
-	certificate, err := selfSigned([]string{o.origin.Host, o.elsewhere.Host})
+	roots, err := o.stage.identity(ctx, "origin", o.origin.Host, o.elsewhere.Host)
 	if err != nil {
 		return err
 	}
-	if err := o.secret(ctx, certificate); err != nil {
-		return err
-	}
+	o.roots = x509.NewCertPool()
+	o.roots.AppendCertsFromPEM([]byte(roots))
 	_, err = o.stage.Apply(ctx, `
 apiVersion: apps/v1
 kind: Deployment
@@ -143,20 +140,6 @@ spec: {selector: {app: origin}, ports: [{port: 443, targetPort: 8443}]}
 	return nil
 }
 
-func (o *outward) secret(ctx context.Context, certificate tls.Certificate) error {
-	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
-	if err != nil {
-		return err
-	}
-	text := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	chain := text("CERTIFICATE", certificate.Certificate[0])
-	o.roots = x509.NewCertPool()
-	o.roots.AppendCertsFromPEM(chain)
-	_, err = o.stage.Apply(ctx, `{apiVersion: v1, kind: Secret, type: kubernetes.io/tls, metadata: {name: origin, namespace: %s}, data: {tls.crt: %s, tls.key: %s}}`,
-		home, base64.StdEncoding.EncodeToString(chain), base64.StdEncoding.EncodeToString(text("PRIVATE KEY", key)))
-	return err
-}
-
 // gateway is a proxy, and is there when its status says so.
 func (o *outward) gateway(ctx context.Context) error {
 	if err := o.parameters(ctx, "Shadow"); err != nil {
@@ -169,7 +152,11 @@ metadata: {name: out, namespace: %s}
 spec:
   gatewayClassName: lychgate-egress
   infrastructure: {parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: out}}
-  listeners: [{name: proxy, port: 3128, protocol: lychgate.dev/Proxy}]
+  listeners:
+    - {name: proxy, port: 3128, protocol: lychgate.dev/Proxy}
+    - {name: dns, port: 53, protocol: lychgate.dev/DNS}
+    - {name: http, port: 80, protocol: HTTP}
+    - {name: tls, port: 443, protocol: TLS, tls: {mode: Passthrough}}
 `, home)
 	if err != nil {
 		return err
@@ -178,15 +165,16 @@ spec:
 	if err != nil {
 		return err
 	}
-	o.proxy = net.JoinHostPort(address, "3128")
+	o.address, o.proxy = address, net.JoinHostPort(address, "3128")
 	return o.stage.Until(ctx, world.Gateway, home, "out", "accepted", func(object world.Object) bool {
 		return world.Condition(world.Conditions(object), "Accepted") == "True"
 	})
 }
 
-// parameters say what becomes of what no rule allows.
-func (o *outward) parameters(ctx context.Context, mode string) error {
-	_, err := o.stage.Apply(ctx, `{apiVersion: lychgate.dev/v1alpha1, kind: GatewayParameters, metadata: {name: out, namespace: %s}, spec: {egress: {default: {mode: %s}}}}`, home, mode)
+// parameters say what becomes of what no rule allows; `more` is what they say besides.
+func (o *outward) parameters(ctx context.Context, mode string, more ...string) error {
+	egress := strings.Join(append([]string{"default: {mode: " + mode + "}"}, more...), ", ")
+	_, err := o.stage.Apply(ctx, `{apiVersion: lychgate.dev/v1alpha1, kind: GatewayParameters, metadata: {name: out, namespace: %s}, spec: {egress: {%s}}}`, home, egress)
 	return err
 }
 

@@ -2,13 +2,25 @@ package scenario
 
 import (
 	"context"
+	"fmt"
 
 	"lychgate.dev/bench/cluster/world"
 )
 
-// policy lets the cart ask for the origin, by its name at its address, and for nothing else; `more` is another rule. It
-// waits until the policy's status says that this holds.
+// policy lets the cart ask for the origin, by its name at its address, and for nothing else; `more` is another rule.
 func (o *outward) policy(ctx context.Context, mode, reason, more string) error {
+	return o.rules(ctx, mode, fmt.Sprintf(`
+    - name: origin
+      action: Allow
+      to: {hosts: [%s], within: [%s/32]}
+      ports: ['443']
+      protocols: [{type: TLS}]
+    - {name: elsewhere, action: Deny, to: {hosts: [%s]}, reason: %s}
+    %s`, o.origin.Host, o.within, o.elsewhere.Host, reason, more))
+}
+
+// rules are those of the cart's policy. It waits until the policy's status says that they hold.
+func (o *outward) rules(ctx context.Context, mode, rules string) error {
 	policy, err := o.stage.Apply(ctx, `
 apiVersion: lychgate.dev/v1alpha1
 kind: EgressPolicy
@@ -17,15 +29,8 @@ spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: out, namespace: %s}]
   subjects: [{serviceAccount: cart}]
   mode: %s
-  rules:
-    - name: origin
-      action: Allow
-      to: {hosts: [%s], within: [%s/32]}
-      ports: ['443']
-      protocols: [{type: TLS}]
-    - {name: elsewhere, action: Deny, to: {hosts: [%s]}, reason: %s}
-    %s
-`, shop, home, mode, o.origin.Host, o.within, o.elsewhere.Host, reason, more)
+  rules: %s
+`, shop, home, mode, rules)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ var All = []Scenario{
 	{"h", "The chart upgraded under traffic", true, upgrade},
 	{"i", "Bad input", true, badInput},
 	{"j", "What leaves", true, egress},
+	{"k", "Ways around the gate", true, escape},
 }
 
 // Sizes are how much of everything there is.
