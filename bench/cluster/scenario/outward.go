@@ -17,16 +17,18 @@ import (
 // shop is where the workloads are whose way out is the egress Gateway.
 const shop = "lychgate-bench-shop"
 
-// outward is an egress Gateway, a server that has two names, and two workloads that ask for it.
+// outward is an egress Gateway, a server that has several names, and two workloads that ask for it.
 type outward struct {
 	stage *Stage
 	// Where the Gateway is, and as a proxy.
 	address, proxy string
 	roots          *x509.CertPool
-	// The same server by two names, and the address of the first.
-	origin, elsewhere traffic.Target
-	within            string
-	cart, thief       *workload
+	// What the server's names end with: those of Services where empty.
+	domain string
+	// The same server by several names, and their addresses.
+	origin, elsewhere, third traffic.Target
+	within, beyond, farther  string
+	cart, thief              *workload
 }
 
 // workload is a pod with a service account of its own, and a client in its network.
@@ -86,12 +88,16 @@ func (o *outward) leave(ctx context.Context) {
 	})
 }
 
-// server speaks TLS, by two names.
+// server speaks TLS, by its names.
 func (o *outward) server(ctx context.Context) error {
-	host := func(service string) string { return service + "." + home + ".svc.cluster.local" }
+	if o.domain == "" {
+		o.domain = home + ".svc.cluster.local"
+	}
+	host := func(service string) string { return service + "." + o.domain }
 	o.origin = traffic.Target{Host: host("origin"), Path: "/", By: []string{"origin"}}
 	o.elsewhere = traffic.Target{Host: host("elsewhere"), Path: "/", By: []string{"origin"}}
-	roots, err := o.stage.identity(ctx, "origin", o.origin.Host, o.elsewhere.Host)
+	o.third = traffic.Target{Host: host("third"), Path: "/", By: []string{"origin"}}
+	roots, err := o.stage.identity(ctx, "origin", o.origin.Host, o.elsewhere.Host, o.third.Host)
 	if err != nil {
 		return err
 	}
@@ -123,7 +129,7 @@ spec:
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"origin", "elsewhere"} {
+	for name, at := range map[string]*string{"origin": &o.within, "elsewhere": &o.beyond, "third": &o.farther} {
 		service, err := o.stage.Apply(ctx, `
 apiVersion: v1
 kind: Service
@@ -133,9 +139,7 @@ spec: {selector: {app: origin}, ports: [{port: 443, targetPort: 8443}]}
 		if err != nil {
 			return err
 		}
-		if name == "origin" {
-			o.within, _ = world.At(service, "spec", "clusterIP").(string)
-		}
+		*at, _ = world.At(service, "spec", "clusterIP").(string)
 	}
 	return nil
 }

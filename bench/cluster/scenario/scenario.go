@@ -31,6 +31,7 @@ var All = []Scenario{
 	{"i", "Bad input", true, badInput},
 	{"j", "What leaves", true, egress},
 	{"k", "Ways around the gate", true, escape},
+	{"l", "Routes that lead out, and TLS that is looked into", true, led},
 }
 
 // Sizes are how much of everything there is.

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// selfSigned is a certificate of a server that is its own authority.
+// selfSigned is a certificate of a server that is believed for what it is, or without names that of an authority.
 func selfSigned(names []string, addresses ...net.IP) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -26,8 +26,10 @@ func selfSigned(names []string, addresses ...net.IP) (tls.Certificate, error) {
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "lychgate-bench"},
 		DNSNames: names, IPAddresses: addresses,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
+	}
+	if len(names)+len(addresses) == 0 {
+		template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -36,7 +38,7 @@ func selfSigned(names []string, addresses ...net.IP) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// identity makes a certificate that is its own authority, as a Secret; what it gives is the certificate as PEM.
+// identity makes such a certificate, as a Secret; what it gives is the certificate as PEM.
 func (s *Stage) identity(ctx context.Context, secret string, names ...string) (string, error) {
 	certificate, err := selfSigned(names)
 	if err != nil {

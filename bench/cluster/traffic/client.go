@@ -23,6 +23,16 @@ type Target struct {
 	Host, Path string
 	// The backends that may answer; any where empty.
 	By []string
+	// The host that they are to see, where that is another one.
+	As string
+}
+
+// seen is the host that backends are to see.
+func (t Target) seen() string {
+	if t.As != "" {
+		return t.As
+	}
+	return t.Host
 }
 
 // What became of a request: "200" of the right backend, another status, or one of these.
@@ -105,7 +115,7 @@ func (c *Client) Ask(ctx context.Context, target Target) (outcome, said string) 
 		return strconv.Itoa(response.StatusCode), start
 	}
 	var by answer
-	if err := json.Unmarshal(text, &by); err != nil || by.Host != target.Host {
+	if err := json.Unmarshal(text, &by); err != nil || by.Host != target.seen() {
 		return Wrong, start
 	}
 	if len(target.By) == 0 || slices.Contains(target.By, by.Service) {

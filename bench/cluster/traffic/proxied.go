@@ -21,7 +21,27 @@ type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 // NewProxied is a client that asks over TLS, each connection through a tunnel of a proxy, as clients with HTTPS_PROXY do. It
 // trusts `roots` alone. What the proxy does not let through has its status as outcome.
 func NewProxied(dial Dial, proxy string, roots *x509.CertPool) *Client {
-	client := newClient("", tunnels(dial, proxy))
+	return newSecure(tunnels(dial, proxy), roots)
+}
+
+// NewLed is a client that asks a Gateway as if it were each host, over TLS: names lead there. It trusts `roots` alone.
+func NewLed(dial Dial, gateway string, roots *x509.CertPool) *Client {
+	return newSecure(always(dial, gateway), roots)
+}
+
+// NewLedPlain is the same in the clear.
+func NewLedPlain(dial Dial, gateway string) *Client {
+	client := newClient("", always(dial, gateway))
+	client.url = func(target Target) string { return "http://" + target.Host + target.Path }
+	return client
+}
+
+func always(dial Dial, to string) Dial {
+	return func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, to) }
+}
+
+func newSecure(dial Dial, roots *x509.CertPool) *Client {
+	client := newClient("", dial)
 	client.url = func(target Target) string { return "https://" + target.Host + target.Path }
 	for _, web := range client.webs {
 		if transport, ok := web.Transport.(*http.Transport); ok {

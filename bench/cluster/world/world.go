@@ -78,6 +78,7 @@ var (
 
 	Gateway      = Kind{"gateway.networking.k8s.io/v1", "Gateway"}
 	HTTPRoute    = Kind{"gateway.networking.k8s.io/v1", "HTTPRoute"}
+	TLSRoute     = Kind{"gateway.networking.k8s.io/v1", "TLSRoute"}
 	ListenerSet  = Kind{"gateway.networking.k8s.io/v1", "ListenerSet"}
 	EgressPolicy = Kind{"lychgate.dev/v1alpha1", "EgressPolicy"}
 	Parameters   = Kind{"lychgate.dev/v1alpha1", "GatewayParameters"}
@@ -87,6 +88,7 @@ var (
 	Namespace    = Kind{"v1", "Namespace"}
 	Node         = Kind{"v1", "Node"}
 	Pod          = Kind{"v1", "Pod"}
+	Secret       = Kind{"v1", "Secret"}
 	Service      = Kind{"v1", "Service"}
 )
 
