@@ -221,11 +221,9 @@ impl RequestContext {
     /// A connection to the endpoint was made for this attempt, to be pooled under this key.
     pub(super) fn made_connection(&self, key: u64) {
         let (Some(endpoint), Some(forward)) = (self.attempts.endpoint(), &self.forward) else { return };
-        endpoint.connected(key);
-        if let Some(connection) = &self.connection
-            && forward.backend.state().spec.proxy_protocol.is_some()
-        {
-            connection.owns(endpoint, key);
+        match &self.connection {
+            Some(connection) if forward.backend.state().spec.proxy_protocol.is_some() => connection.owns(endpoint, key),
+            Some(_) | None => endpoint.connected(key),
         }
     }
 

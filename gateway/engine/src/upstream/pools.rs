@@ -1,7 +1,7 @@
 //! Pingora's pools of idle connections, as far as an endpoint that goes has to know them: it has its own closed.
 
 use super::endpoint::EndpointState;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -31,34 +31,60 @@ impl fmt::Debug for Pools {
     }
 }
 
+/// Keys of one endpoint that are known at a time. Some are made of what clients say (the name that a certificate has to be
+/// for), and clients say what they like: the oldest is forgotten, and its idle connections are closed.
+const KNOWN: usize = 1024;
+
 /// The keys under which connections to one endpoint are pooled.
 #[derive(Debug)]
 pub(crate) struct Keys {
     pools: Pools,
-    keys: Mutex<HashSet<u64>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The oldest first.
+    shared: VecDeque<u64>,
+    /// Those of one client's connection each. There are no more of them than there are connections.
+    owned: HashSet<u64>,
 }
 
 impl Keys {
     pub(crate) fn new(pools: Pools) -> Self {
-        Self { pools, keys: Mutex::default() }
+        Self { pools, known: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
-        // A set of numbers, whole whoever panics.
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Numbers, whole whoever panics.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add(&self, key: u64) {
-        self.lock().insert(key);
+        let mut known = self.lock();
+        if known.shared.contains(&key) {
+            return;
+        }
+        let oldest = if known.shared.len() >= KNOWN { known.shared.pop_front() } else { None };
+        known.shared.push_back(key);
+        // Closed outside of the lock: new connections have to take it.
+        drop(known);
+        oldest.into_iter().for_each(|key| self.pools.close(key));
     }
 
-    fn remove(&self, key: u64) {
-        self.lock().remove(&key);
+    fn add_owned(&self, key: u64) {
+        self.lock().owned.insert(key);
+    }
+
+    fn remove_owned(&self, key: u64) {
+        self.lock().owned.remove(&key);
     }
 
     pub(crate) fn close_idle(&self) {
-        // Closed outside of the lock: new connections have to take it.
-        let keys: Vec<u64> = self.lock().iter().copied().collect();
+        let keys: Vec<u64> = {
+            let Known { shared, owned } = &*self.lock();
+            shared.iter().chain(owned).copied().collect()
+        };
         keys.into_iter().for_each(|key| self.pools.close(key));
     }
 }
@@ -71,6 +97,7 @@ impl OwnKeys {
     pub(crate) fn add(&self, endpoint: &Arc<EndpointState>, key: u64) {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !keys.iter().any(|(of, known)| *known == key && of.as_ptr() == Arc::as_ptr(endpoint)) {
+            endpoint.pooled.add_owned(key);
             keys.push((Arc::downgrade(endpoint), key));
         }
     }
@@ -80,7 +107,7 @@ impl Drop for OwnKeys {
     fn drop(&mut self) {
         for (endpoint, key) in self.0.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if let Some(endpoint) = endpoint.upgrade() {
-                endpoint.pooled.remove(key);
+                endpoint.pooled.remove_owned(key);
             }
         }
     }
@@ -119,13 +146,26 @@ mod tests {
     fn keys_of_one_client_are_forgotten_with_it() {
         let (endpoint, closed) = endpoint();
         let own = OwnKeys::default();
-        for _ in 0..2 {
-            endpoint.pooled.add(7);
-            own.add(&endpoint, 7);
-        }
+        (0..2).for_each(|_| own.add(&endpoint, 7));
         endpoint.pooled.add(8);
         drop(own);
         endpoint.leave();
         assert_eq!(*closed.lock().unwrap(), [8]);
+    }
+    #[test]
+    fn what_clients_say_does_not_make_it_grow() {
+        let (endpoint, closed) = endpoint();
+        let own = OwnKeys::default();
+        own.add(&endpoint, u64::MAX);
+        for key in 0..10_000 {
+            endpoint.pooled.add(key);
+            endpoint.pooled.add(key);
+        }
+        // The oldest have gone, with their connections.
+        let gone = std::mem::take(&mut *closed.lock().unwrap());
+        assert!(gone.into_iter().eq(0..10_000 - KNOWN as u64));
+        endpoint.leave();
+        let kept: HashSet<u64> = closed.lock().unwrap().iter().copied().collect();
+        assert_eq!((kept.len(), kept.contains(&u64::MAX), kept.contains(&9_999)), (KNOWN + 1, true, true));
     }
 }

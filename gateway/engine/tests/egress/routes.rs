@@ -3,6 +3,7 @@
 mod carried;
 mod limits;
 mod requests;
+mod shared;
 mod streams;
 
 use lychgate_ir::Filter;

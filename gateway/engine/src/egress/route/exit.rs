@@ -62,15 +62,15 @@ impl Exit {
         let handling = handling(&self.way.decision);
         // Rules live as long as their Gateway; what no rule shapes has none.
         let rule = if *handling == EgressHandling::default() { 0 } else { Arc::as_ptr(&handling) as usize };
-        let (tls, identity) = match &self.tls {
-            ExitTls::None => (0, None),
-            ExitTls::OfBackend(tls) => (tls.key, None),
-            ExitTls::OfRule(_, identity) => (0, identity.as_ref()),
+        let (tls, server, identity) = match &self.tls {
+            ExitTls::None => (0, None, None),
+            ExitTls::OfBackend(tls) => (tls.key, None, None),
+            // Of a destination that is called by its address, certificates are for the Host. Where nobody looks at a
+            // certificate, what a client says of itself makes no difference.
+            ExitTls::OfRule(_, identity) => (0, Some(format!("{:?}", self.passage.wish.server())), identity.as_ref()),
         };
         let mut hasher = DefaultHasher::new();
         let target = self.passage.wish.target.to_string();
-        // Of a destination that is called by its address, certificates are for the Host.
-        let server = format!("{:?}", self.passage.wish.server());
         // A connection is counted for one account; it lives as long as the connection.
         let account = self.way.share.as_ref().map_or(0, |share| Arc::as_ptr(share.account()) as usize);
         ("exit", self.gate.number, target, server, self.way.address, rule, tls, identity, account).hash(&mut hasher);

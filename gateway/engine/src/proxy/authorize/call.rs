@@ -85,9 +85,9 @@ impl Gateway {
         ctx.observation.trace.connected(reused);
         if !reused {
             let key = peer.reuse_hash();
-            picked.endpoint().connected(key);
-            if state.spec.proxy_protocol.is_some() {
-                inquiry.client.owns(picked.endpoint(), key);
+            match state.spec.proxy_protocol {
+                Some(_) => inquiry.client.owns(picked.endpoint(), key),
+                None => picked.endpoint().connected(key),
             }
         }
         let mut head =
