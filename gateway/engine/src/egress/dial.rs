@@ -1,8 +1,14 @@
 //! A connection to where something may go: from the address that it leaves from, and through the proxy beyond, if the rule
-//! that allows it says so.
+//! that allows it says so. Where there are several ways, attempts run side by side.
+
+mod lately;
+mod race;
+
+pub(crate) use lately::Lately;
+pub(super) use race::in_turn;
 
 use super::gate::Gate;
-use super::limits::{Fare, Spare, is_same};
+use super::limits::{Fare, Seat, Share, Spare, is_same};
 use super::passage::{Passage, Way, handling};
 use super::refused::Refused;
 use super::via;
@@ -10,6 +16,7 @@ use super::wire::{Begun, Wire};
 use crate::limits::Limits;
 use lychgate_egress::target::Target;
 use lychgate_ir::egress::EgressHandling;
+use race::{Attempt, race};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -46,31 +53,48 @@ pub(crate) fn is_same_road(a: &EgressHandling, b: &EgressHandling) -> bool {
     *via == b.via && *leave_from == b.leave_from
 }
 
-/// Connects by the first way that can be taken. What it is counted by is asked before.
+/// Connects by the first way that can be taken; those that could not be taken lately come last. What it is counted by is asked
+/// before each attempt.
 pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits, mut fare: Fare) -> Result<Dialled, Refused> {
-    let mut last = None;
-    for way in &passage.ways {
-        let handling = handling(&way.decision);
-        let counted = match fare.enter(way, &gate.lines) {
-            Ok(counted) => counted,
-            Err(refused) => {
-                last = Some(refused);
-                continue;
-            }
-        };
-        match road(gate, passage, way, &handling, limits).await {
-            Ok(io) => {
-                let spare = counted.as_ref().map(|(_, seat)| seat.spare());
-                let io = match counted {
-                    Some((share, seat)) => io.metered(share, seat),
-                    None => io,
-                };
-                return Ok(Dialled { io, way: way.clone(), handling, spare });
-            }
-            Err(refused) => last = Some(refused.after(&way.decision)),
+    let mut ways: Vec<&Way> = passage.ways.iter().collect();
+    ways.sort_by_cached_key(|way| passage.choice(way).is_some_and(|address| gate.lately.fails(address)));
+    let (mut next, mut begun) = (ways.into_iter(), Vec::new());
+    let begin = || -> Option<Attempt<'_, Dialled, Refused>> {
+        let way = next.next()?;
+        begun.push(way);
+        let counted = fare.enter(way, &gate.lines);
+        Some(Box::pin(attempt(gate, passage, way, counted, limits)))
+    };
+    let dialled = race(begin).await;
+    let taken = dialled.as_ref().and_then(|dialled| dialled.as_ref().ok()).map(|dialled| dialled.way.address);
+    // Those that had begun before, and are not there yet, are slower.
+    for way in begun {
+        let is_taken = taken == Some(way.address);
+        if let Some(address) = passage.choice(way) {
+            gate.lately.tell(address, is_taken);
+        }
+        if is_taken {
+            break;
         }
     }
-    Err(last.unwrap_or_else(|| Refused::misconfigured("a passage without a way")))
+    dialled.unwrap_or_else(|| Err(Refused::misconfigured("a passage without a way")))
+}
+
+async fn attempt(
+    gate: &Gate,
+    passage: &Passage,
+    way: &Way,
+    counted: Result<Option<(Share, Seat)>, Refused>,
+    limits: &Limits,
+) -> Result<Dialled, Refused> {
+    let (counted, handling) = (counted?, handling(&way.decision));
+    let io = road(gate, passage, way, &handling, limits).await.map_err(|refused| refused.after(&way.decision))?;
+    let spare = counted.as_ref().map(|(_, seat)| seat.spare());
+    let io = match counted {
+        Some((share, seat)) => io.metered(share, seat),
+        None => io,
+    };
+    Ok(Dialled { io, way: way.clone(), handling, spare })
 }
 
 async fn road(
@@ -94,7 +118,7 @@ async fn road(
 }
 
 /// A connection to an address, from one of these, or from whichever the host takes.
-pub(super) async fn tcp(to: SocketAddr, leave_from: &[IpAddr], limits: &Limits) -> Result<TcpStream, Refused> {
+async fn tcp(to: SocketAddr, leave_from: &[IpAddr], limits: &Limits) -> Result<TcpStream, Refused> {
     let not_connected = |error: io::Error| Refused::not_connected(&to.to_string(), &error);
     let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(not_connected)?;
     if !leave_from.is_empty() {
@@ -110,4 +134,19 @@ pub(super) async fn tcp(to: SocketAddr, leave_from: &[IpAddr], limits: &Limits) 
     // Latency matters more than packet count; without it the connection only is slower.
     let _ = tcp.set_nodelay(true);
     Ok(tcp)
+}
+
+/// A connection to one of these addresses, whichever answers first.
+pub(super) async fn tcp_among(
+    addresses: impl IntoIterator<Item = IpAddr>,
+    port: u16,
+    leave_from: &[IpAddr],
+    limits: &Limits,
+) -> Option<Result<TcpStream, Refused>> {
+    let mut addresses = in_turn(addresses).into_iter();
+    let begin = || -> Option<Attempt<'_, TcpStream, Refused>> {
+        let to = SocketAddr::new(addresses.next()?, port);
+        Some(Box::pin(tcp(to, leave_from, limits)))
+    };
+    race(begin).await
 }

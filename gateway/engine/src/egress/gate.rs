@@ -5,6 +5,7 @@
 mod tests;
 mod used;
 
+use super::dial::Lately;
 use super::inspect::Inspection;
 use super::limits::Lines;
 use super::names::Names;
@@ -33,6 +34,7 @@ pub(crate) struct Gate {
     /// Connections of routes that are counted.
     pub(crate) lines: Arc<Lines>,
     pub(crate) names: Arc<Names>,
+    pub(crate) lately: Arc<Lately>,
     pub(crate) origins: Origins,
     pub(crate) inspection: Inspection,
     /// Whether any rule looks into TLS: where none does, nobody has to ask twice.
@@ -142,6 +144,7 @@ fn make(spec: &Arc<EgressGateway>, made_of: MadeOf, before: Option<&Arc<Gate>>, 
         books,
         lines: before.map(|before| before.lines.clone()).unwrap_or_default(),
         names: names.unwrap_or_else(|| Arc::new(Names::new(&spec.dns, limits.resolve))),
+        lately: before.map(|before| before.lately.clone()).unwrap_or_default(),
         origins: Origins::default(),
         inspection: Inspection::compile(
             spec.inspection.as_ref(),

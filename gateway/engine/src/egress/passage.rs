@@ -1,5 +1,6 @@
 //! From a wish to where it may go: screened, resolved, decided.
 
+use super::dial::in_turn;
 use super::gate::Gate;
 use super::limits::Share;
 use super::names::Addresses;
@@ -10,7 +11,7 @@ use lychgate_egress::target::TargetHost;
 use lychgate_egress::{Because, Decision, Egress, Reached, Screening, Source, Verdict};
 use lychgate_ir::egress::EgressHandling;
 use lychgate_telemetry::Reason;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Addresses of a name that are tried for one connection.
@@ -89,12 +90,10 @@ impl Passage {
         let (is_asked, answer) = (answer.is_some(), answer.unwrap_or_default());
         let egress = gate.policies.of(asker.source);
         let ask = wish.ask();
-        let mut addresses: Vec<IpAddr> = match &wish.target.host {
+        let addresses: Vec<IpAddr> = match &wish.target.host {
             TargetHost::Address(address) => vec![*address],
-            TargetHost::Name(_) => answer.to_vec(),
+            TargetHost::Name(_) => in_turn(answer.iter().copied()),
         };
-        // Where both lead there, IPv4 does so more often.
-        addresses.sort_by_key(IpAddr::is_ipv6);
         let mut ways = Vec::new();
         let mut denied = None;
         for address in addresses {
@@ -113,6 +112,14 @@ impl Passage {
             (false, _) => Ok(Self { wish, ways, answer, is_asked }),
             (true, Some(decision)) => Err(Refused::denied(decision)),
             (true, None) => Err(Refused::unresolved("the name", &super::names::Unresolved::NoAddress)),
+        }
+    }
+
+    /// Where a way leads, if its name could lead elsewhere as well.
+    pub(crate) fn choice(&self, way: &Way) -> Option<SocketAddr> {
+        match (&self.wish.target.host, way.address) {
+            (TargetHost::Name(_), Some(address)) => Some(SocketAddr::new(address, self.wish.target.port)),
+            (TargetHost::Name(_), None) | (TargetHost::Address(_), _) => None,
         }
     }
 

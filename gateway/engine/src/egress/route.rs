@@ -10,6 +10,7 @@
 //! A backend's name is resolved by the Gateway's own resolvers, and what is dialled is what was decided about. What a rule
 //! says of how it is carried holds here as well; what cannot be done refuses.
 
+mod choice;
 mod exit;
 mod leaver;
 mod leaving;

@@ -1,6 +1,6 @@
 //! Through a proxy beyond the gate: CONNECT of HTTP/1.1 (RFC 9110 section 9.3.6) or SOCKS5 (RFC 1928).
 
-use super::dial::tcp;
+use super::dial::tcp_among;
 use super::gate::Gate;
 use super::refused::Refused;
 use super::wire::{Begun, Wire};
@@ -16,7 +16,7 @@ use lychgate_egress::target::{Target, TargetHost};
 use lychgate_ir::egress::{UpstreamProxy, UpstreamProxyLogin, UpstreamProxyProtocol};
 use lychgate_telemetry::Reason;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
@@ -73,18 +73,15 @@ async fn reach(gate: &Gate, host: &str, port: u16, leave_from: &[IpAddr], limits
             found.to_vec()
         }
     };
-    let mut last = Refused::misconfigured(format!("the proxy {host} has no address"));
-    for address in addresses {
-        match tcp(SocketAddr::new(address, port), leave_from, limits).await {
-            Ok(tcp) => return Ok(Begun::new(Wire::Tcp(tcp))),
-            Err(refused) => last = refused,
+    let nowhere = || Err(Refused::misconfigured(format!("the proxy {host} has no address")));
+    let connected = tcp_among(addresses, port, leave_from, limits).await.unwrap_or_else(nowhere);
+    connected.map(|tcp| Begun::new(Wire::Tcp(tcp))).map_err(|mut refused| {
+        if matches!(refused.reason, Reason::ConnectTimeout | Reason::UpstreamError) {
+            // Of the destination nothing is known.
+            refused.said = "the proxy beyond the gate cannot be reached".to_owned();
         }
-    }
-    if matches!(last.reason, Reason::ConnectTimeout | Reason::UpstreamError) {
-        // Of the destination nothing is known.
-        last.said = "the proxy beyond the gate cannot be reached".to_owned();
-    }
-    Err(last)
+        refused
+    })
 }
 
 async fn http(io: Begun, target: &Target, login: Option<&Login>) -> io::Result<Begun> {

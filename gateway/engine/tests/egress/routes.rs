@@ -1,6 +1,7 @@
 //! What leaves by a route.
 
 mod carried;
+mod families;
 mod limits;
 mod requests;
 mod shared;

@@ -8,8 +8,8 @@ use lychgate_egress::limits::SharedAccount;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 
-/// An open connection that is counted.
-#[derive(Debug)]
+/// An open connection that is counted. Attempts side by side at one connection share it.
+#[derive(Clone, Debug)]
 pub(crate) struct Seat(Arc<Place>);
 
 /// The seat of a connection that nobody uses at the moment: another one may have it, and it closes.
@@ -106,16 +106,22 @@ pub(crate) struct Fare {
     pub(crate) paid: Option<Share>,
     /// A connection that it could do without.
     pub(crate) spare: Option<Spare>,
+    /// The seats of attempts that run, one for each account.
+    pub(crate) seats: Vec<(Share, Seat)>,
 }
 
 impl Fare {
     /// Counts a connection by this way, and the request that it is for. There is room for one if another can be spared.
     pub(crate) fn enter(&mut self, way: &Way, lines: &Lines) -> Result<Option<(Share, Seat)>, Refused> {
         let Some(share) = &way.share else { return Ok(None) };
+        if let Some((_, seat)) = self.seats.iter().find(|(of, _)| is_same(Some(of), Some(share))) {
+            return Ok(Some((share.clone(), seat.clone())));
+        }
         self.pay(way)?;
         let own = |account: &_| self.spare.as_ref().and_then(|spare| spare.take(account));
         let seat = share.seat(|account| own(account).or_else(|| lines.give(account)));
         let seat = seat.map_err(|full| Refused::limited(&full, &way.decision))?;
+        self.seats.push((share.clone(), seat.clone()));
         Ok(Some((share.clone(), seat)))
     }
 

@@ -315,7 +315,7 @@ impl Outgoing<'_> {
                 self.tls(first)?;
                 let idle = self.desk.pool.idle(first.share.as_ref());
                 let spare = idle.as_ref().and_then(|idle| idle.spare.clone());
-                let fare = Fare { paid: self.fare.paid.clone(), spare };
+                let fare = Fare { paid: self.fare.paid.clone(), spare, ..Fare::default() };
                 let dialled = dial(self.gate, self.passage, limits, fare).await;
                 if let Some(idle) = idle {
                     self.desk.pool.keep(idle);

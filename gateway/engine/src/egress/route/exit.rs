@@ -1,5 +1,6 @@
 //! The connection by which a request leaves: to where it was decided that it may, as the rule says.
 
+use super::choice::Ready;
 use crate::egress::dial::{Dialled, dial};
 use crate::egress::gate::Gate;
 use crate::egress::limits::{Fare, Line};
@@ -24,7 +25,7 @@ use pingora_error::{Error, ErrorType};
 use pingora_http::ResponseHeader;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio_rustls::TlsConnector;
 
 /// Makes the connection of one attempt.
@@ -33,11 +34,15 @@ pub(super) struct Exit {
     /// With the one way that it takes.
     pub(super) passage: Passage,
     pub(super) way: Way,
+    /// Whether there were others.
+    pub(super) has_choice: bool,
     pub(super) tls: ExitTls,
     pub(super) version: HttpVersion,
     pub(super) limits: Limits,
     /// What a limit of the rule had against its connection.
     pub(super) limited: OnceLock<Refused>,
+    /// A connection that was made to learn which way answers.
+    pub(super) ready: Mutex<Ready>,
 }
 
 /// The TLS that the gate speaks.
@@ -78,10 +83,21 @@ impl Exit {
         hasher.finish()
     }
 
+    /// It has a connection by its way.
+    pub(super) fn connected(&self) {
+        if let Some(address) = self.passage.choice(&self.way).filter(|_| self.has_choice) {
+            self.gate.lately.still_answers(address);
+        }
+    }
+
     async fn open(&self) -> pingora_error::Result<L4Stream> {
-        let Self { gate, passage, way, tls: _, version: _, limits, limited } = self;
-        let fare = Fare { paid: way.share.clone(), spare: None };
-        let dialled = dial(gate, passage, limits, fare).await.map_err(|refused| {
+        let Self { gate, passage, way, has_choice: _, tls: _, version: _, limits, limited, ready } = self;
+        let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let dialled = match ready {
+            Some(ready) => ready,
+            None => dial(gate, passage, limits, Fare { paid: way.share.clone(), ..Fare::default() }).await,
+        };
+        let dialled = dialled.map_err(|refused| {
             if refused.reason == Reason::EgressLimit {
                 let _ = limited.set(refused.clone());
             }
@@ -97,7 +113,7 @@ impl Exit {
 
     /// Speaks TLS on it, if that is wanted.
     async fn speak(&self, io: Begun) -> pingora_error::Result<L4Stream> {
-        let Self { gate, passage, way: _, tls, version, limits, limited: _ } = self;
+        let Self { gate, passage, way: _, has_choice: _, tls, version, limits, limited: _, ready: _ } = self;
         match tls {
             ExitTls::None => carry(io, None),
             ExitTls::OfRule(spec, gateway) => {

@@ -1,5 +1,6 @@
 //! Who wants something to leave by a route, and the decision about it.
 
+use super::choice::{Choice, Ready, choose, settle};
 use super::exit::{Exit, ExitTls};
 use super::leaving::Leaving;
 use super::{named, tells_nobody};
@@ -25,8 +26,7 @@ use lychgate_ir::egress::{EgressCredential, EgressHandling, EgressTls};
 use lychgate_ir::{GatewayId, UpstreamProtocol};
 use lychgate_telemetry::{ConnectFailure, Reason};
 use pingora_http::RequestHeader;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -54,10 +54,17 @@ pub(crate) struct Wanted<'a> {
     pub(crate) tried: &'a [Arc<EndpointState>],
 }
 
-/// What is known when it was decided.
-struct Decided {
+/// The connection that it will have.
+struct Connecting {
     passage: Passage,
     way: Way,
+    has_choice: bool,
+    ready: Ready,
+}
+
+/// What is known when it was decided.
+struct Decided {
+    connection: Connecting,
     picked: Picked,
     tls: ExitTls,
     version: HttpVersion,
@@ -83,9 +90,11 @@ impl Leaver {
             None => Err(gone()),
         };
         match decided {
-            Ok((gate, Decided { passage, way, picked, tls, version, credential })) => {
-                let (gate, limits, limited) = (gate.clone(), self.limits.clone(), OnceLock::new());
-                let exit = Exit { gate, passage, way, tls, version, limits, limited };
+            Ok((gate, Decided { connection, picked, tls, version, credential })) => {
+                let Connecting { passage, way, has_choice, ready } = connection;
+                let (gate, limits) = (gate.clone(), self.limits.clone());
+                let (limited, ready) = (OnceLock::new(), Mutex::new(ready));
+                let exit = Exit { gate, passage, way, has_choice, tls, version, limits, limited, ready };
                 Ok(Leaving::new(self.clone(), record, exit, picked, credential))
             }
             Err(refused) => {
@@ -115,22 +124,29 @@ impl Leaver {
         tells_nobody(&state)?;
         let asker = Asker { source, address: self.client.ends.source.ip() };
         let mut passage = Passage::find(gate, &asker, wish, Degree::Decided).await?;
-        let picked = match picked {
-            Some(picked) => picked,
-            None => pick(&passage, wanted).ok_or_else(|| no_endpoint(wanted.backend))?,
+        let Choice { mut picked, ways } = match picked {
+            Some(picked) => Choice { picked, ways: passage.ways },
+            None => choose(gate, &passage, wanted).ok_or_else(|| no_endpoint(wanted.backend))?,
         };
-        let chosen = picked.endpoint().address.ip();
-        let is_chosen = |way: &&Way| way.address.is_none_or(|address| address == chosen);
-        let way = passage.ways.iter().find(is_chosen).or(passage.ways.first()).cloned();
-        let way = way.ok_or_else(|| Refused::misconfigured("a passage without a way"))?;
-        passage.ways = vec![way.clone()];
+        passage.ways = ways;
+        let way = passage.ways.first().ok_or_else(nowhere)?.clone();
         record.goes(&passage, &way);
         passage.returns_no_secret(&wanted.head.method)?;
         let carried = self.carried(gate, &state, &handling(&way.decision));
         let (tls, credential) = carried.map_err(|refused| refused.after(&way.decision))?;
         record.announce().await?;
         Fare::default().pay(&way)?;
-        Ok(Decided { passage, way, picked, tls, version: version(&state, wanted.offer), credential })
+        let has_choice = passage.ways.len() > 1;
+        let ready = settle(gate, &mut passage, &self.limits).await;
+        let way = passage.ways.first().ok_or_else(nowhere)?.clone();
+        if let Some(address) = passage.choice(&way)
+            && address != picked.endpoint().address
+        {
+            picked = wanted.backend.pick_among(&[address], None, &[]).ok_or_else(|| no_endpoint(wanted.backend))?;
+            record.goes(&passage, &way);
+        }
+        let connection = Connecting { passage, way, has_choice, ready };
+        Ok(Decided { connection, picked, tls, version: version(&state, wanted.offer), credential })
     }
 
     /// What the backend is called: by its name, or by the address of an endpoint.
@@ -192,12 +208,8 @@ fn seen(head: &RequestHeader) -> Result<SeenRequest, Refused> {
     Ok(SeenRequest { host, method: head.method.clone(), path: path.to_owned(), tls: None })
 }
 
-/// One of the addresses that are allowed. A proxy beyond chooses by itself.
-fn pick(passage: &Passage, wanted: &Wanted<'_>) -> Option<Picked> {
-    let port = passage.wish.target.port;
-    let address = |way: &Way| SocketAddr::new(way.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
-    let addresses: Vec<SocketAddr> = passage.ways.iter().map(address).collect();
-    wanted.backend.pick_among(&addresses, wanted.session, wanted.tried)
+fn nowhere() -> Refused {
+    Refused::misconfigured("a passage without a way")
 }
 
 fn no_endpoint(backend: &BackendCell) -> Refused {

@@ -91,6 +91,7 @@ impl Leaving {
             self.in_use = Some(in_use);
         }
         self.record.connected();
+        self.exit.connected();
         Ok(())
     }
 

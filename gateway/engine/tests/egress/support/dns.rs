@@ -1,15 +1,15 @@
 //! A name server that says what a test wants, and tells who was asked for.
 
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::A;
+use hickory_resolver::proto::rr::rdata::{A, AAAA};
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-/// A name server for IPv4 addresses.
+/// A name server for addresses.
 pub(crate) struct Dns {
     address: SocketAddr,
     zone: Arc<Mutex<Zone>>,
@@ -18,7 +18,7 @@ pub(crate) struct Dns {
 
 #[derive(Default)]
 struct Zone {
-    names: HashMap<String, Vec<Ipv4Addr>>,
+    names: HashMap<String, Vec<IpAddr>>,
     asked: Vec<String>,
     is_silent: bool,
 }
@@ -51,8 +51,9 @@ impl Dns {
     }
 
     /// This name leads to all of them, in this order.
-    pub(crate) fn say_all(&self, name: &str, addresses: &[Ipv4Addr]) {
-        self.zone.lock().unwrap().names.insert(name.to_owned(), addresses.to_vec());
+    pub(crate) fn say_all<A: Into<IpAddr> + Copy>(&self, name: &str, addresses: &[A]) {
+        let addresses = addresses.iter().map(|address| (*address).into()).collect();
+        self.zone.lock().unwrap().names.insert(name.to_owned(), addresses);
     }
 
     /// Answers nobody any more.
@@ -79,12 +80,16 @@ fn answer(zone: &Mutex<Zone>, question: &[u8]) -> Option<Vec<u8>> {
     answer.add_query(query.clone());
     match zone.names.get(&name) {
         None => answer.metadata.response_code = ResponseCode::NXDomain,
-        Some(addresses) if query.query_type() == RecordType::A => {
+        Some(addresses) => {
             for address in addresses {
-                answer.add_answer(Record::from_rdata(query.name().clone(), 0, RData::A(A(*address))));
+                let data = match (address, query.query_type()) {
+                    (IpAddr::V4(address), RecordType::A) => RData::A(A(*address)),
+                    (IpAddr::V6(address), RecordType::AAAA) => RData::AAAA(AAAA(*address)),
+                    _ => continue,
+                };
+                answer.add_answer(Record::from_rdata(query.name().clone(), 0, data));
             }
         }
-        Some(_) => {}
     }
     answer.to_vec().ok()
 }
