@@ -128,7 +128,10 @@ impl Gateway {
         for auth in &listener.auth {
             // Rules may match what the client itself says of others, so the request is told who it is from later on.
             let mut head = session.req_header().clone();
-            forwarded::apply(&mut head, connection, &listener.spec, verified.clone());
+            // Nothing that leaves says who is inside.
+            if !listener.leaves {
+                forwarded::apply(&mut head, connection, &listener.spec, verified.clone());
+            }
             match self.authorize(session, ctx, auth, listener, head).await? {
                 Ruling::Granted(edits) if edits.is_empty() => {}
                 Ruling::Granted(edits) => ctx.given.push(edits),
@@ -143,7 +146,7 @@ impl Gateway {
         &self,
         session: &mut Session,
         ctx: &mut RequestContext,
-        listener: &ListenerState,
+        listener: &Arc<ListenerState>,
         nth: usize,
     ) -> Result<Option<(BackendId, Denial)>, Fault> {
         let auth = ctx.routed.as_ref().and_then(|routed| routed.rule.auth.get(nth)).cloned();

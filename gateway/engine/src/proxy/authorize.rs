@@ -8,6 +8,7 @@ mod call;
 mod grpc;
 mod plain;
 mod ruling;
+mod way;
 
 pub(super) use body::Kept;
 pub(super) use ruling::Ruling;
@@ -16,6 +17,7 @@ use super::fault::Fault;
 use super::head::{PingoraRequest, leave_connection};
 use super::{Gateway, RequestContext};
 use crate::connection::Connection;
+use crate::egress::Leaver;
 use crate::limits::Limits;
 use crate::runtime::{AuthState, ListenerState};
 use crate::upstream::{BackendCell, EndpointState};
@@ -25,7 +27,6 @@ use http::{HeaderName, HeaderValue};
 use lychgate_filters::external_auth::{Answer, ResponseEdits};
 use lychgate_ir::CertificateId;
 use lychgate_ir::filter::AuthProtocol;
-use lychgate_telemetry::ConnectFailure;
 use pingora_core::connectors::http::Connector;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
@@ -59,6 +60,8 @@ struct Inquiry<'a> {
     body: Bytes,
     identity: Option<CertificateId>,
     client: Arc<Connection>,
+    /// What a service is told by an egress Gateway leaves as well, and is decided as any other attempt.
+    leaver: Option<Leaver>,
 }
 
 impl Authorizer {
@@ -87,17 +90,13 @@ impl Gateway {
         session: &mut Session,
         ctx: &mut RequestContext,
         auth: &AuthState,
-        listener: &ListenerState,
+        listener: &Arc<ListenerState>,
         mut head: RequestHeader,
     ) -> Result<Ruling, Fault> {
         if head.headers.contains_key(&ASKED) {
             return Err(Fault::auth_loop());
         }
         let service = auth.service.as_ref().map_err(Fault::refused)?;
-        if listener.leaves {
-            // What it is told leaves as well, and no policy would have decided about that.
-            return Err(Fault::auth_failed(&service.id, "egress Gateways ask no authorization services"));
-        }
         let body = match auth.spec.body {
             0 => Bytes::new(),
             most => self.whole_body(session, ctx, most).await?,
@@ -105,7 +104,8 @@ impl Gateway {
         leave_connection(&mut head);
         let client = ctx.connection.clone().ok_or_else(|| Fault::bug("a question without a connection"))?;
         let identity = listener.spec.upstream_identity.clone();
-        let inquiry = Inquiry { auth, service, head, body, identity, client };
+        let leaver = self.leaver(listener, &client);
+        let inquiry = Inquiry { auth, service, head, body, identity, client, leaver };
         let patience = Instant::now() + self.authorizer.whole;
         let end = ctx.deadline.map_or(patience, |deadline| deadline.min(patience));
         let answered = tokio::time::timeout_at(end.into(), self.ask(ctx, &inquiry, end)).await;
@@ -140,22 +140,15 @@ impl Gateway {
 
     /// Asks one endpoint after the other until there is an answer.
     async fn ask(&self, ctx: &mut RequestContext, inquiry: &Inquiry<'_>, end: Instant) -> Result<Answer, Fault> {
-        let service = inquiry.service;
         let mut tried: Vec<Arc<EndpointState>> = Vec::new();
         loop {
-            let patience = end.saturating_duration_since(Instant::now()).min(self.authorizer.resolve);
-            let Some(picked) = service.pick(None, &tried, patience).await else {
-                service.metrics.not_connected(ConnectFailure::NoEndpoint);
-                return Ok(Answer::Failed("it has no ready endpoint".to_owned()));
-            };
-            let endpoint = picked.endpoint().clone();
             let answer = match &inquiry.auth.spec.protocol {
-                AuthProtocol::Http(auth) => self.ask_http(ctx, inquiry, picked, auth).await,
-                AuthProtocol::Grpc { sees } => self.ask_grpc(ctx, inquiry, picked, sees, end).await,
+                AuthProtocol::Http(auth) => self.ask_http(ctx, inquiry, &tried, auth, end).await,
+                AuthProtocol::Grpc { sees } => self.ask_grpc(ctx, inquiry, &tried, sees, end).await,
             };
             match answer {
                 Ok(answer) => return Ok(answer),
-                Err(Broken { unseen: true, .. }) if tried.len() < MORE_TRIES => tried.push(endpoint),
+                Err(Broken { unseen: Some(endpoint), .. }) if tried.len() < MORE_TRIES => tried.push(endpoint),
                 Err(Broken { why, .. }) => return Ok(Answer::Failed(why)),
             }
         }

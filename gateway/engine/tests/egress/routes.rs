@@ -1,5 +1,6 @@
 //! What leaves by a route.
 
+mod asked;
 mod carried;
 mod families;
 mod limits;

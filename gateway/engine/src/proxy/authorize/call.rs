@@ -5,8 +5,10 @@ use super::super::attempt::connect_failure;
 use super::super::frame::frame;
 use super::super::observe::Running;
 use super::super::{Gateway, RequestContext};
+use super::way::Way;
 use super::{ASKED, Inquiry};
-use crate::upstream::{Offer, Picked, Reach, peer};
+use crate::egress::Leaving;
+use crate::upstream::{EndpointState, Offer, Reach};
 use bytes::Bytes;
 use http::header::TE;
 use http::uri::Scheme;
@@ -16,6 +18,7 @@ use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_error::Error;
 use pingora_http::{RequestHeader, ResponseHeader};
+use std::sync::Arc;
 
 /// More of an answer is not kept: it is a verdict, at most a page for people.
 const LONGEST_ANSWER: usize = 64 << 10;
@@ -25,18 +28,18 @@ const MOST_INTERIM: usize = 8;
 
 /// A question without an answer.
 pub(super) struct Broken {
-    /// Whether the endpoint has certainly not begun to answer it, so that another one may be asked.
-    pub(super) unseen: bool,
+    /// The endpoint, if it has certainly not begun to answer, so that another one may be asked.
+    pub(super) unseen: Option<Arc<EndpointState>>,
     pub(super) why: String,
 }
 
 impl Broken {
-    fn unseen(error: &Error) -> Self {
-        Self { unseen: true, why: error.to_string() }
+    fn unseen(endpoint: &Arc<EndpointState>, error: &Error) -> Self {
+        Self { unseen: Some(endpoint.clone()), why: error.to_string() }
     }
 
     pub(super) fn late(why: impl Into<String>) -> Self {
-        Self { unseen: false, why: why.into() }
+        Self { unseen: None, why: why.into() }
     }
 }
 
@@ -56,8 +59,25 @@ impl Gateway {
         &self,
         ctx: &mut RequestContext,
         inquiry: &Inquiry<'_>,
-        picked: Picked,
-        offer: Offer,
+        mut way: Way,
+        head: RequestHeader,
+        body: Bytes,
+    ) -> Result<Reply, Broken> {
+        let told = self.exchange_over(ctx, inquiry, &mut way, head, body).await;
+        if let Some(leaving) = way.leaving {
+            match &told {
+                Ok(reply) => leaving.done(Some(reply.status.as_u16())),
+                Err(Broken { why, unseen: _ }) => leaving.failed(None, Reason::AuthFailed, why),
+            }
+        }
+        told
+    }
+
+    async fn exchange_over(
+        &self,
+        ctx: &mut RequestContext,
+        inquiry: &Inquiry<'_>,
+        way: &mut Way,
         head: RequestHeader,
         body: Bytes,
     ) -> Result<Reply, Broken> {
@@ -68,45 +88,49 @@ impl Gateway {
         if let Reach::Refused(refusal) = reach {
             return Err(Broken::late(format!("{}: {}", refusal.reason, refusal.message)));
         }
-        let scheme = if matches!(reach, Reach::Tls(_)) { Scheme::HTTPS } else { Scheme::HTTP };
-        let address = picked.endpoint().address;
+        let scheme = if way.is_tls(reach) { Scheme::HTTPS } else { Scheme::HTTP };
+        let endpoint = way.endpoint().clone();
+        let address = endpoint.address;
         ctx.observation.trace.question(&service.id, address, scheme == Scheme::HTTPS, &head);
         let connecting = async {
-            let peer = peer(service, &state, reach, address, offer, self.authorizer.connect, &inquiry.client).await?;
+            let peer = way.peer(inquiry, &state, reach, self.authorizer.connect).await?;
             let (upstream, reused) = self.authorizer.connector.get_http_session(&peer).await?;
             Ok::<_, Box<Error>>((peer, upstream, reused))
         };
         let (peer, mut upstream, reused) = connecting.await.map_err(|error| {
             service.metrics.not_connected(connect_failure(&error));
             ctx.observation.trace.broke_off(Some(Reason::AuthFailed.as_str()), &error);
-            Broken::unseen(&error)
+            Broken::unseen(&endpoint, &error)
         })?;
         service.metrics.connected(reused);
         ctx.observation.trace.connected(reused);
         if !reused {
             let key = peer.reuse_hash();
             match state.spec.proxy_protocol {
-                Some(_) => inquiry.client.owns(picked.endpoint(), key),
-                None => picked.endpoint().connected(key),
+                Some(_) => inquiry.client.owns(&endpoint, key),
+                None => endpoint.connected(key),
             }
         }
         let mut head =
             frame(head, &upstream, scheme, !body.is_empty()).map_err(|error| Broken::late(error.to_string()))?;
         let _ = head.insert_header(ASKED, HeaderValue::from_static("1"));
-        if offer == Offer::Http2 {
+        way.connected(upstream.digest(), &mut head).map_err(|error| Broken::unseen(&endpoint, &error))?;
+        if way.offer == Offer::Http2 {
             // gRPC over HTTP/2, "Requests".
             let _ = head.insert_header(TE, HeaderValue::from_static("trailers"));
         }
         ctx.observation.tell_service(&mut head);
+        way.leaving.iter().for_each(|leaving| leaving.carried(Direction::Up, Some(&body)));
         let answered = exchange(&mut upstream, head, body, &mut running).await;
         let response = answered.map_err(|error| {
             ctx.observation.trace.broke_off(Some(Reason::AuthFailed.as_str()), &error);
             // A kept connection that the endpoint had closed already.
-            Broken { unseen: reused, why: error.to_string() }
+            Broken { unseen: reused.then(|| endpoint.clone()), why: error.to_string() }
         })?;
         running.status = Some(response.status);
         ctx.observation.trace.answered(&response);
-        let reply = self.take(upstream, &peer, response, &mut running).await.map_err(|error| {
+        let leaving = way.leaving.as_deref();
+        let reply = self.take(upstream, &peer, response, &mut running, leaving).await.map_err(|error| {
             ctx.observation.trace.broke_off(Some(Reason::AuthFailed.as_str()), &error);
             Broken::late(error.to_string())
         })?;
@@ -121,10 +145,12 @@ impl Gateway {
         peer: &HttpPeer,
         response: ResponseHeader,
         running: &mut Running,
+        leaving: Option<&Leaving>,
     ) -> pingora_error::Result<Reply> {
         let mut body = Some(Vec::new());
         while let Some(piece) = upstream.read_response_body().await? {
             running.carried(Direction::Down, piece.len());
+            leaving.iter().for_each(|leaving| leaving.carried(Direction::Down, Some(&piece)));
             match &mut body {
                 Some(kept) if kept.len() + piece.len() <= LONGEST_ANSWER => kept.extend_from_slice(&piece),
                 Some(_) | None => {

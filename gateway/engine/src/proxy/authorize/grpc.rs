@@ -8,7 +8,7 @@ mod message;
 use super::super::{Gateway, RequestContext};
 use super::Inquiry;
 use super::call::{Broken, Reply};
-use crate::upstream::{Offer, Picked};
+use crate::upstream::{EndpointState, Offer};
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use lychgate_filters::external_auth::Answer;
@@ -17,6 +17,7 @@ use lychgate_ir::{BackendTls, Resolution};
 use message::{CheckRequest, CheckResponse};
 use pingora_http::RequestHeader;
 use prost::Message;
+use std::sync::Arc;
 use std::time::Instant;
 
 const CHECK: &[u8] = b"/envoy.service.auth.v3.Authorization/Check";
@@ -26,14 +27,15 @@ impl Gateway {
         &self,
         ctx: &mut RequestContext,
         inquiry: &Inquiry<'_>,
-        picked: Picked,
+        tried: &[Arc<EndpointState>],
         sees: &AuthHeaders,
         end: Instant,
     ) -> Result<Answer, Broken> {
         let question = CheckRequest { attributes: Some(attributes::of(ctx, inquiry, sees)) };
         let head = head(inquiry, end).map_err(|error| Broken::late(error.to_string()))?;
         let body = frame::write(&question.encode_to_vec());
-        let reply = self.call(ctx, inquiry, picked, Offer::Http2, head, body).await?;
+        let way = self.way(inquiry, Offer::Http2, &head, tried, end).await?;
+        let reply = self.call(ctx, inquiry, way, head, body).await?;
         let message = message_of(reply).map_err(Broken::late)?;
         let response = CheckResponse::decode(message.as_slice())
             .map_err(|error| Broken::late(format!("its answer cannot be read: {error}")))?;
