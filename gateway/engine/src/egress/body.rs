@@ -6,6 +6,7 @@ pub(super) use upload::{Upload, UploadBounds, up};
 
 use super::record::{Record, Tally};
 use super::refused::Refused;
+use super::requests::taking::Taking;
 use super::requests::watched::{Busy, Clock};
 use crate::stream::Counts;
 use bytes::{Buf, Bytes};
@@ -30,13 +31,15 @@ pub(super) fn ours(text: String) -> Body {
     Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A body with which a request runs until it is dropped.
-pub(super) fn kept(body: Body, busy: Busy) -> Body {
-    Kept { body, _busy: busy }.boxed_unsync()
+/// A body with which a request runs until it is dropped. Where its client has to make room for it, `taking` is told.
+pub(super) fn kept(body: Body, busy: Busy, taking: Option<Taking>) -> Body {
+    taking.iter().for_each(Taking::offer);
+    Kept { body, taking, _busy: busy }.boxed_unsync()
 }
 
 struct Kept {
     body: Body,
+    taking: Option<Taking>,
     _busy: Busy,
 }
 
@@ -45,7 +48,14 @@ impl HyperBody for Kept {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some(taking) = &self.taking {
+            match polled {
+                Poll::Pending => taking.wait(),
+                Poll::Ready(_) => taking.offer(),
+            }
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

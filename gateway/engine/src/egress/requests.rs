@@ -6,6 +6,7 @@ mod connect;
 pub(super) mod fields;
 mod forward;
 mod pool;
+pub(super) mod taking;
 mod upgrade;
 pub(super) mod watched;
 
@@ -18,7 +19,7 @@ use super::wire::Begun;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, server};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use lychgate_egress::target::Target;
 use lychgate_ir::egress::OriginTls;
 use pool::Pool;
@@ -26,6 +27,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use taking::{Streams, Taking};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use watched::{Activity, Watched};
@@ -145,7 +147,7 @@ pub(super) async fn serve(guest: Arc<Guest>, place: Place, version: Version, io:
             drive!(http1.serve_connection(io, service).with_upgrades(), desk)
         }
         Version::Http2 => {
-            let mut http2 = server::conn::http2::Builder::new(TokioExecutor::new());
+            let mut http2 = server::conn::http2::Builder::new(Streams { patience: limits.client_idle });
             http2.timer(TokioTimer::new()).max_concurrent_streams(limits.streams);
             http2.max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX));
             drive!(http2.serve_connection(io, service), desk)
@@ -171,7 +173,7 @@ impl Desk {
             Place::Inside(inside) => forward::inside(&self, inside, request).await,
         };
         // It runs until its answer was taken.
-        response.map(|body| kept(body, busy))
+        response.map(|body| kept(body, busy, Taking::current()))
     }
 
     /// Runs a tunnel beside the requests.

@@ -139,3 +139,50 @@ async fn a_client_of_http2_that_does_not_hear_of_the_end_is_gone_all_the_same() 
     let goaway = b"\x07\x00\x00\x00\x00\x00";
     assert!(told.windows(goaway.len()).any(|some| some == goaway), "{}", told.escape_ascii());
 }
+
+#[tokio::test]
+async fn a_stream_of_http2_whose_window_stays_shut_is_given_up() {
+    let (world, origin) = world(Limits { client_idle: SHORT, ..Limits::default() }).await;
+    let stream = TcpStream::connect(world.proxy).await.unwrap();
+    let (mut requests, connection) =
+        h2::client::Builder::new().initial_window_size(0).handshake::<_, bytes::Bytes>(stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let mut ask = async |query: &str| {
+        let request = http::Request::get(format!("http://a.test:{}/?{query}", origin.http())).body(()).unwrap();
+        requests = requests.clone().ready().await.unwrap();
+        let (answer, _) = requests.send_request(request, true).unwrap();
+        let answer = soon(answer).await.unwrap();
+        assert_eq!(answer.status(), http::StatusCode::OK);
+        answer.into_body()
+    };
+    let mut shut = ask("size=100000").await;
+    let reset = soon(shut.data()).await.unwrap().unwrap_err();
+    assert!(reset.is_reset(), "{reset}");
+    // Its connection goes on, and nothing of it is left.
+    drop(ask("size=10").await);
+    driver.abort();
+    world.counted(r#"lychgate_egress_connections_open{destination="a.test"}"#, 0).await;
+}
+
+#[tokio::test]
+async fn a_stream_of_http2_may_wait_for_its_destination() {
+    let (world, origin) = world(Limits { client_idle: SHORT, ..Limits::default() }).await;
+    let stream = TcpStream::connect(world.proxy).await.unwrap();
+    let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let mut requests = requests.ready().await.unwrap();
+    let url = format!("http://a.test:{}/?hold-body=rest&size=1000&chunks=2", origin.http());
+    let (answer, _) = requests.send_request(http::Request::get(url).body(()).unwrap(), true).unwrap();
+    let mut body = soon(answer).await.unwrap().into_body();
+    let mut length = soon(body.data()).await.unwrap().unwrap().len();
+    // Longer than a client may wait.
+    origin.server.wait_held("rest", 1).await;
+    let given_up = tokio::time::timeout(SHORT * 4, body.data()).await;
+    assert!(given_up.is_err(), "{given_up:?}");
+    origin.server.release("rest");
+    while let Some(piece) = soon(body.data()).await {
+        length += piece.unwrap().len();
+    }
+    assert_eq!(length, 1000);
+    driver.abort();
+}
