@@ -1,6 +1,9 @@
 //! What leaves by a route.
 
 mod asked;
+mod attempts;
+mod beyond;
+mod calls;
 mod carried;
 mod families;
 mod limits;

@@ -53,8 +53,19 @@ pub(crate) fn service(port: u16) -> Backend {
 
 /// Leads one host, by HTTP, to a backend.
 pub(crate) fn lead_http(snapshot: &mut Snapshot, host: &str, backend: &Backend, edit: impl FnOnce(&mut Rule)) {
+    lead(snapshot, RouteKind::Http, host, backend, edit);
+}
+
+/// Leads one host to a backend, by a route of this kind.
+pub(crate) fn lead(
+    snapshot: &mut Snapshot,
+    kind: RouteKind,
+    host: &str,
+    backend: &Backend,
+    edit: impl FnOnce(&mut Rule),
+) {
     snapshot.backends.insert(backend.id.clone(), Arc::new(backend.clone()));
-    let id = RouteId { kind: RouteKind::Http, name: ObjectName::new("egress", host) };
+    let id = RouteId { kind, name: ObjectName::new("egress", host) };
     let mut rule = Rule {
         id: RuleId { route: id.clone(), generation: 1, index: 0, name: None },
         matches: vec![Match { path: PathMatch::Prefix("".into()), method: None, headers: vec![], query: vec![] }],
