@@ -114,7 +114,7 @@ bench: prepare ## Measure beside nginx, HAProxy, Envoy and bare Pingora: docs/pe
 .PHONY: bench-micro
 bench-micro: prepare ## Measure single steps: finding a rule, filters, metrics, compiling, egress (5 minutes; compares with the run before)
 	cargo bench --locked -p lychgate-router -p lychgate-filters -p lychgate-telemetry -p lychgate-egress \
-		--bench table --bench chain --bench request --bench decide
+		--bench table --bench chain --bench request --bench decide --bench limits
 
 .PHONY: bench-smoke
 bench-smoke: prepare ## Try each workload of the bench once, with Lychgate alone, to see that all works (a minute; part of .ci/run)

@@ -2,7 +2,7 @@ use super::*;
 use crate::tls::names::Names;
 use lychgate_ir::egress::DnsName;
 use lychgate_ir::{Certificate, CertificateId, ObjectName, Redacted};
-use lychgate_testkit::Authority as Signs;
+use lychgate_testkit::{Authority as Signs, KeyKind};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::pki_types::UnixTime;
 use rustls::server::ParsedCertificate;
@@ -101,4 +101,23 @@ fn what_is_no_authority_signs_nothing() {
     };
     let why = Authority::new(&pair).err().unwrap().to_string();
     assert!(why.contains("no authority"), "{why}");
+}
+
+/// `cargo test --release -p lychgate-engine -- --ignored --nocapture what_a_leaf_costs`
+#[test]
+#[ignore = "a measurement: it says how long it takes, and cannot fail"]
+fn what_a_leaf_costs() {
+    const HOSTS: u32 = 2000;
+    for (kind, key) in [("P-256", KeyKind::EcdsaP256), ("RSA 2048", KeyKind::Rsa2048)] {
+        let leaves = leaves(&Signs::with_key("root", key));
+        let hosts: Vec<_> = (0..HOSTS).map(|at| host(&format!("h{at}.example"))).collect();
+        let now = SystemTime::now();
+        // The key of all leaves is made once for the process.
+        leaves.server(&host("first.example"), now).unwrap();
+        for what in ["made", "kept"] {
+            let begun = std::time::Instant::now();
+            hosts.iter().for_each(|host| drop(leaves.server(host, now).unwrap()));
+            println!("{what}, signed with {kind}: {:?}", begun.elapsed() / HOSTS);
+        }
+    }
 }
