@@ -15,6 +15,9 @@ use std::time::Duration;
 pub(crate) trait Counts {
     /// Bytes were carried.
     fn carried(&self, direction: Direction, bytes: u64);
+
+    /// Of these, so many never left the kernel.
+    fn spliced(&self, _direction: Direction, _bytes: u64) {}
 }
 
 /// How it ended before its end.

@@ -4,7 +4,7 @@
 use super::{BrokenOff, Counts, Reads, Socket};
 use bytes::{Bytes, BytesMut};
 use lychgate_telemetry::Direction;
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, read, retry_on_intr};
 use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,6 +16,9 @@ const BUFFER: usize = 16 * 1024;
 
 /// What is in a pipe at once: kept for a client that does not take it.
 const IN_PIPE: usize = 64 * 1024;
+
+/// What is copied at once after a mark of urgent data.
+const BEHIND_MARK: usize = 64;
 
 pub(super) async fn both_ways(
     client: Socket<'_>,
@@ -35,6 +38,14 @@ struct Way<'a, M> {
     to: WriteHalf<'a>,
     direction: Direction,
     reads: &'a Reads<'a, M>,
+}
+
+/// What came next of the sender.
+enum Piece {
+    /// So much is in the pipe.
+    Piped(usize),
+    /// It was read, behind a mark.
+    Copied([u8; BEHIND_MARK], usize),
 }
 
 /// How far one way came.
@@ -82,23 +93,43 @@ impl<M: Counts> Way<'_, M> {
     async fn splice(&mut self) -> Result<Came, BrokenOff> {
         let Ok((out, into)) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC) else { return Ok(Came::SoFar) };
         loop {
-            let length = match self.fill(&into).await {
-                Ok(0) => return Ok(Came::ToItsEnd),
-                Ok(length) => length,
+            match self.next(&into).await {
+                Ok(Piece::Piped(0) | Piece::Copied(_, 0)) => return Ok(Came::ToItsEnd),
+                Ok(Piece::Piped(length)) => {
+                    self.reads.read(self.direction, length);
+                    self.reads.meter.spliced(self.direction, length as u64);
+                    self.empty(&out, length).await.map_err(|error| self.by_receiver(error))?;
+                }
+                Ok(Piece::Copied(bytes, length)) => {
+                    self.reads.read(self.direction, length);
+                    let bytes = bytes.get(..length).unwrap_or(&bytes);
+                    self.to.write_all(bytes).await.map_err(|error| self.by_receiver(error))?;
+                }
                 // It is not allowed here, and nothing was carried.
                 Err(error) if is_refused(&error) => return Ok(Came::SoFar),
                 Err(error) => return Err(self.by_sender(error)),
-            };
-            self.reads.read(self.direction, length);
-            self.empty(&out, length).await.map_err(|error| self.by_receiver(error))?;
+            }
         }
     }
 
     /// From the sender into the pipe, which is empty: it never waits for room there.
-    async fn fill(&self, pipe: &OwnedFd) -> io::Result<usize> {
+    ///
+    /// Linux splices no further than to where a sender has marked something urgent (RFC 9293 section 3.8.5), and says that
+    /// there is nothing, whatever comes behind it. Reading goes on behind the mark, without the byte that is marked, as
+    /// everywhere here.
+    async fn next(&self, pipe: &OwnedFd) -> io::Result<Piece> {
         let from = self.from.as_ref();
         let some = || splice(from, None, pipe, None, IN_PIPE, SpliceFlags::NONBLOCK);
-        from.async_io(Interest::READABLE, || Ok(retry_on_intr(some)?)).await
+        let next = || match retry_on_intr(some) {
+            Ok(length) => Ok(Piece::Piped(length)),
+            Err(Errno::WOULDBLOCK) => {
+                let mut bytes = [0; BEHIND_MARK];
+                let length = retry_on_intr(|| read(from, &mut bytes))?;
+                Ok(Piece::Copied(bytes, length))
+            }
+            Err(error) => Err(error.into()),
+        };
+        from.async_io(Interest::READABLE, next).await
     }
 
     /// All that is in the pipe to the receiver.

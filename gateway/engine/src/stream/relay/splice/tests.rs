@@ -14,6 +14,8 @@ const MUCH: usize = 16 << 20;
 struct Tally {
     up: AtomicU64,
     down: AtomicU64,
+    /// Of both.
+    spliced: AtomicU64,
 }
 
 impl Counts for Tally {
@@ -22,6 +24,10 @@ impl Counts for Tally {
             Direction::Up => self.up.fetch_add(bytes, Ordering::Relaxed),
             Direction::Down => self.down.fetch_add(bytes, Ordering::Relaxed),
         };
+    }
+
+    fn spliced(&self, _: Direction, bytes: u64) {
+        self.spliced.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -78,6 +84,67 @@ async fn much_goes_both_ways_at_once_and_little_after_it() {
     assert!(answer == [&much[..], b"!!"].concat(), "{} bytes came down", answer.len());
     let counted = [&tally.up, &tally.down].map(|counter| counter.load(Ordering::Relaxed) as usize);
     assert_eq!(counted, [MUCH + 1, MUCH + 2]);
+    // All but what came before a buffer was full.
+    let spliced = tally.spliced.load(Ordering::Relaxed) as usize;
+    assert!(spliced > MUCH, "{spliced} of {} bytes never left the kernel", 2 * MUCH);
+}
+
+#[tokio::test]
+async fn what_little_is_said_is_copied() {
+    let Carried { mut client, mut upstream, tally, relay } = carried(Duration::from_secs(60)).await;
+    for _ in 0..100 {
+        client.write_all(b"question").await.unwrap();
+        upstream.read_exact(&mut [0; 8]).await.unwrap();
+        upstream.write_all(b"answer").await.unwrap();
+        client.read_exact(&mut [0; 6]).await.unwrap();
+    }
+    drop((client, upstream));
+    relay.await.unwrap().unwrap();
+    assert_eq!(tally.spliced.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_is_urgent_is_left_out_and_nothing_else_is() {
+    let Carried { mut client, upstream, tally, relay } = carried(Duration::from_secs(60)).await;
+    let much = numbers(MUCH);
+    let (mut from, mut to) = upstream.into_split();
+    let hears = tokio::spawn(async move {
+        let mut heard = vec![0; MUCH];
+        from.read_exact(&mut heard).await.unwrap();
+        (heard, from)
+    });
+    client.write_all(&much).await.unwrap();
+    let (heard, mut from) = hears.await.unwrap();
+    assert!(heard == much);
+    let before = tally.spliced.load(Ordering::Relaxed);
+    assert!(before > 0);
+    // A mark with nothing behind it, one with something, one after which it goes on as before, and one at the end.
+    let urgent = |client: &TcpStream| {
+        let sent = socket2::SockRef::from(client).send_out_of_band(b"!").unwrap();
+        assert_eq!(sent, 1);
+    };
+    let mut bytes = [0; 5];
+    urgent(&client);
+    to.write_all(b"go on").await.unwrap();
+    client.read_exact(&mut bytes).await.unwrap();
+    client.write_all(b"first").await.unwrap();
+    from.read_exact(&mut bytes).await.unwrap();
+    assert_eq!(&bytes, b"first");
+    let hears = tokio::spawn(async move {
+        let mut rest = Vec::new();
+        from.read_to_end(&mut rest).await.unwrap();
+        (rest, from)
+    });
+    client.write_all(b"some").await.unwrap();
+    urgent(&client);
+    client.write_all(&much).await.unwrap();
+    urgent(&client);
+    client.shutdown().await.unwrap();
+    let (rest, from) = hears.await.unwrap();
+    assert!(rest == [b"some", &much[..]].concat(), "{} bytes", rest.len());
+    assert!(tally.spliced.load(Ordering::Relaxed) > before, "it goes on as before");
+    drop((client, from, to));
+    relay.await.unwrap().unwrap();
 }
 
 #[tokio::test]
