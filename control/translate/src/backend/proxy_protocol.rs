@@ -28,3 +28,10 @@ pub(super) fn note_for_datagrams(metadata: &ObjectMeta) -> Option<String> {
     let asked = metadata.annotations.contains_key(PROXY_PROTOCOL);
     asked.then(|| format!("annotation {PROXY_PROTOCOL} has no effect for datagrams"))
 }
+
+/// What is said to routes of egress Gateways. What leaves says nothing of who is inside.
+pub(super) fn note_for_what_leaves() -> String {
+    format!(
+        "annotation {PROXY_PROTOCOL} asks for what nothing that leaves begins with; remove it, or lead to another backend"
+    )
+}

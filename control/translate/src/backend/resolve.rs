@@ -180,7 +180,10 @@ impl<'w, 'a> Resolver<'w, 'a> {
             }
             RouteKind::Http | RouteKind::Grpc | RouteKind::Tls | RouteKind::Tcp => {
                 let refused = |message| (RefusalReason::UnsupportedValue, format!("{kind} {key}: {message}"));
-                proxy_protocol::read(metadata).map_err(refused).map(|_| port)
+                let asked = proxy_protocol::read(metadata).map_err(refused)?;
+                let note = asked.map(|_| proxy_protocol::note_for_what_leaves());
+                note.into_iter().for_each(|note| findings.inside_only(format!("{path}: {kind} {key}: {note}")));
+                Ok(port)
             }
         });
         result.map(|port| BackendId { kind: backend_kind, name, port, transport: transport(speaks) })

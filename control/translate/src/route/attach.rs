@@ -3,7 +3,8 @@
 use super::hostnames;
 use super::parents::{Found, Parent, ParentListener};
 use super::rivals::Loss;
-use crate::names::CONTROLLER_NAME;
+use crate::gateway_class::Direction;
+use crate::names::{CONTROLLER_NAME, DOMAIN};
 use crate::status::condition::{Problem, sentences};
 use crate::status::reason;
 use crate::world::World;
@@ -78,6 +79,11 @@ impl Attached<'_> {
         }
     }
 
+    /// Whether what it carries leaves by this parent.
+    pub(super) fn leaves(&self) -> bool {
+        self.controller == Direction::Egress.controller()
+    }
+
     /// The listeners that take the route.
     pub(super) fn listeners(&self) -> impl Iterator<Item = &ListenerId> {
         self.result.iter().flatten().map(|taken| &taken.listener.id)
@@ -128,7 +134,12 @@ fn one<'a>(
     }
     let kind_allowed: Vec<_> = meant.iter().filter(|listener| listener.kinds.contains(&asks.kind)).collect();
     if kind_allowed.is_empty() {
-        let message = format!("no listener of {} takes {}s", parent.label, asks.kind);
+        let mut message = format!("no listener of {} takes {}s", parent.label, asks.kind);
+        if asks.kind == RouteKind::Udp && parent.controller == Direction::Egress.controller() {
+            message.push_str(&format!(
+                ": no policy decides about datagrams; for DNS use a listener of protocol {DOMAIN}DNS, for all else TCP"
+            ));
+        }
         return Err(Problem::new(reason::NOT_ALLOWED_BY_LISTENERS, message));
     }
     let allowed: Vec<_> =

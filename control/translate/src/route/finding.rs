@@ -1,6 +1,7 @@
 //! What is wrong with the rules of a route.
 
 use crate::status::condition::{Problem, sentences};
+use crate::status::reason;
 use std::collections::BTreeSet;
 
 /// Gathers what is found while the rules are read, in order.
@@ -13,6 +14,8 @@ pub(crate) struct Findings {
     invalid: Option<(&'static str, Vec<String>)>,
     /// References that lead nowhere, in the same way.
     unresolved: Option<(&'static str, Vec<String>)>,
+    /// What cannot be where a route leads out, though it can elsewhere.
+    inside_only: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -39,6 +42,11 @@ impl Findings {
         self.unresolved.get_or_insert((reason, Vec::new())).1.push(message);
     }
 
+    /// A backend that what leaves cannot be sent to.
+    pub(crate) fn inside_only(&mut self, message: String) {
+        self.inside_only.push(message);
+    }
+
     /// Worth knowing, though it changes nothing.
     pub(crate) fn note(&mut self, message: String) {
         if !self.notes.contains(&message) {
@@ -59,6 +67,20 @@ impl Findings {
     /// Why references are not resolved, if some are not.
     pub(crate) fn unresolved_problem(&self) -> Option<Problem> {
         self.unresolved.as_ref().map(|(reason, messages)| Problem::new(reason, sentences(messages)))
+    }
+
+    /// The same for a parent by which things leave.
+    pub(super) fn unresolved_outside(&self) -> Option<Problem> {
+        let inside_only = || (reason::UNSUPPORTED_VALUE, Vec::new());
+        match (&self.unresolved, self.inside_only.as_slice()) {
+            (unresolved, []) => unresolved.clone(),
+            (unresolved, more) => {
+                let (reason, mut messages) = unresolved.clone().unwrap_or_else(inside_only);
+                messages.extend_from_slice(more);
+                Some((reason, messages))
+            }
+        }
+        .map(|(reason, messages)| Problem::new(reason, sentences(&messages)))
     }
 
     /// The positions of rules that cannot be done as written, for people.

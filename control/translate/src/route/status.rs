@@ -14,13 +14,14 @@ const MAX_PARENTS: usize = 32;
 pub(super) fn of(generation: i64, findings: &Findings, rules: usize, attached: &[Attached<'_>]) -> RouteStatus {
     let writer = Writer::new(generation);
     let rules_invalid = findings.invalid_problem();
-    let resolved = resolved_refs(writer, findings);
+    let resolved = resolved_refs(writer, findings, findings.unresolved_problem().as_ref());
+    let resolved_outside = resolved_refs(writer, findings, findings.unresolved_outside().as_ref());
     let parents = attached.iter().take(MAX_PARENTS).map(|attached| {
         let refused = attached.result.as_ref().err().cloned();
         let refused = refused.or_else(|| rules_invalid.clone().filter(|_| findings.all_invalid(rules)));
         let mut conditions = vec![
             writer.verdict(condition::ACCEPTED, refused.as_ref(), reason::ACCEPTED, &accepted(attached)),
-            resolved.clone(),
+            if attached.leaves() { resolved_outside.clone() } else { resolved.clone() },
         ];
         if let (None, Some(Problem { reason, message })) = (&refused, &rules_invalid) {
             // The API asks for this beginning. What these rules match is refused, not given to other rules.
@@ -50,10 +51,10 @@ fn accepted(attached: &Attached<'_>) -> String {
     message
 }
 
-fn resolved_refs(writer: Writer, findings: &Findings) -> Condition {
+fn resolved_refs(writer: Writer, findings: &Findings, problem: Option<&Problem>) -> Condition {
     let mut message = "all references are resolved".to_owned();
     if !findings.notes().is_empty() {
         message = format!("{message} | {}", sentences(findings.notes()));
     }
-    writer.verdict(condition::RESOLVED_REFS, findings.unresolved_problem().as_ref(), reason::RESOLVED_REFS, &message)
+    writer.verdict(condition::RESOLVED_REFS, problem, reason::RESOLVED_REFS, &message)
 }
