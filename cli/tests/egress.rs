@@ -175,3 +175,35 @@ async fn a_rule_lets_only_so_much_leave() {
     assert_eq!(gateway.end().code, Some(0));
     assert_eq!(run_to(0, &["audit", "verify", text(&audit)]).code, Some(0));
 }
+
+/// A rule that asks for what its Gateway cannot do lets nothing leave, and that is what is said beforehand.
+#[test]
+fn what_a_gateway_cannot_do_is_no_yes() {
+    let copy = Copy::new();
+    let policy = |more: &str| {
+        let policy = format!(
+            "apiVersion: lychgate.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {{name: looks, namespace: shop}}\nspec:\n  \
+             targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: out, namespace: egress}}]\n  \
+             subjects: [{{serviceAccount: cart}}]\n  rules:\n    - action: Allow\n      \
+             to: {{hosts: [pay.localhost], within: [127.0.0.0/8, '::1']}}\n      {more}\n"
+        );
+        std::fs::write(copy.config().join("looks.yaml"), policy).unwrap();
+    };
+    let config = copy.config();
+    let test = |code: i32, more: &[&str]| {
+        let asked = ["egress", "test", "--config", text(&config), "--as", "shop/cart", "https://pay.localhost/"];
+        run_to(code, &[&asked[..], more].concat()).stdout
+    };
+    policy("ports: ['443']");
+    assert!(test(0, &[]).starts_with("Yes: "));
+    policy("tls: {mode: Inspect}");
+    let answer = test(1, &[]);
+    assert!(answer.starts_with("No: "), "{answer}");
+    let why =
+        "refused, though it is allowed: the Gateway has no authority to look into TLS; see spec.egress.inspection";
+    assert!(answer.contains(why), "{answer}");
+    assert!(test(1, &["--output", "json"]).contains(r#""allowed": false"#));
+    policy("via: {type: HTTP, host: proxy.localhost, port: 3128, credentialsRef: {name: missing}}");
+    let answer = test(1, &[]);
+    assert!(answer.contains("refused, though it is allowed: ") && answer.contains("missing"), "{answer}");
+}

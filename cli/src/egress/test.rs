@@ -1,6 +1,7 @@
 //! `lychgate egress test --as NAMESPACE/SERVICEACCOUNT URL`
 
 mod answer;
+mod carried;
 mod wish;
 
 use super::policies;
@@ -31,7 +32,7 @@ Examples:
 ///
 /// Decides as the gate does, for this moment: the name is resolved as the Gateway says, and every address of it is looked
 /// at. Nothing is connected to. `https://` is TLS as a client sends it; where a rule looks into TLS, the request inside it is
-/// decided about, too. Exits with 1 if it may not leave.
+/// decided about, too. What a rule allows and cannot be carried as it says is refused, and told. Exits with 1 if it may not leave.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct TestArgs {

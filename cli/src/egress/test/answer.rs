@@ -1,5 +1,6 @@
 //! Yes or no, and why.
 
+use super::carried::{cannot_be_done, cannot_look_into_tls};
 use super::wish::Wish;
 use crate::terminal::paint;
 use anyhow::Context;
@@ -33,6 +34,8 @@ pub(super) struct Way {
     /// It was looked into TLS.
     inside: bool,
     explanation: Explanation,
+    /// Why it does not leave though it is allowed: the rule asks for what cannot be done.
+    cannot: Option<String>,
 }
 
 impl Way {
@@ -41,7 +44,7 @@ impl Way {
     }
 
     fn is_allowed(&self) -> bool {
-        self.decision().is_some_and(|decision| decision.verdict == Verdict::Allow)
+        self.cannot.is_none() && self.decision().is_some_and(|decision| decision.verdict == Verdict::Allow)
     }
 }
 
@@ -79,7 +82,13 @@ impl Answer {
                 Some(inside) => (explained(inside), true),
                 None => (explained(&ask), false),
             };
-            Way { address: *address, inside, explanation }
+            let is_http = inside || matches!(ask.spoken, Spoken::Http(_));
+            let decided = explanation.decision.as_ref().filter(|decision| decision.verdict == Verdict::Allow);
+            let cannot = decided.and_then(|decision| {
+                let unseen = inside.then(|| cannot_look_into_tls(inspection)).flatten();
+                unseen.or_else(|| cannot_be_done(decision, is_http))
+            });
+            Way { address: *address, inside, explanation, cannot }
         };
         let mut ways: Vec<Way> = answer.iter().map(way).collect();
         ways.sort_by_key(|way| !way.is_allowed());
@@ -115,9 +124,12 @@ impl Answer {
             }
             Self::Decided(ways) => {
                 let _ = writeln!(text);
-                for Way { address, inside, explanation } in ways {
+                for Way { address, inside, explanation, cannot } in ways {
                     let inside = if *inside { ", looked into TLS" } else { "" };
                     let _ = writeln!(text, "  at {address}{inside}:");
+                    if let Some(why) = cannot {
+                        let _ = writeln!(text, "    refused, though it is allowed: {why}");
+                    }
                     explained(&mut text, explanation);
                 }
             }
@@ -133,8 +145,8 @@ impl Answer {
             Self::Screened(explanation) => vec![json!({ "explanation": explanation })],
             Self::Decided(ways) => ways
                 .iter()
-                .map(|Way { address, inside, explanation }| {
-                    json!({ "address": address, "inside": inside, "explanation": explanation })
+                .map(|Way { address, inside, explanation, cannot }| {
+                    json!({ "address": address, "inside": inside, "explanation": explanation, "cannot": cannot })
                 })
                 .collect(),
         };
