@@ -36,7 +36,12 @@ impl Fault {
         let mut head = ResponseHeader::build(StatusCode::OK, Some(8))?;
         head.insert_header(CONTENT_TYPE, "application/grpc")?;
         head.insert_header("grpc-status", (self.code() as u8).to_string())?;
-        head.insert_header("grpc-message", format!("{}, request {id}", self.reason))?;
+        let said = self.said.as_deref().map(|said| format!(": {said}")).unwrap_or_default();
+        head.insert_header("grpc-message", encoded(&format!("{}{said}, request {id}", self.reason)))?;
+        if let Some(seconds) = self.retry_after {
+            // gRFC A6, "Pushback".
+            head.insert_header("grpc-retry-pushback-ms", seconds.saturating_mul(1000))?;
+        }
         head.insert_header(CACHE_CONTROL, "no-store")?;
         if framed {
             head.insert_header(CONTENT_LENGTH, 0)?;
@@ -46,6 +51,16 @@ impl Fault {
         }
         Ok(head)
     }
+}
+
+/// A message as it is sent (gRPC over HTTP/2, "Responses": Percent-Encoded).
+fn encoded(message: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'%' => "%25".to_owned(),
+        b' '..=b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    message.bytes().map(encode).collect()
 }
 
 /// Statuses of calls (gRPC, "Status codes and their use").
@@ -75,6 +90,15 @@ mod tests {
         };
         assert!(is("application/grpc") && is("application/grpc+proto") && is("application/grpc; charset=x"));
         assert!(!is("application/grpc-web") && !is("application/json") && !is_call(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn calls_are_told_what_others_are_told() {
+        let said = Some("100 % für alle".to_owned());
+        let fault = Fault { said, retry_after: Some(7), ..Fault::timeout() };
+        let head = fault.to_call("42", None, false).unwrap();
+        assert_eq!(head.headers["grpc-message"], "timeout: 100 %25 f%C3%BCr alle, request 42");
+        assert_eq!(head.headers["grpc-retry-pushback-ms"], "7000");
     }
 
     #[test]

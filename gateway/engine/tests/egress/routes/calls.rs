@@ -36,6 +36,10 @@ async fn unary_calls_are_decided_one_by_one_and_refused_in_their_own_words() {
         let other = call(&mut connection, &format!("http://{host}/other.Service/Call"), &[], b"hello").await.unwrap();
         // PERMISSION_DENIED.
         assert_eq!((other.http_status.as_u16(), other.status), (200, Some(7)), "{host}: {other:?}");
+        assert!(
+            other.message.starts_with("egress_denied: no egress policy allows this destination, request "),
+            "{other:?}"
+        );
     }
     assert_eq!(origin.server.requests().len(), 2);
     world.counted(&decisions("rule", "allow"), 2).await;
