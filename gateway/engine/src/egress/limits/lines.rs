@@ -139,3 +139,62 @@ impl Drop for InUse {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use lychgate_egress::limits::Book;
+    use lychgate_ir::egress::{EgressLimitScope, EgressLimits, EgressMode};
+
+    fn share() -> Share {
+        Share::of_all(Arc::new(Book::new(EgressLimits {
+            mode: EgressMode::Enforce,
+            per: EgressLimitScope::Rule,
+            connections: Some(1),
+            requests_per_second: None,
+            bytes_per_second: None,
+            bytes_per_day: None,
+        })))
+    }
+
+    fn seat(share: &Share, lines: &Lines) -> Option<Seat> {
+        share.seat(|account| lines.give(account)).ok()
+    }
+
+    #[test]
+    fn a_connection_makes_room_when_nobody_uses_it_and_is_no_use_then() {
+        let (lines, share) = (Arc::new(Lines::default()), share());
+        let first = seat(&share, &lines).unwrap();
+        let line = Line::new(&lines, share.clone(), first.spare());
+        assert!(seat(&share, &lines).is_none(), "it waits for whom it was made");
+        let (one, other) = (line.enter().unwrap(), line.enter().unwrap());
+        drop(one);
+        assert!(seat(&share, &lines).is_none(), "somebody uses it");
+        drop(other);
+        drop(line.enter().unwrap());
+        let second = seat(&share, &lines).unwrap();
+        assert!(line.enter().is_none() && !first.spare().is_there() && second.spare().is_there());
+        assert!(seat(&share, &lines).is_none(), "it has given what it had");
+        // It ends later than the one that has its place.
+        drop(second);
+        drop((line, first));
+        assert!(seat(&share, &lines).is_some());
+    }
+
+    #[test]
+    fn those_of_others_stay_and_those_that_are_gone_are_forgotten() {
+        let (lines, own, other) = (Arc::new(Lines::default()), share(), share());
+        let seats = [&own, &other].map(|share| seat(share, &lines).unwrap());
+        let idle = [(&own, &seats[0]), (&other, &seats[1])].map(|(share, seat)| {
+            let line = Line::new(&lines, share.clone(), seat.spare());
+            drop(line.enter());
+            line
+        });
+        let [of_own, of_other] = idle;
+        drop(of_own);
+        assert!(seat(&own, &lines).is_none() && of_other.enter().is_some());
+        drop(of_other);
+        assert!(lines.lock().is_empty());
+    }
+}

@@ -63,6 +63,15 @@ pub(crate) fn is_same(a: Option<&Share>, b: Option<&Share>) -> bool {
 }
 
 impl Share {
+    /// Of all that leaves by a rule of this book.
+    #[cfg(test)]
+    pub(super) fn of_all(book: Arc<Book>) -> Self {
+        let account = book.accounts().whole();
+        let (enforced, in_shadow) = (AtomicU8::new(0), AtomicU8::new(0));
+        let (ended, would) = (OnceLock::new(), Would::default());
+        Self(Arc::new(Inner { book, account, draw: 0, enforced, in_shadow, ended, would }))
+    }
+
     /// That of what was decided; none where it has no limits. `client` is where the source comes from.
     pub(crate) fn of(
         gate: &Gate,
