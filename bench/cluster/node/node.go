@@ -122,6 +122,18 @@ func (r *Rig) Run(ctx context.Context, namespace, pod string, command ...string)
 	return string(output), 0, err
 }
 
+// Read a file as the process of a program in a pod has it.
+func (r *Rig) Read(pod, program, path string) ([]byte, error) {
+	found, err := processes(pod, program)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no %s runs in pod %s", program, pod)
+	}
+	return os.ReadFile(fmt.Sprintf("/proc/%d/root%s", found[0], path))
+}
+
 // Cut makes an address refuse all connections of other pods, also those that are open; probes of the kubelet still reach it.
 func (r *Rig) Cut(ctx context.Context, address string) error {
 	return r.rule(ctx, "-I", address)

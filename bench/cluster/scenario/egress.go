@@ -40,6 +40,7 @@ func egress(ctx context.Context, stage *Stage, result *report.Result) error {
 		return err
 	}
 	result.Check("the policy deleted: what it allowed is refused", o.soon(ctx, o.withdraw))
+	result.Check("the audit log of each pod is signed with the key of the Secret", o.signed(ctx))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -28,7 +29,9 @@ type outward struct {
 	// The same server by several names, and their addresses.
 	origin, elsewhere, third traffic.Target
 	within, beyond, farther  string
-	cart, thief              *workload
+	// What checks the audit logs of the Gateway's pods.
+	public      ed25519.PublicKey
+	cart, thief *workload
 }
 
 // workload is a pod with a service account of its own, and a client in its network.
@@ -146,6 +149,9 @@ spec: {selector: {app: origin}, ports: [{port: 443, targetPort: 8443}]}
 
 // gateway is a proxy, and is there when its status says so.
 func (o *outward) gateway(ctx context.Context) error {
+	if err := o.signing(ctx); err != nil {
+		return err
+	}
 	if err := o.parameters(ctx, "Shadow"); err != nil {
 		return err
 	}
@@ -178,7 +184,14 @@ spec:
 // parameters say what becomes of what no rule allows; `more` is what they say besides.
 func (o *outward) parameters(ctx context.Context, mode string, more ...string) error {
 	egress := strings.Join(append([]string{"default: {mode: " + mode + "}"}, more...), ", ")
-	_, err := o.stage.Apply(ctx, `{apiVersion: lychgate.dev/v1alpha1, kind: GatewayParameters, metadata: {name: out, namespace: %s}, spec: {egress: {%s}}}`, home, egress)
+	_, err := o.stage.Apply(ctx, `
+apiVersion: lychgate.dev/v1alpha1
+kind: GatewayParameters
+metadata: {name: out, namespace: %s}
+spec:
+  deployment: {args: [--audit-dir=%s], auditKeyRef: {name: signing, key: audit.pem}}
+  egress: {%s}
+`, home, auditLog, egress)
 	return err
 }
 

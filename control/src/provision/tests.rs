@@ -115,29 +115,57 @@ fn by_their_labels_network_policies_know_the_only_way_out() {
     assert_eq!(direction("lychgate", "HTTP"), Value::Null, "a way in is no way out");
 }
 
+/// The pod of an egress Gateway whose parameters say this of its deployment.
+fn pod_of(deployment: &str) -> Value {
+    pod_of_class("lychgate-egress", "lychgate.dev/Proxy", deployment)
+}
+
+fn pod_of_class(class: &str, protocol: &str, deployment: &str) -> Value {
+    let parameters = format!(
+        "apiVersion: lychgate.dev/v1alpha1\nkind: GatewayParameters\nmetadata: {{name: out, namespace: shop}}\nspec: \
+         {{deployment: {{{deployment}}}}}"
+    );
+    let named = format!("gatewayClassName: {class}");
+    let refers = format!(
+        "{named}\n  infrastructure: {{parametersRef: {{group: lychgate.dev, kind: GatewayParameters, name: out}}}}"
+    );
+    let gateway = of_class(class, protocol).replace(&named, &refers);
+    let world = world(&[&gateway, &parameters]);
+    let deployment = world.desired().into_iter().find(|object| object["kind"] == "Deployment").unwrap();
+    deployment["spec"]["template"]["spec"].clone()
+}
+
+/// The mount and the volume of a name, if there are.
+fn volume_of(pod: &Value, name: &str) -> (Option<Value>, Option<Value>) {
+    let named = |list: &Value| list.as_array().unwrap().iter().find(|one| one["name"] == name).cloned();
+    (named(&pod["containers"][0]["volumeMounts"]), named(&pod["volumes"]))
+}
+
 #[test]
 fn an_audit_log_has_a_volume_and_nothing_else_does() {
-    let volume = |flags: &str| {
-        let parameters = format!(
-            "apiVersion: lychgate.dev/v1alpha1\nkind: GatewayParameters\nmetadata: {{name: out, namespace: shop}}\nspec: \
-             {{deployment: {{args: [{flags}]}}}}"
-        );
-        let gateway = of_class("lychgate-egress", "lychgate.dev/Proxy").replace(
-            "gatewayClassName: lychgate-egress",
-            "gatewayClassName: lychgate-egress\n  infrastructure: {parametersRef: {group: lychgate.dev, kind: GatewayParameters, name: out}}",
-        );
-        let world = world(&[&gateway, &parameters]);
-        let deployment = world.desired().into_iter().find(|object| object["kind"] == "Deployment").unwrap();
-        let pod = deployment["spec"]["template"]["spec"].clone();
-        let of_audit = |list: &Value| list.as_array().unwrap().iter().find(|one| one["name"] == "audit").cloned();
-        let container = &pod["containers"][0];
-        assert!(container["args"].as_array().unwrap().iter().any(|arg| flags.contains(arg.as_str().unwrap())));
-        (of_audit(&container["volumeMounts"]), of_audit(&pod["volumes"]))
-    };
-    let (mount, volume_of_log) = volume("--audit-dir=/var/lib/lychgate/audit, --audit-required");
+    let pod = pod_of("args: [--audit-dir=/var/lib/lychgate/audit, --audit-required]");
+    let args = pod["containers"][0]["args"].as_array().unwrap();
+    assert!(args.contains(&json!("--audit-dir=/var/lib/lychgate/audit")), "{args:?}");
+    let (mount, volume) = volume_of(&pod, "audit");
     assert_eq!(mount, Some(json!({"name": "audit", "mountPath": "/var/lib/lychgate"})));
-    assert_eq!(volume_of_log, Some(json!({"name": "audit", "emptyDir": {}})));
-    assert_eq!(volume("--access-log=-"), (None, None));
+    assert_eq!(volume, Some(json!({"name": "audit", "emptyDir": {}})));
+    assert_eq!(volume_of(&pod_of("args: [--access-log=-]"), "audit"), (None, None));
+}
+
+#[test]
+fn the_key_of_an_audit_log_is_mounted_from_its_secret_and_only_with_a_log() {
+    let key = "auditKeyRef: {name: signing, key: audit.pem}";
+    let pod = pod_of(&format!("args: [--audit-dir=/var/lib/lychgate/audit], {key}"));
+    let args = pod["containers"][0]["args"].as_array().unwrap();
+    assert!(args.contains(&json!("--audit-key=/var/run/lychgate/audit/key.pem")), "{args:?}");
+    let (mount, volume) = volume_of(&pod, "audit-key");
+    assert_eq!(mount, Some(json!({"name": "audit-key", "mountPath": "/var/run/lychgate/audit", "readOnly": true})));
+    let secret =
+        json!({"secretName": "signing", "items": [{"key": "audit.pem", "path": "key.pem"}], "defaultMode": 288});
+    assert_eq!(volume, Some(json!({"name": "audit-key", "secret": secret})));
+    // The program would not start with a key and no log. (An egress Gateway without a log is refused.)
+    let pod = pod_of_class("lychgate", "HTTP", key);
+    assert!(!pod.to_string().contains("audit-key"), "{pod}");
 }
 
 #[test]

@@ -73,12 +73,25 @@ pub struct DeploymentParameters {
     /// Flags of `lychgate-gateway` about limits, access log, metrics and traces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
+    /// The key that signs the audit log, in a Secret of the pods' namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_key_ref: Option<LocalSecretKeyReference>,
     /// More labels of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<StringMap>,
     /// More annotations of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<StringMap>,
+}
+
+/// One text of a Secret, where only one namespace can be meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalSecretKeyReference {
+    /// The Secret's name.
+    pub name: String,
+    /// The key of its data.
+    pub key: String,
 }
 
 /// As many pods as the load asks for.
@@ -275,6 +288,14 @@ macro_rules! or {
     }};
 }
 
+impl DeploymentParameters {
+    /// Whether pods keep an audit log.
+    #[must_use]
+    pub fn keeps_audit_log(&self) -> bool {
+        self.args.iter().flatten().any(|arg| arg.starts_with("--audit-dir="))
+    }
+}
+
 impl GatewayParametersSpec {
     /// These, and where they say nothing, those of `class`.
     #[must_use]
@@ -293,6 +314,7 @@ impl GatewayParametersSpec {
                     priority_class_name,
                     drain_seconds,
                     args,
+                    audit_key_ref,
                     labels,
                     annotations,
                 },

@@ -2,7 +2,9 @@
 
 use super::{Parts, put};
 use crate::provision::live::LiveKind;
-use lychgate_api::lychgate::{DeploymentParameters, Quantity, ResourceRequirements, TopologySpread, WhenUnsatisfiable};
+use lychgate_api::lychgate::{
+    DeploymentParameters, LocalSecretKeyReference, Quantity, ResourceRequirements, TopologySpread, WhenUnsatisfiable,
+};
 use lychgate_api::meta::StringMap;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +17,9 @@ const DRAIN_DELAY: u32 = 5;
 const DRAIN: u32 = 30;
 /// Audit logs and their keys are kept here; the CRD lets them be nowhere else.
 const AUDIT: &str = "/var/lib/lychgate";
+/// The key that signs them, where it comes from a Secret.
+const AUDIT_KEY: &str = "/var/run/lychgate/audit";
+const KEY_FILE: &str = "key.pem";
 /// What is left to close sockets and to send what telemetry has.
 const FLUSH: u32 = 10;
 
@@ -30,13 +35,18 @@ pub(super) fn deployment(parts: &Parts<'_>) -> Value {
         priority_class_name,
         drain_seconds,
         args,
+        audit_key_ref,
         labels,
         annotations,
     } = &parts.group.parameters.deployment;
     let drain = drain_seconds.unwrap_or(DRAIN);
     let admin = admin_port(parts);
-    let args = args.as_deref().unwrap_or_default();
-    let (mounts, volumes) = volumes(parts, args);
+    let keeps_log = parts.group.parameters.deployment.keeps_audit_log();
+    // Without a log there is nothing to sign; the status of the Gateway says so.
+    let key = audit_key_ref.as_ref().filter(|_| keeps_log);
+    let (mounts, volumes) = volumes(parts, keeps_log, key);
+    let mut args = args.clone().unwrap_or_default();
+    args.extend(key.map(|_| format!("--audit-key={AUDIT_KEY}/{KEY_FILE}")));
     let mut container = json!({
         "name": "gateway",
         "image": parts.context.image,
@@ -108,7 +118,7 @@ pub(super) fn deployment(parts: &Parts<'_>) -> Value {
 }
 
 /// What the process finds besides its image, and where.
-fn volumes(parts: &Parts<'_>, args: &[String]) -> (Vec<Value>, Vec<Value>) {
+fn volumes(parts: &Parts<'_>, keeps_log: bool, key: Option<&LocalSecretKeyReference>) -> (Vec<Value>, Vec<Value>) {
     let mut mounts = vec![
         json!({"name": "token", "mountPath": "/var/run/secrets/lychgate", "readOnly": true}),
         json!({"name": "ca", "mountPath": "/var/run/lychgate/ca", "readOnly": true}),
@@ -122,10 +132,19 @@ fn volumes(parts: &Parts<'_>, args: &[String]) -> (Vec<Value>, Vec<Value>) {
         // Keys of certificates are in it: in memory, never on a disk of the node.
         json!({"name": "cache", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}),
     ];
-    if args.iter().any(|arg| arg.starts_with("--audit-dir=")) {
+    if keeps_log {
         mounts.push(json!({"name": "audit", "mountPath": AUDIT}));
         // Without a limit of its own: a pod that reaches one is evicted, and its log with it.
         volumes.push(json!({"name": "audit", "emptyDir": {}}));
+    }
+    if let Some(LocalSecretKeyReference { name, key }) = key {
+        mounts.push(json!({"name": "audit-key", "mountPath": AUDIT_KEY, "readOnly": true}));
+        volumes.push(json!({"name": "audit-key", "secret": {
+            "secretName": name,
+            "items": [{"key": key, "path": KEY_FILE}],
+            // For the program's group alone.
+            "defaultMode": 0o440,
+        }}));
     }
     (mounts, volumes)
 }
@@ -145,7 +164,7 @@ fn admin_port(parts: &Parts<'_>) -> u16 {
     (ADMIN_PORT..u16::MAX).find(|port| !taken.contains(port)).unwrap_or(ADMIN_PORT)
 }
 
-fn arguments(parts: &Parts<'_>, admin: u16, drain: u32, more: &[String]) -> Vec<String> {
+fn arguments(parts: &Parts<'_>, admin: u16, drain: u32, more: Vec<String>) -> Vec<String> {
     let mut all = vec![
         format!("--control={}", parts.context.control),
         "--token-file=/var/run/secrets/lychgate/token".to_owned(),
@@ -155,7 +174,7 @@ fn arguments(parts: &Parts<'_>, admin: u16, drain: u32, more: &[String]) -> Vec<
         format!("--drain={drain}"),
         format!("--drain-delay={DRAIN_DELAY}"),
     ];
-    all.extend(more.iter().cloned());
+    all.extend(more);
     all
 }
 

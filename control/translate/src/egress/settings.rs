@@ -12,8 +12,9 @@ use crate::world::{BadRef, World};
 use ipnet::IpNet;
 use lychgate_api::gateway::Gateway;
 use lychgate_api::lychgate::{
-    self, AllowedPolicies, EgressDefault, EgressDnsParameters, EgressLogins, EgressParameters, EgressResolver,
-    EgressUser, GatewayParameters, PoliciesFrom, PolicyNamespaces, ResolverProtocol,
+    self, AllowedPolicies, DeploymentParameters, EgressDefault, EgressDnsParameters, EgressLogins, EgressParameters,
+    EgressResolver, EgressUser, GatewayParameters, LocalSecretKeyReference, PoliciesFrom, PolicyNamespaces,
+    ResolverProtocol,
 };
 use lychgate_api::{Kind, LYCHGATE_GROUP};
 use lychgate_ir::egress::{
@@ -50,6 +51,7 @@ pub(crate) fn read(world: &World<'_>, gateway: &Gateway) -> Result<Settings, Pro
     let own = parameters::of_gateway(world.objects, gateway).ok().flatten();
     let class = parameters::class_of_gateway(world.objects, gateway);
     let mut reader = Reader { world, bad: Vec::new(), unresolved: Vec::new(), secrets: Vec::new() };
+    reader.audit_key(&gateway.metadata.namespace, &parameters::parameters(world.objects, gateway).deployment);
     let settings = Settings {
         default: pick(own, class, |egress| egress.default.as_ref())
             .map_or(EgressMode::Enforce, |(_, EgressDefault { mode, percent })| mode_of(*mode, Some(*percent))),
@@ -183,6 +185,27 @@ impl Reader<'_, '_> {
             }
         }
         Some(EgressInspection { authority, exclude: hosts })
+    }
+
+    /// The data plane's pods have it from the Secret itself; here is told what they would wait for in vain.
+    fn audit_key(&mut self, namespace: &str, deployment: &DeploymentParameters) {
+        const PATH: &str = "spec.deployment.auditKeyRef";
+        let Some(LocalSecretKeyReference { name, key }) = &deployment.audit_key_ref else { return };
+        if !deployment.keeps_audit_log() {
+            self.bad.push(format!(
+                "{PATH}: there is no audit log to sign; add --audit-dir=/var/lib/lychgate/NAME to spec.deployment.args"
+            ));
+        }
+        let key = match self.world.secret_text(referrer(namespace), None, name, key) {
+            Ok(Secret { id, text }) if !text.expose().contains("-----BEGIN PRIVATE KEY-----") => Err(BadRef::Broken(
+                format!("{id} is no private key in PEM; make one with openssl genpkey -algorithm ed25519"),
+            )),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = key {
+            self.lost(PATH, error);
+        }
     }
 
     fn lost(&mut self, path: &str, error: BadRef) {
