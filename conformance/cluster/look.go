@@ -27,7 +27,11 @@ func (c cluster) status(to io.Writer) error {
 		c.state, c.kubeconfig(), r.Network.Node, r.Network.Pods, r.Network.Services, r.Network.Balancers, r.Network.Host, c.name)
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "part\tprocess\tmemory")
-	for _, part := range append(c.base(r), c.rest(r)...) {
+	wanted := append(c.base(r), c.rest(r)...)
+	if _, enforced := parts[c.enforcement(r).name]; enforced {
+		wanted = append(wanted, c.enforcement(r))
+	}
+	for _, part := range wanted {
 		pid, there := parts[part.name]
 		if !there {
 			fmt.Fprintf(table, "%s\tnot running\t\n", part.name)
