@@ -1,13 +1,15 @@
 //! Bodies of HTTP, counted as they go by.
 
+mod kept;
 mod upload;
 
+pub(super) use kept::kept;
 pub(super) use upload::{Upload, UploadBounds, up};
 
 use super::record::{Record, Tally};
 use super::refused::Refused;
 use super::requests::taking::Taking;
-use super::requests::watched::{Busy, Clock};
+use super::requests::watched::Clock;
 use crate::stream::Counts;
 use bytes::{Buf, Bytes};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -29,42 +31,6 @@ pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// What we say ourselves.
 pub(super) fn ours(text: String) -> Body {
     Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// A body with which a request runs until it is dropped. Where its client has to make room for it, `taking` is told.
-pub(super) fn kept(body: Body, busy: Busy, taking: Option<Taking>) -> Body {
-    taking.iter().for_each(Taking::offer);
-    Kept { body, taking, _busy: busy }.boxed_unsync()
-}
-
-struct Kept {
-    body: Body,
-    taking: Option<Taking>,
-    _busy: Busy,
-}
-
-impl HyperBody for Kept {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Some(taking) = &self.taking {
-            match polled {
-                Poll::Pending => taking.wait(),
-                Poll::Ready(_) => taking.offer(),
-            }
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// What we say ourselves to a client that has not said all: at once, and it ends when the client has ended, or has taken too
@@ -135,7 +101,8 @@ pub(super) fn down(body: Incoming, mut record: Record, upload: Arc<Upload>, unti
         }
         false => Some(record),
     };
-    Counted { body, tally, record, upload, until, clock: Clock::default() }.boxed_unsync()
+    let taking = Taking::current();
+    Counted { body, tally, record, upload, taking, until, clock: Clock::default() }.boxed_unsync()
 }
 
 struct Counted {
@@ -144,8 +111,18 @@ struct Counted {
     record: Option<Record>,
     /// The request that it answers.
     upload: Arc<Upload>,
+    /// The stream that takes it, if it is one of HTTP/2.
+    taking: Option<Taking>,
     until: Option<Instant>,
     clock: Clock,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.taking.as_ref().is_some_and(Taking::is_given_up) {
+            self.failed(&Refused::new(Reason::SlowReader, "the client does not take the response"));
+        }
+    }
 }
 
 impl Counted {

@@ -61,8 +61,9 @@ pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits, mut fa
     let (mut next, mut begun) = (ways.into_iter(), Vec::new());
     let begin = || -> Option<Attempt<'_, Dialled, Refused>> {
         let way = next.next()?;
-        begun.push(way);
         let counted = fare.enter(way, &gate.lines);
+        // What a limit refuses says nothing of the address.
+        begun.extend(counted.is_ok().then_some(way));
         Some(Box::pin(attempt(gate, passage, way, counted, limits)))
     };
     let dialled = race(begin).await;

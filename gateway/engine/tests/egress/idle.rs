@@ -162,6 +162,7 @@ async fn a_stream_of_http2_whose_window_stays_shut_is_given_up() {
     drop(ask("size=10").await);
     driver.abort();
     world.counted(r#"lychgate_egress_connections_open{destination="a.test"}"#, 0).await;
+    world.counted(r#"lychgate_refused_total{reason="slow_reader"}"#, 1).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use hyper::rt::Executor;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,6 +23,7 @@ struct State {
     /// Since when there is, or may be, something to take. Nothing while the destination is waited for.
     since: Mutex<Option<Instant>>,
     offered: Notify,
+    is_given_up: AtomicBool,
 }
 
 /// Runs the streams of a connection, and drops those whose client takes nothing for so long: that resets them.
@@ -38,7 +40,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
             tokio::select! {
                 biased;
                 () = running.as_mut() => {}
-                () = taking.given_up(patience) => tracing::debug!("a client of HTTP/2 does not take its response"),
+                () = taking.given_up(patience) => {}
             }
         });
     }
@@ -46,7 +48,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 
 impl Taking {
     /// That of the stream which is running, if it is one of HTTP/2.
-    pub(super) fn current() -> Option<Self> {
+    pub(in crate::egress) fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
@@ -63,6 +65,11 @@ impl Taking {
         *self.lock() = None;
     }
 
+    /// Whether nobody waits any longer for its client.
+    pub(in crate::egress) fn is_given_up(&self) -> bool {
+        self.0.is_given_up.load(Ordering::Relaxed)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
         self.0.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,7 +83,7 @@ impl Taking {
                 Some(since) => {
                     sleep_until(since + patience).await;
                     if *self.lock() == Some(since) {
-                        return;
+                        return self.0.is_given_up.store(true, Ordering::Relaxed);
                     }
                 }
             }
