@@ -28,7 +28,7 @@ pub(crate) struct ConnectionApp {
 impl HttpServerApp for ConnectionApp {
     async fn process_new_http(
         self: &Arc<Self>,
-        session: ServerSession,
+        mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let is_stream = matches!(session, ServerSession::H2(_));
@@ -36,13 +36,14 @@ impl HttpServerApp for ConnectionApp {
             self.connection.http2.store(true, Ordering::Relaxed);
         }
         let _open = is_stream.then(|| self.connection.streams.open());
-        let mut session = match session {
-            ServerSession::H2(stream) if websocket::is_asked_for(&stream) => {
-                Box::pin(websocket::serve(self, stream, shutdown)).await;
-                return None;
-            }
-            session => session,
-        };
+        // It stays where it is: each name that it had would be room in every connection.
+        if let ServerSession::H2(stream) = &session
+            && websocket::is_asked_for(stream)
+        {
+            let ServerSession::H2(stream) = session else { return None };
+            Box::pin(websocket::serve(self, stream, shutdown)).await;
+            return None;
+        }
         // RFC 9112 section 9.3.2: clients may send the next request before they have the response.
         session.set_pipelining_enabled(true);
         let ended = Current::run(self.connection.clone(), self.proxy.process_new_http(session, shutdown)).await;

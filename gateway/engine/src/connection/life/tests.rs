@@ -21,7 +21,7 @@ async fn pair() -> (TcpStream, TcpStream) {
 /// belongs into a box that is there only while it is needed.
 #[tokio::test]
 async fn an_idle_connection_takes_little_room() {
-    const MOST: usize = 10 << 10;
+    const MOST: usize = 9_500;
     let engine =
         Engine::new(Limits::default(), Observe::metrics(Metrics::new(MetricsLimits::default()).unwrap())).unwrap();
     let bind = Bind { address: None, port: 1, transport: Transport::Tcp };
