@@ -239,3 +239,56 @@ fn explain_says_the_same_of_what_leaves_as_of_what_comes_in() {
     let refused = run_to(1, &["explain", "examples/quickstart", "--url", "http://localhost/", "--as", "shop/cart"]);
     assert!(refused.stderr.contains("no Gateway through which things leave"), "{}", refused.stderr);
 }
+
+/// Its destinations are this host's own name, so that nobody is asked.
+const CARRIED: &str = "\
+apiVersion: lychgate.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: carried, namespace: shop}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: out, namespace: egress}]
+  subjects: [{serviceAccount: cart}]
+  rules:
+  - name: originated
+    action: Allow
+    to: {hosts: [originated.localhost], within: [127.0.0.0/8]}
+    tls: {mode: Originate}
+  - name: inside
+    action: Allow
+    to: {hosts: [inside.localhost], within: [127.0.0.0/8]}
+    protocols: [{type: HTTP, http: {paths: [{value: /a}]}}]
+    tls: {mode: Inspect, caCertificateRefs: [{group: '', kind: ConfigMap, name: none}]}
+  - name: besides
+    action: Allow
+    to: {hosts: [inside.localhost], within: [127.0.0.0/8]}
+    protocols: [{type: HTTP, http: {paths: [{value: /b}]}}]
+  - name: secret
+    action: Allow
+    to: {hosts: [secret.localhost], within: [127.0.0.0/8]}
+    credential: {header: X-Key, secretRef: {name: tokens, key: one}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: tokens, namespace: shop}
+stringData: {one: abc}
+";
+
+#[test]
+fn what_the_gate_cannot_carry_as_a_rule_says_is_no() {
+    let config = dir(&[("gateway.yaml", GATEWAY), ("policy.yaml", CARRIED)]);
+    for (more, expected, because) in [
+        (&["http://originated.localhost/"][..], true, "#0(originated)"),
+        (&["https://originated.localhost/"], false, "the gate itself speaks TLS with this destination"),
+        // Its authority is missing, and so nothing is looked into, whichever rule allows what is inside.
+        (&["https://inside.localhost/a"], false, "ConfigMap shop/none does not exist"),
+        (&["https://inside.localhost/b"], false, "ConfigMap shop/none does not exist"),
+        // In the clear there is nothing to look into.
+        (&["http://inside.localhost/a"], true, "#1(inside)"),
+        (&["http://secret.localhost/"], true, "#3(secret)"),
+        (&["http://secret.localhost/", "--method", "TRACE"], false, "TRACE would return the credential"),
+    ] {
+        let (allowed, said) = ask(config.path(), &[&["--as", "shop/cart"], more].concat());
+        assert_eq!(allowed, expected, "{more:?}: {said}");
+        assert!(said.contains(because), "{more:?}: {said}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Yes or no, and why.
 
-use super::carried::{cannot_be_done, cannot_look_into_tls};
+use super::carried::{Look, cannot_be_done, cannot_look_into_tls};
 use super::wish::Wish;
 use crate::terminal::paint;
 use anyhow::Context;
@@ -59,7 +59,8 @@ impl Answer {
     ) -> anyhow::Result<Self> {
         let ask = wish.ask(method);
         let is_excluded = inspection.zip(ask.name()).is_some_and(|(inspection, name)| inspection.excludes(name));
-        let inside = wish.inside(method).filter(|_| !is_excluded && looks_inside(egress, &ask));
+        let inside = wish.inside(method).filter(|_| !is_excluded);
+        let inside = inside.and_then(|inside| Some((inside, looks_inside(egress, &ask)?)));
         if let (Screening::Refused(_), None) = (egress.screen(&ask), &inside) {
             return Ok(Self::Screened(Box::new(egress.explain(&ask, None))));
         }
@@ -78,17 +79,17 @@ impl Answer {
         let way = |address: &IpAddr| {
             let reached = Reached { address: *address, answer: named };
             let explained = |ask: &Ask<'_>| egress.explain(ask, Some(&reached));
-            let (explanation, inside) = match &inside {
-                Some(inside) => (explained(inside), true),
-                None => (explained(&ask), false),
+            let (asked, look) = match &inside {
+                Some((inside, look)) => (inside, Some(look)),
+                None => (&ask, None),
             };
-            let is_http = inside || matches!(ask.spoken, Spoken::Http(_));
+            let explanation = explained(asked);
             let decided = explanation.decision.as_ref().filter(|decision| decision.verdict == Verdict::Allow);
             let cannot = decided.and_then(|decision| {
-                let unseen = inside.then(|| cannot_look_into_tls(inspection)).flatten();
-                unseen.or_else(|| cannot_be_done(decision, is_http))
+                let unseen = look.and_then(|look| cannot_look_into_tls(look, inspection));
+                unseen.or_else(|| cannot_be_done(decision, &asked.spoken))
             });
-            Way { address: *address, inside, explanation, cannot }
+            Way { address: *address, inside: look.is_some(), explanation, cannot }
         };
         let mut ways: Vec<Way> = answer.iter().map(way).collect();
         ways.sort_by_key(|way| !way.is_allowed());
@@ -154,14 +155,14 @@ impl Answer {
     }
 }
 
-/// Whether the rule that would allow this TLS looks into it.
-fn looks_inside(egress: &Egress<'_>, ask: &Ask<'_>) -> bool {
+/// How the rule that would allow this TLS looks into it, if it does. Another may decide about the request inside.
+fn looks_inside(egress: &Egress<'_>, ask: &Ask<'_>) -> Option<Look> {
     match egress.foresee(ask, None).because {
-        Because::Rule { handling, rule: _, level: _, reason: _ } => match handling.tls {
-            EgressTls::Inspect(_) => true,
-            EgressTls::Pass | EgressTls::Originate(_) => false,
+        Because::Rule { handling, rule: _, level: _, reason: _ } => match &handling.tls {
+            EgressTls::Inspect(look) => Some(look.clone()),
+            EgressTls::Pass | EgressTls::Originate(_) => None,
         },
-        Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => false,
+        Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => None,
     }
 }
 

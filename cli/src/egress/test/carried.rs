@@ -1,32 +1,53 @@
 //! Whether what a rule allows can be carried as the rule says. What cannot does not leave, whatever is allowed.
 
-use lychgate_egress::{Because, Decision};
+use http::Method;
+use lychgate_egress::{Because, Decision, Spoken};
 use lychgate_ir::Refusal;
 use lychgate_ir::egress::{
-    EgressCredential, EgressHandling, EgressInspection, EgressTls, UpstreamProxy, UpstreamProxyLogin,
+    EgressCredential, EgressHandling, EgressInspection, EgressTls, OriginTls, UpstreamProxy, UpstreamProxyLogin,
 };
 
-/// Why nobody could look into TLS, if so.
-pub(super) fn cannot_look_into_tls(inspection: Option<&EgressInspection>) -> Option<String> {
-    match inspection {
-        None => Some("the Gateway has no authority to look into TLS; see spec.egress.inspection".to_owned()),
-        Some(EgressInspection { authority, exclude: _ }) => authority.as_ref().err().map(text),
+/// How a rule goes on with TLS that it looks into, or why it cannot.
+pub(super) type Look = Result<OriginTls, Refusal>;
+
+/// Why nobody could look into TLS as the rule asks that does, if so.
+pub(super) fn cannot_look_into_tls(look: &Look, inspection: Option<&EgressInspection>) -> Option<String> {
+    match (look, inspection) {
+        (Err(refusal), _) => Some(text(refusal)),
+        (Ok(_), None) => Some("the Gateway has no authority to look into TLS; see spec.egress.inspection".to_owned()),
+        (Ok(_), Some(EgressInspection { authority, exclude: _ })) => authority.as_ref().err().map(text),
     }
 }
 
-/// Why the rule that decided cannot be done as written, if so. `is_http` says whether requests are read.
-pub(super) fn cannot_be_done(decision: &Decision, is_http: bool) -> Option<String> {
+/// Why the rule that decided about this cannot be done as written, if so.
+pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>) -> Option<String> {
     let handling = match &decision.because {
         Because::Rule { handling, rule: _, level: _, reason: _ } => handling,
         Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => return None,
     };
     let EgressHandling { tls, credential, via, leave_from: _, limits: _ } = &**handling;
+    let request = match spoken {
+        Spoken::Http(request) => Some(request),
+        Spoken::NotYet | Spoken::Tcp | Spoken::Tls(_) => None,
+        // The gate answers itself.
+        Spoken::Dns => return None,
+    };
     let of_tls = match tls {
         EgressTls::Pass => None,
+        EgressTls::Originate(_) if matches!(spoken, Spoken::Tls(_)) => {
+            return Some("the gate itself speaks TLS with this destination".to_owned());
+        }
         EgressTls::Originate(spec) => spec.as_ref().err(),
-        EgressTls::Inspect(spec) => spec.as_ref().err().filter(|_| is_http),
+        // In the clear there is nothing to look into.
+        EgressTls::Inspect(spec) => {
+            spec.as_ref().err().filter(|_| request.is_some_and(|request| request.tls.is_some()))
+        }
     };
-    let of_credential = credential.as_ref().filter(|_| is_http).and_then(|credential| {
+    let credential = credential.as_ref().zip(request);
+    if credential.is_some_and(|(_, request)| *request.method == Method::TRACE) {
+        return Some("TRACE would return the credential that the gate adds".to_owned());
+    }
+    let of_credential = credential.and_then(|(credential, _)| {
         let EgressCredential { header: _, prefix: _, secret } = credential;
         secret.as_ref().err()
     });
