@@ -100,8 +100,8 @@ fn one<'a>(
         Ok(settings) => (settings, None),
         Err(problem) => (Settings::default(), Some(problem)),
     };
-    let (egress, egress_problem) = match direction {
-        Direction::Ingress => (None, None),
+    let (egress, parameters_problem) = match direction {
+        Direction::Ingress => (None, parameters::unsigned(world.objects, object)),
         Direction::Egress => match egress::settings::read(world, object) {
             Ok(egress) => (Some(egress), None),
             Err(problem) => (Some(egress::Settings::default()), Some(problem)),
@@ -114,7 +114,7 @@ fn one<'a>(
         refused: broken
             .or_else(|| parameters::of_gateway(world.objects, object).err())
             .or(settings_problem)
-            .or(egress_problem)
+            .or(parameters_problem)
             .or_else(|| addresses.unsupported.clone()),
         binds: if world.options.standalone { addresses.bind.clone() } else { Vec::new() },
         addresses,

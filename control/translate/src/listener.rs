@@ -91,7 +91,7 @@ impl<'a> ListenerPlan<'a> {
             HostPattern::Any
         });
         let mut resolver = Resolver::of_listener(world, policies, owner_kind(&id.owner), from.namespace);
-        let read = filters_of(&mut resolver, spoken, filters.as_ref());
+        let read = filters_of(&mut resolver, spoken, gateway.egress.is_some(), filters.as_ref());
         let filter::listener::Read { filters, refused: bad_filter, unresolved: filters_unresolved, notes: of_filters } =
             read;
         refuse(bad_filter);
@@ -192,11 +192,12 @@ fn owner_kind(owner: &ListenerOwner) -> Kind {
 fn filters_of(
     resolver: &mut Resolver<'_, '_>,
     protocol: Option<Protocol>,
+    leaves: bool,
     filters: Option<&ListenerFilters>,
 ) -> filter::listener::Read {
     match (protocol, filters) {
         (_, None) => filter::listener::Read::default(),
-        (Some(Protocol::Http | Protocol::Https), Some(filters)) => filter::listener::read(resolver, filters),
+        (Some(Protocol::Http | Protocol::Https), Some(filters)) => filter::listener::read(resolver, leaves, filters),
         // Admission lets nobody write them there.
         (
             None

@@ -22,6 +22,9 @@ use lychgate_ir::egress::{
     EgressPolicyId, TrustDomains,
 };
 use lychgate_ir::{Refusal, RefusalReason, Secret};
+use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,9 +200,9 @@ impl Reader<'_, '_> {
             ));
         }
         let key = match self.world.secret_text(referrer(namespace), None, name, key) {
-            Ok(Secret { id, text }) if !text.expose().contains("-----BEGIN PRIVATE KEY-----") => Err(BadRef::Broken(
-                format!("{id} is no private key in PEM; make one with openssl genpkey -algorithm ed25519"),
-            )),
+            Ok(Secret { id, text }) if !is_ed25519(text.expose()) => Err(BadRef::Broken(format!(
+                "{id} is no Ed25519 key, PKCS #8 in PEM; make one with openssl genpkey -algorithm ed25519"
+            ))),
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
@@ -215,6 +218,11 @@ impl Reader<'_, '_> {
         };
         self.unresolved.push((reason, format!("{path} of its GatewayParameters: {}", error.into_message())));
     }
+}
+
+/// Whether pods could sign with it.
+fn is_ed25519(pem: &str) -> bool {
+    PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).is_ok_and(|key| any_eddsa_type(&key).is_ok())
 }
 
 fn resolver(wanted: &EgressResolver) -> Result<DnsUpstream, String> {

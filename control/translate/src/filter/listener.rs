@@ -18,7 +18,8 @@ pub(crate) struct Read {
     pub(crate) notes: Vec<String>,
 }
 
-pub(crate) fn read(resolver: &mut Resolver<'_, '_>, filters: &ListenerFilters) -> Read {
+/// `leaves` says whether things leave by the listener: some services cannot be asked there.
+pub(crate) fn read(resolver: &mut Resolver<'_, '_>, leaves: bool, filters: &ListenerFilters) -> Read {
     let ListenerFilters { requests } = filters;
     let mut read = Read::default();
     let mut findings = Findings::default();
@@ -35,7 +36,8 @@ pub(crate) fn read(resolver: &mut Resolver<'_, '_>, filters: &ListenerFilters) -
             }
         }
     }
-    read.unresolved = findings.unresolved_problem().map(|Problem { reason, message }| {
+    let unresolved = if leaves { findings.unresolved_outside() } else { findings.unresolved_problem() };
+    read.unresolved = unresolved.map(|Problem { reason, message }| {
         let reason = match reason {
             reason::REF_NOT_PERMITTED => reason::REF_NOT_PERMITTED,
             _ => reason::INVALID_LISTENER_FILTER_REF,

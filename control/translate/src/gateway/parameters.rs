@@ -22,6 +22,16 @@ pub fn parameters(objects: &Objects, gateway: &Gateway) -> GatewayParametersSpec
     }
 }
 
+/// What signs an audit log makes no sense where nothing leaves: pods would wait for the key of a log that has no records.
+pub(super) fn unsigned(objects: &Objects, gateway: &Gateway) -> Option<Problem> {
+    parameters(objects, gateway).deployment.audit_key_ref.map(|_| {
+        invalid(
+            "spec.deployment.auditKeyRef: the audit log is of what leaves, and nothing does by this Gateway; remove it"
+                .to_owned(),
+        )
+    })
+}
+
 /// Those of a Gateway's class. A reference that leads nowhere counts as none.
 pub(crate) fn class_of_gateway<'a>(objects: &'a Objects, gateway: &Gateway) -> Option<&'a GatewayParameters> {
     let class = objects.get_gateway_class(&ObjectKey::new("", gateway.spec.gateway_class_name.as_str()))?;

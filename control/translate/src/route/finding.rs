@@ -70,7 +70,7 @@ impl Findings {
     }
 
     /// The same for a parent by which things leave.
-    pub(super) fn unresolved_outside(&self) -> Option<Problem> {
+    pub(crate) fn unresolved_outside(&self) -> Option<Problem> {
         let inside_only = || (reason::UNSUPPORTED_VALUE, Vec::new());
         match (&self.unresolved, self.inside_only.as_slice()) {
             (unresolved, []) => unresolved.clone(),
