@@ -54,16 +54,19 @@ pub(crate) fn is_same_road(a: &EgressHandling, b: &EgressHandling) -> bool {
 }
 
 /// Connects by the first way that can be taken; those that could not be taken lately come last. What it is counted by is asked
-/// before each attempt.
+/// before each attempt; if none succeeds, a limit says more of why than an address that does not answer.
 pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits, mut fare: Fare) -> Result<Dialled, Refused> {
     let mut ways: Vec<&Way> = passage.ways.iter().collect();
     ways.sort_by_cached_key(|way| passage.choice(way).is_some_and(|address| gate.lately.fails(address)));
-    let (mut next, mut begun) = (ways.into_iter(), Vec::new());
+    let (mut next, mut begun, mut limited) = (ways.into_iter(), Vec::new(), None);
     let begin = || -> Option<Attempt<'_, Dialled, Refused>> {
         let way = next.next()?;
         let counted = fare.enter(way, &gate.lines);
         // What a limit refuses says nothing of the address.
-        begun.extend(counted.is_ok().then_some(way));
+        match &counted {
+            Ok(_) => begun.push(way),
+            Err(full) => drop(limited.get_or_insert_with(|| full.clone())),
+        }
         Some(Box::pin(attempt(gate, passage, way, counted, limits)))
     };
     let dialled = race(begin).await;
@@ -78,7 +81,8 @@ pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits, mut fa
             break;
         }
     }
-    dialled.unwrap_or_else(|| Err(Refused::misconfigured("a passage without a way")))
+    let dialled = dialled.unwrap_or_else(|| Err(Refused::misconfigured("a passage without a way")));
+    dialled.map_err(|refused| limited.unwrap_or(refused))
 }
 
 async fn attempt(

@@ -74,6 +74,20 @@ impl Attempts {
         self.policy.as_ref().is_some_and(|policy| self.count <= policy.attempts)
     }
 
+    /// Whether there is a try left for what no endpoint has seen.
+    fn has_more_unseen(&self) -> bool {
+        match &self.policy {
+            Some(_) => self.has_more(),
+            None => self.count <= UNSEEN_RETRIES,
+        }
+    }
+
+    /// Whether there is one for what had a connection that another has got. No endpoint has failed, so it is no try of the
+    /// policy's either.
+    fn has_more_displaced(&self) -> bool {
+        self.has_more() || self.count <= UNSEEN_RETRIES
+    }
+
     /// How long to wait before the next try: doubling, with jitter over the upper half.
     fn backoff(&self, limit: Duration) -> Option<Duration> {
         let policy = self.policy.as_ref().filter(|_| self.count > 0)?;
@@ -228,24 +242,24 @@ impl RequestContext {
     }
 
     /// No connection came about, so no endpoint has seen the request: it can always be tried again.
-    pub(super) fn not_connected(&mut self, mut error: Box<Error>) -> Box<Error> {
+    pub(super) fn not_connected(&mut self, error: Box<Error>) -> Box<Error> {
+        self.unseen(error, Attempts::has_more_unseen)
+    }
+
+    fn unseen(&mut self, mut error: Box<Error>, has_more: fn(&Attempts) -> bool) -> Box<Error> {
         self.meets_limits();
         if let Some(forward) = &self.forward {
             forward.backend.metrics.not_connected(connect_failure(&error));
         }
         self.attempt_failed(&error);
-        let more = match &self.attempts.policy {
-            Some(_) => self.attempts.has_more(),
-            None => self.attempts.count <= UNSEEN_RETRIES,
-        };
-        error.set_retry(more && self.fault.is_none() && !self.is_late());
+        error.set_retry(has_more(&self.attempts) && self.fault.is_none() && !self.is_late());
         error
     }
 
     /// A connection broke, or the endpoint took too long.
     pub(super) fn broke_off(&mut self, session: &Session, mut error: Box<Error>, reused: bool) -> Box<Error> {
         if self.has_no_connection() {
-            return self.not_connected(error.into_up());
+            return self.unseen(error.into_up(), Attempts::has_more_displaced);
         }
         let reused_only = matches!(error.retry, RetryType::ReusedOnly);
         error.retry.decide_reuse(reused);
@@ -312,4 +326,22 @@ pub(super) fn connect_failure(error: &Error) -> ConnectFailure {
 
 fn remaining(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_lost_its_connection_to_another_is_tried_again_whatever_the_policy_says() {
+        let policy = |attempts| Some(Retry { codes: vec![], attempts, backoff: Duration::ZERO });
+        let after = |count, policy| Attempts { count, policy, ..Attempts::default() };
+        let once = after(1, policy(0));
+        assert!(once.has_more_displaced() && !once.has_more_unseen());
+        let often = after(UNSEEN_RETRIES + 1, policy(0));
+        assert!(!often.has_more_displaced(), "it ends some time");
+        let more = after(UNSEEN_RETRIES + 1, policy(UNSEEN_RETRIES + 1));
+        assert!(more.has_more_displaced() && more.has_more_unseen());
+        assert!(!after(UNSEEN_RETRIES + 1, None).has_more_unseen());
+    }
 }

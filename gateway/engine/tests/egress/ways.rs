@@ -1,7 +1,9 @@
 //! Addresses of one name that are allowed by different rules: what holds is the rule of the one that is taken.
 
 use crate::support::*;
-use lychgate_ir::egress::{EgressCredential, EgressHandling, EgressPolicy, EgressTls};
+use lychgate_ir::egress::{
+    EgressCredential, EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressPolicy, EgressTls,
+};
 use lychgate_ir::{Refusal, RefusalReason};
 use std::net::Ipv4Addr;
 use tokio::io::AsyncWriteExt;
@@ -79,4 +81,24 @@ async fn what_the_rule_of_an_address_cannot_have_is_not_sent_as_another_would() 
     let (head, body) = response(&mut stream).await;
     assert!(head.starts_with("HTTP/1.1 502") && body.contains("(upstream_tls)"), "{head}{body}");
     assert_eq!(origin.server.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn what_a_limit_refuses_is_told_though_another_address_does_not_answer() {
+    let origin = Origin::start(&[]).await;
+    let none = EgressLimits {
+        mode: EgressMode::Enforce,
+        per: EgressLimitScope::Rule,
+        connections: Some(0),
+        requests_per_second: None,
+        bytes_per_second: None,
+        bytes_per_day: None,
+    };
+    let handling = EgressHandling { limits: Some(none), ..EgressHandling::default() };
+    let full = handled(handling, allow_within(&["api.test"], &["127.0.0.1/32"]));
+    let world = World::allowing(vec![full, allow_within(&["api.test"], &["127.0.0.2/32"])]).await;
+    // The limit comes first, and then nobody listens.
+    world.dns.say_all("api.test", &[Ipv4Addr::LOCALHOST, GONE]);
+    let (answer, _) = world.tunnel(&format!("api.test:{}", origin.tcp())).await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
 }

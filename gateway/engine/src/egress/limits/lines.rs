@@ -1,7 +1,7 @@
 //! Connections that requests of many clients share, one after the other or at a time: whoever needs another connection may
 //! have the place of one that nobody uses.
 
-use super::seat::{Seat, Spare};
+use super::seat::{Fate, Seat, Spare};
 use super::share::Share;
 use lychgate_egress::limits::SharedAccount;
 use std::collections::BTreeMap;
@@ -35,8 +35,8 @@ struct State {
 pub(crate) struct InUse(Arc<Line>);
 
 impl Lines {
-    /// Takes the place of a connection that nobody uses, and that this account counts. It ends with that.
-    pub(super) fn give(&self, of: &SharedAccount) -> Option<Seat> {
+    /// Takes the place of a connection that nobody uses, and that this account counts.
+    pub(super) fn give(&self, of: &SharedAccount, fate: Fate) -> Option<Seat> {
         let account = number(of);
         loop {
             // Dropped outside of the lock, which its end would take.
@@ -45,7 +45,7 @@ impl Lines {
                 let first = idle.range((account, 0)..=(account, u64::MAX)).next().map(|(key, _)| *key)?;
                 idle.remove(&first)
             };
-            if let Some(seat) = line.and_then(|line| line.upgrade()?.give_up(of)) {
+            if let Some(seat) = line.and_then(|line| line.upgrade()?.give_up(of, fate)) {
                 return Some(seat);
             }
         }
@@ -89,13 +89,13 @@ impl Line {
         Some(InUse(self.clone()))
     }
 
-    fn give_up(&self, of: &SharedAccount) -> Option<Seat> {
+    fn give_up(&self, of: &SharedAccount, fate: Fate) -> Option<Seat> {
         let mut state = self.lock();
         if state.users > 0 || state.is_given_up {
             return None;
         }
-        let seat = self.spare.take(of)?;
-        state.is_given_up = true;
+        let seat = self.spare.take(of, fate)?;
+        state.is_given_up = fate == Fate::Ends;
         Some(seat)
     }
 
@@ -145,11 +145,15 @@ impl Drop for InUse {
 mod tests {
     use super::*;
     use lychgate_egress::limits::Book;
-    use lychgate_ir::egress::{EgressLimitScope, EgressLimits, EgressMode};
+    use lychgate_ir::egress::{EgressLimitScope, EgressLimits, EgressMode, Percent};
 
     fn share() -> Share {
+        share_of(EgressMode::Enforce)
+    }
+
+    fn share_of(mode: EgressMode) -> Share {
         Share::of_all(Arc::new(Book::new(EgressLimits {
-            mode: EgressMode::Enforce,
+            mode,
             per: EgressLimitScope::Rule,
             connections: Some(1),
             requests_per_second: None,
@@ -159,7 +163,7 @@ mod tests {
     }
 
     fn seat(share: &Share, lines: &Lines) -> Option<Seat> {
-        share.seat(|account| lines.give(account)).ok()
+        share.seat(|account, fate| lines.give(account, fate)).ok()
     }
 
     #[test]
@@ -180,6 +184,19 @@ mod tests {
         drop(second);
         drop((line, first));
         assert!(seat(&share, &lines).is_some());
+    }
+
+    #[test]
+    fn in_shadow_only_the_count_moves() {
+        let (lines, share) = (Arc::new(Lines::default()), share_of(EgressMode::Shadow(Percent::ALL)));
+        let first = seat(&share, &lines).unwrap();
+        let line = Line::new(&lines, share.clone(), first.spare());
+        drop(line.enter().unwrap());
+        let _second = seat(&share, &lines).unwrap();
+        assert!(share.would_refuse().is_none(), "enforced, it would have had the place of the other one");
+        assert!(line.enter().is_some() && first.spare().is_there(), "and that one stays open");
+        let _third = seat(&share, &lines).unwrap();
+        assert!(share.would_refuse().is_some());
     }
 
     #[test]

@@ -16,6 +16,15 @@ pub(crate) struct Seat(Arc<Place>);
 #[derive(Clone, Debug)]
 pub(crate) struct Spare(Weak<Place>);
 
+/// What becomes of a connection whose place another one has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It closes.
+    Ends,
+    /// It goes on, and is not counted any more: limits in shadow end nothing.
+    GoesOn,
+}
+
 #[derive(Debug)]
 struct Place(Mutex<Held>);
 
@@ -24,7 +33,7 @@ struct Place(Mutex<Held>);
 enum Held {
     /// It counts as one of the account's. Whoever reads from it wants to hear when it does not any more.
     Counted(SharedAccount, Option<Waker>),
-    /// It counts as none: a limit in shadow would not have let it be opened.
+    /// It counts as none: a limit in shadow would not have let it be opened, or would have ended it.
     Uncounted,
     /// It was one, and another is it now.
     GivenAway,
@@ -60,14 +69,19 @@ impl Seat {
 
 impl Spare {
     /// Takes it, if it is one of this account's: another's count is not its to give away.
-    pub(super) fn take(&self, of: &SharedAccount) -> Option<Seat> {
+    pub(super) fn take(&self, of: &SharedAccount, fate: Fate) -> Option<Seat> {
         let place = self.0.upgrade()?;
         let mut held = place.lock();
         match &mut *held {
             Held::Counted(account, reader) if Arc::ptr_eq(account, of) => {
                 let reader = reader.take();
-                *held = Held::GivenAway;
-                reader.into_iter().for_each(Waker::wake);
+                match fate {
+                    Fate::GoesOn => *held = Held::Uncounted,
+                    Fate::Ends => {
+                        *held = Held::GivenAway;
+                        reader.into_iter().for_each(Waker::wake);
+                    }
+                }
             }
             Held::Counted(..) | Held::Uncounted | Held::GivenAway => return None,
         }
@@ -118,8 +132,8 @@ impl Fare {
             return Ok(Some((share.clone(), seat.clone())));
         }
         self.pay(way)?;
-        let own = |account: &_| self.spare.as_ref().and_then(|spare| spare.take(account));
-        let seat = share.seat(|account| own(account).or_else(|| lines.give(account)));
+        let own = |account: &_, fate| self.spare.as_ref().and_then(|spare| spare.take(account, fate));
+        let seat = share.seat(|account, fate| own(account, fate).or_else(|| lines.give(account, fate)));
         let seat = seat.map_err(|full| Refused::limited(&full, &way.decision))?;
         self.seats.push((share.clone(), seat.clone()));
         Ok(Some((share.clone(), seat)))
@@ -146,10 +160,14 @@ mod tests {
         let (own, other) = (SharedAccount::default(), SharedAccount::default());
         let seat = Seat::new(Some(own.clone()));
         let spare = seat.spare();
-        assert!(spare.take(&other).is_none() && spare.is_there());
-        assert!(spare.take(&own).is_some() && !spare.is_there());
+        assert!(spare.take(&other, Fate::Ends).is_none() && spare.is_there());
+        assert!(spare.take(&own, Fate::Ends).is_some() && !spare.is_there());
         // It has none to give, and goes on.
         let uncounted = Seat::new(None);
-        assert!(uncounted.spare().take(&own).is_none() && uncounted.spare().is_there());
+        assert!(uncounted.spare().take(&own, Fate::Ends).is_none() && uncounted.spare().is_there());
+        // What a limit in shadow has taken goes on as well.
+        let watched = Seat::new(Some(own.clone()));
+        assert!(watched.spare().take(&own, Fate::GoesOn).is_some() && watched.spare().is_there());
+        assert!(watched.spare().take(&own, Fate::Ends).is_none(), "it has given what it had");
     }
 }

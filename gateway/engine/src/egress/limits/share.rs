@@ -1,7 +1,7 @@
 //! The part that one request or tunnel has in what may leave by its rule.
 
 use super::now;
-use super::seat::Seat;
+use super::seat::{Fate, Seat};
 use crate::egress::gate::Gate;
 use crate::egress::refused::Refused;
 use crate::egress::wish::Wish;
@@ -123,12 +123,13 @@ impl Share {
     }
 
     /// Lets one more connection be opened, which is one until its seat is dropped; in the place of one that can be spared if
-    /// there is no other.
-    pub(super) fn seat(&self, spare: impl FnOnce(&SharedAccount) -> Option<Seat>) -> Result<Seat, Exceeded> {
+    /// there is no other. In shadow the count moves all the same, so that it tells what would be.
+    pub(super) fn seat(&self, spare: impl FnOnce(&SharedAccount, Fate) -> Option<Seat>) -> Result<Seat, Exceeded> {
         let mut taken = None;
         let open = |account: &mut Account, limits: &EgressLimits, _| {
             account.open(limits).or_else(|full| {
-                taken = spare(&self.0.account);
+                let fate = if self.is_in_shadow(limits) { Fate::GoesOn } else { Fate::Ends };
+                taken = spare(&self.0.account, fate);
                 if taken.is_some() { Ok(()) } else { Err(full) }
             })
         };

@@ -85,6 +85,8 @@ impl Exit {
 
     /// It has a connection by its way.
     pub(super) fn connected(&self) {
+        // Where another one was there already, nobody needs what was made to learn which way answers.
+        drop(self.ready.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(address) = self.passage.choice(&self.way).filter(|_| self.has_choice) {
             self.gate.lately.still_answers(address);
         }

@@ -7,7 +7,7 @@ use super::super::observe::Running;
 use super::super::{Gateway, RequestContext};
 use super::way::Way;
 use super::{ASKED, Inquiry};
-use crate::egress::Leaving;
+use crate::egress::{Leaving, Refused};
 use crate::upstream::{EndpointState, Offer, Reach};
 use bytes::Bytes;
 use http::header::TE;
@@ -100,7 +100,11 @@ impl Gateway {
         let (peer, mut upstream, reused) = connecting.await.map_err(|error| {
             service.metrics.not_connected(connect_failure(&error));
             ctx.observation.trace.broke_off(Some(Reason::AuthFailed.as_str()), &error);
-            Broken::unseen(&endpoint, &error)
+            // What a limit has refused is not asked again: it would be counted, and refused, once more.
+            match way.limited() {
+                Some(Refused { detail, .. }) => Broken::late(detail),
+                None => Broken::unseen(&endpoint, &error),
+            }
         })?;
         service.metrics.connected(reused);
         ctx.observation.trace.connected(reused);

@@ -60,6 +60,11 @@ impl Way {
         self.leaving.as_ref().map_or(matches!(reach, Reach::Tls(_)), |leaving| leaving.is_tls())
     }
 
+    /// What a limit has against it.
+    pub(super) fn limited(&self) -> Option<Refused> {
+        self.leaving.as_ref()?.limited()
+    }
+
     /// How it is reached.
     pub(super) async fn peer(
         &self,

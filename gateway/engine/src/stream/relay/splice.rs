@@ -94,7 +94,7 @@ impl<M: Counts> Way<'_, M> {
         let Ok((out, into)) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC) else { return Ok(Came::SoFar) };
         loop {
             match self.next(&into).await {
-                Ok(Piece::Piped(0) | Piece::Copied(_, 0)) => return Ok(Came::ToItsEnd),
+                Ok(Piece::Copied(_, 0)) => return Ok(Came::ToItsEnd),
                 Ok(Piece::Piped(length)) => {
                     self.reads.read(self.direction, length);
                     self.reads.meter.spliced(self.direction, length as u64);
@@ -115,18 +115,18 @@ impl<M: Counts> Way<'_, M> {
     /// From the sender into the pipe, which is empty: it never waits for room there.
     ///
     /// Linux splices no further than to where a sender has marked something urgent (RFC 9293 section 3.8.5), and says that
-    /// there is nothing, whatever comes behind it. Reading goes on behind the mark, without the byte that is marked, as
-    /// everywhere here.
+    /// there is nothing, or that it is the end when the sender has ended already, whatever comes behind it. Reading goes on
+    /// behind the mark, without the byte that is marked, as everywhere here; and only reading knows the end.
     async fn next(&self, pipe: &OwnedFd) -> io::Result<Piece> {
         let from = self.from.as_ref();
         let some = || splice(from, None, pipe, None, IN_PIPE, SpliceFlags::NONBLOCK);
         let next = || match retry_on_intr(some) {
-            Ok(length) => Ok(Piece::Piped(length)),
-            Err(Errno::WOULDBLOCK) => {
+            Ok(0) | Err(Errno::WOULDBLOCK) => {
                 let mut bytes = [0; BEHIND_MARK];
                 let length = retry_on_intr(|| read(from, &mut bytes))?;
                 Ok(Piece::Copied(bytes, length))
             }
+            Ok(length) => Ok(Piece::Piped(length)),
             Err(error) => Err(error.into()),
         };
         from.async_io(Interest::READABLE, next).await

@@ -1,8 +1,8 @@
 //! Authorization services that an egress Gateway asks: what they are told leaves as well.
 
-use super::decisions;
+use super::{decisions, handled};
 use crate::support::*;
-use lychgate_ir::egress::{EgressExceptions, EgressRule};
+use lychgate_ir::egress::{EgressExceptions, EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressRule};
 use lychgate_ir::filter::{AuthHeaders, AuthProtocol, ExternalAuth, HttpAuth};
 use lychgate_ir::{Filter, Protocol, Snapshot, Target};
 use std::net::Ipv4Addr;
@@ -43,6 +43,26 @@ async fn a_service_is_asked_where_policies_let_it_be() {
     assert_eq!(refused.status, 401, "{refused:?}");
     assert_eq!(origin.server.requests().len(), 1);
     world.counted(&decisions("rule", "allow"), 3).await;
+}
+
+#[tokio::test]
+async fn a_service_that_a_limit_keeps_away_is_asked_once() {
+    let (origin, service) = (Origin::start(&[]).await, Origin::start(&[]).await);
+    let limits = EgressLimits {
+        mode: EgressMode::Enforce,
+        per: EgressLimitScope::Rule,
+        connections: Some(0),
+        requests_per_second: None,
+        bytes_per_second: None,
+        bytes_per_day: None,
+    };
+    let exceptions = EgressExceptions { other_host: true, ..EgressExceptions::default() };
+    let handling = EgressHandling { limits: Some(limits), ..EgressHandling::default() };
+    let asked = handled(EgressRule { exceptions, ..allow(&["auth.test"]) }, handling);
+    let world = world(vec![allow(&["api.test"]), asked], &origin, &service).await;
+    let seen = world.ask("api.test", "/", &[]).await;
+    assert_eq!(seen.status, 500, "{seen:?}");
+    world.counted(&decisions("rule", "deny"), 1).await;
 }
 
 #[tokio::test]

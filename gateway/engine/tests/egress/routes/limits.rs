@@ -287,3 +287,15 @@ async fn limits_in_shadow_tell_and_refuse_nothing() {
     let text = "would be refused: no more than 20000 bytes a day may leave";
     written(directory.path(), |log| log.matches(text).count() == 2).await;
 }
+
+#[tokio::test]
+async fn limits_in_shadow_close_no_connection() {
+    let origin = Origin::start(&[]).await;
+    let limits = EgressLimits { mode: EgressMode::Shadow(Percent::ALL), connections: Some(1), ..NONE };
+    let world = world(&origin, limits, Setup::default()).await;
+    for host in ["a.test", "b.test", "a.test", "b.test", "a.test", "b.test"] {
+        assert_eq!(world.ask(host, "/", &[]).await.status, 200);
+    }
+    let counts = origin.server.counts();
+    assert_eq!((counts.connections, counts.closed), (2, 0), "each host has one, and keeps it");
+}

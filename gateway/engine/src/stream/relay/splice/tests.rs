@@ -3,7 +3,7 @@ use lychgate_telemetry::Direction;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -144,6 +144,30 @@ async fn what_is_urgent_is_left_out_and_nothing_else_is() {
     assert!(rest == [b"some", &much[..]].concat(), "{} bytes", rest.len());
     assert!(tally.spliced.load(Ordering::Relaxed) > before, "it goes on as before");
     drop((client, from, to));
+    relay.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_behind_a_mark_is_not_lost_when_the_end_is_there_already() {
+    let ((mut client, ours), (theirs, mut upstream)) = (pair().await, pair().await);
+    // More than is copied before it goes through a pipe.
+    let much = numbers(24 << 10);
+    client.write_all(&much).await.unwrap();
+    assert_eq!(socket2::SockRef::from(&client).send_out_of_band(b"!").unwrap(), 1);
+    client.write_all(b"rest").await.unwrap();
+    client.shutdown().await.unwrap();
+    // All of it is there before anybody looks.
+    while !ours.ready(Interest::READABLE).await.unwrap().is_read_closed() {
+        tokio::task::yield_now().await;
+    }
+    let tally = Arc::<Tally>::default();
+    let counts = tally.clone();
+    let relay = tokio::spawn(async move { relay(ours, theirs, Duration::from_secs(60), &*counts).await });
+    let mut heard = Vec::new();
+    upstream.read_to_end(&mut heard).await.unwrap();
+    assert!(heard == [&much[..], b"rest"].concat(), "{} bytes", heard.len());
+    assert!(tally.spliced.load(Ordering::Relaxed) > 0);
+    drop((client, upstream));
     relay.await.unwrap().unwrap();
 }
 
