@@ -1,13 +1,12 @@
 //! Addresses of one name that are allowed by different rules: what holds is the rule of the one that is taken.
 
 use crate::support::*;
-use lychgate_audit::AuditSettings;
 use lychgate_ir::egress::{
     EgressCredential, EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressPolicy, EgressTls,
 };
 use lychgate_ir::{Refusal, RefusalReason};
 use std::net::Ipv4Addr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 const TOKEN: &str = "t0p-s3cret-token";
@@ -82,28 +81,6 @@ async fn what_the_rule_of_an_address_cannot_have_is_not_sent_as_another_would() 
     let (head, body) = response(&mut stream).await;
     assert!(head.starts_with("HTTP/1.1 502") && body.contains("(upstream_tls)"), "{head}{body}");
     assert_eq!(origin.server.counts().requests, 1);
-}
-
-#[tokio::test]
-async fn a_log_that_is_required_hears_of_the_way_that_is_taken_before_it_ends() {
-    let origin = Origin::start(&[]).await;
-    let home = tempfile::tempdir().unwrap();
-    let audit = Some(audit_as(home.path(), AuditSettings { required: true, ..AuditSettings::default() }));
-    let edit = |snapshot: &mut _| drop(secret(snapshot, "token", TOKEN));
-    let policies = differing(EgressTls::Pass, EgressTls::Pass);
-    let world = World::with(policies, edit, Setup { audit, ..Setup::default() }).await;
-    world.dns.say_all("api.test", &[GONE, Ipv4Addr::LOCALHOST]);
-    let announced = |log: &str| {
-        let begun = log.lines().filter(|line| line.contains(r#""phase":"begun""#));
-        begun.filter(|line| line.contains(r#""host":"api.test","address":"127.0.0.1""#)).count()
-    };
-    assert_eq!(world.curl(&[&format!("http://api.test:{}/", origin.http())]).await.status, 200);
-    written(home.path(), |log| announced(log) == 1).await;
-    let (answer, mut tunnel) = world.tunnel(&format!("api.test:{}", origin.tcp())).await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    tunnel.write_all(b"hello").await.unwrap();
-    soon(tunnel.read_exact(&mut [0; 5])).await.unwrap();
-    written(home.path(), |log| announced(log) == 2).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! The line of the audit log.
 
 use super::Record;
-use crate::egress::passage::{Passage, Way};
 use crate::egress::refused::Refused;
 use crate::egress::wish::{SeenRequest, Shown};
 use lychgate_audit::{
@@ -34,14 +33,6 @@ impl Record {
             Ok(Err(_)) => Err(unrecorded("the log has ended".to_owned())),
             Err(_) => Err(unrecorded("the log did not answer in time".to_owned())),
         }
-    }
-
-    /// It goes this way. If that is another one than was announced, the log says so before anything is said there.
-    pub(crate) async fn takes(&mut self, passage: &Passage, way: &Way) -> Result<(), Refused> {
-        let announced = self.decision.as_ref().map(|decision| decision.because.rule());
-        let is_announced = self.address == way.address && announced == Some(way.decision.because.rule());
-        self.goes(passage, way);
-        if is_announced { Ok(()) } else { self.announce().await }
     }
 
     pub(super) fn to_audit(&self, failed: Option<&(Reason, String)>) -> AuditRecord {

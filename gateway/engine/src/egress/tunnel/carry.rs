@@ -51,7 +51,7 @@ impl Tunnel {
                 (way, io)
             }
         };
-        self.record.takes(&passage, &way).await?;
+        self.record.goes(&passage, &way);
         let upstream = match (&handling(&way.decision).tls, shown) {
             (EgressTls::Pass, _) => io,
             // There is nothing to look into.

@@ -7,17 +7,13 @@ use std::time::Duration;
 
 /// An audit log in this directory.
 pub(crate) fn audit_into(dir: &Path) -> Audit {
-    audit_as(dir, AuditSettings::default())
-}
-
-pub(crate) fn audit_as(dir: &Path, settings: AuditSettings) -> Audit {
     let log = LogSettings {
         dir: dir.to_owned(),
         key: SigningKey::from_pem(SigningKey::generate().unwrap().expose()).unwrap(),
         max_bytes: 1 << 20,
         max_age: Duration::from_secs(3600),
     };
-    Audit::start(log, settings).unwrap()
+    Audit::start(log, AuditSettings::default()).unwrap()
 }
 
 /// What is in a log, as soon as it has what is waited for.
