@@ -152,6 +152,7 @@ mod tests {
         endpoint.leave();
         assert_eq!(*closed.lock().unwrap(), [8]);
     }
+
     #[test]
     fn what_clients_say_does_not_make_it_grow() {
         let (endpoint, closed) = endpoint();

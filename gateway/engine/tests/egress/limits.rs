@@ -3,8 +3,8 @@
 use crate::support::*;
 use lychgate_audit::{Audit, AuditSettings, LogSettings, SigningKey};
 use lychgate_ir::egress::{
-    EgressAction, EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressProtocol, EgressRule,
-    EgressSubject, HttpRule, Percent, Workload,
+    EgressAction, EgressLimitScope, EgressLimits, EgressMode, EgressProtocol, EgressRule, EgressSubject, HttpRule,
+    Percent, Workload,
 };
 use lychgate_testkit::{Authority, ClientTls};
 use std::net::Ipv4Addr;
@@ -13,20 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-const NONE: EgressLimits = EgressLimits {
-    mode: EgressMode::Enforce,
-    per: EgressLimitScope::Rule,
-    connections: None,
-    requests_per_second: None,
-    bytes_per_second: None,
-    bytes_per_day: None,
-};
-
-fn limited(limits: EgressLimits, rule: EgressRule) -> EgressRule {
-    let handling = EgressHandling { limits: Some(limits), ..EgressHandling::default() };
-    EgressRule { name: Some("bounded".into()), handling: Arc::new(handling), ..rule }
-}
 
 async fn world(limits: EgressLimits) -> World {
     let world = World::allowing(vec![limited(limits, allow(&["*.test"]))]).await;
@@ -68,7 +54,7 @@ fn limit_met(limit: &str, mode: &str) -> String {
 #[tokio::test]
 async fn only_so_many_connections_are_open_at_a_time() {
     let origin = Origin::start(&["a.test"]).await;
-    let world = world(EgressLimits { connections: Some(1), ..NONE }).await;
+    let world = world(EgressLimits { connections: Some(1), ..NO_LIMITS }).await;
     let target = format!("a.test:{}", origin.tcp());
     let (answer, mut first) = world.tunnel(&target).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -94,7 +80,7 @@ async fn a_tunnel_that_is_refused_by_what_it_shows_ends_with_an_alert() {
     // Foreseen is the rule that fits most closely, and it is not about TLS.
     let plain = speaking(vec![EgressProtocol::Http(HttpRule::default())], allow(&["a.test"]));
     let sealed = speaking(vec![EgressProtocol::Tls], allow(&["*.test"]));
-    let none = EgressLimits { connections: Some(0), ..NONE };
+    let none = EgressLimits { connections: Some(0), ..NO_LIMITS };
     let world = World::allowing(vec![plain, limited(none, sealed)]).await;
     world.dns.say("a.test", Ipv4Addr::LOCALHOST);
     let (answer, stream) = world.tunnel(&format!("a.test:{}", origin.https())).await;
@@ -107,7 +93,7 @@ async fn a_tunnel_that_is_refused_by_what_it_shows_ends_with_an_alert() {
 #[tokio::test]
 async fn a_connection_of_requests_is_one_until_it_is_closed() {
     let origin = Origin::start(&[]).await;
-    let world = world(EgressLimits { connections: Some(1), ..NONE }).await;
+    let world = world(EgressLimits { connections: Some(1), ..NO_LIMITS }).await;
     let url = format!("http://a.test:{}/", origin.http());
     let held = format!("{url}?hold=it");
     let asked = async {
@@ -149,7 +135,7 @@ async fn a_connection_of_requests_is_one_until_it_is_closed() {
 #[tokio::test]
 async fn only_so_many_requests_leave_in_a_second() {
     let origin = Origin::start(&[]).await;
-    let mut rule = limited(EgressLimits { requests_per_second: Some(2), ..NONE }, allow(&["*.test"]));
+    let mut rule = limited(EgressLimits { requests_per_second: Some(2), ..NO_LIMITS }, allow(&["*.test"]));
     rule.reason = Some("ask the data team for more".into());
     let world = World::allowing(vec![rule]).await;
     world.dns.say("a.test", Ipv4Addr::LOCALHOST);
@@ -189,7 +175,7 @@ async fn only_so_many_requests_leave_in_a_second() {
 async fn a_request_inside_a_tunnel_is_counted_once() {
     let origin = Origin::start(&[]).await;
     // Nothing of it comes back while this runs.
-    let world = world(EgressLimits { bytes_per_day: Some(1 << 30), requests_per_second: Some(1), ..NONE }).await;
+    let world = world(EgressLimits { bytes_per_day: Some(1 << 30), requests_per_second: Some(1), ..NO_LIMITS }).await;
     let mut passed = 0;
     let begun = Instant::now();
     for _ in 0..5 {
@@ -203,7 +189,7 @@ async fn a_request_inside_a_tunnel_is_counted_once() {
 #[tokio::test]
 async fn bytes_that_are_too_fast_wait_and_none_is_lost() {
     let origin = Origin::start(&[]).await;
-    let world = world(EgressLimits { bytes_per_second: Some(128 << 10), ..NONE }).await;
+    let world = world(EgressLimits { bytes_per_second: Some(128 << 10), ..NO_LIMITS }).await;
     let begun = Instant::now();
     let body = world.curl(&[&format!("http://a.test:{}/?size={}", origin.http(), 256 << 10)]).await;
     assert_eq!((body.status, body.body.len()), (200, 256 << 10));
@@ -220,7 +206,7 @@ async fn bytes_that_are_too_fast_wait_and_none_is_lost() {
 #[tokio::test]
 async fn many_connections_are_no_faster_than_one() {
     let origin = Origin::start(&[]).await;
-    let world = world(EgressLimits { bytes_per_second: Some(256 << 10), ..NONE }).await;
+    let world = world(EgressLimits { bytes_per_second: Some(256 << 10), ..NO_LIMITS }).await;
     let mut tunnels = Vec::new();
     for _ in 0..32 {
         let (_, mut tunnel) = world.tunnel(&format!("a.test:{}", origin.tcp())).await;
@@ -240,7 +226,7 @@ async fn many_connections_are_no_faster_than_one() {
 #[tokio::test]
 async fn what_waits_hears_of_other_policies() {
     let slow = |name: &str, host: &str, most| {
-        let rule = limited(EgressLimits { bytes_per_second: most, ..NONE }, allow(&[host]));
+        let rule = limited(EgressLimits { bytes_per_second: most, ..NO_LIMITS }, allow(&[host]));
         vec![for_everyone(vec![EgressRule { name: Some(name.into()), ..rule }])]
     };
     let origin = tokio::net::TcpListener::bind((LOCAL, 0)).await.unwrap();
@@ -276,7 +262,7 @@ async fn what_waits_hears_of_other_policies() {
 #[tokio::test]
 async fn a_destination_that_is_called_by_address_is_one_by_whatever_name() {
     let origin = Origin::start(&["a.test", "b.test"]).await;
-    let one = EgressLimits { per: EgressLimitScope::Destination, connections: Some(1), ..NONE };
+    let one = EgressLimits { per: EgressLimitScope::Destination, connections: Some(1), ..NO_LIMITS };
     let world = World::allowing(vec![limited(one, allow_addresses(&["127.0.0.0/8"]))]).await;
     let target = format!("127.0.0.1:{}", origin.https());
     let (answer, stream) = world.tunnel(&target).await;
@@ -295,7 +281,7 @@ async fn a_day_has_only_so_many_bytes() {
     let origin = Origin::start(&[]).await;
     let directory = tempfile::tempdir().unwrap();
     let rule = |most| {
-        let per_day = EgressLimits { per: EgressLimitScope::Destination, bytes_per_day: Some(most), ..NONE };
+        let per_day = EgressLimits { per: EgressLimitScope::Destination, bytes_per_day: Some(most), ..NO_LIMITS };
         vec![for_everyone(vec![limited(per_day, allow(&["*.test"]))])]
     };
     let world =
@@ -336,7 +322,7 @@ async fn limits_in_shadow_tell_and_refuse_nothing() {
         connections: Some(1),
         bytes_per_second: Some(1024),
         bytes_per_day: Some(10_000),
-        ..NONE
+        ..NO_LIMITS
     };
     let policies = vec![for_everyone(vec![limited(limits, allow(&["*.test"]))])];
     let world = World::with(policies, |_| {}, Setup { audit: Some(audit(directory.path())), ..Setup::default() }).await;
@@ -363,7 +349,7 @@ async fn limits_in_shadow_tell_and_refuse_nothing() {
 #[tokio::test]
 async fn each_request_of_a_connection_tells_what_limits_in_shadow_would_have_done_to_it() {
     let origin = Origin::start(&[]).await;
-    let shadow = EgressLimits { mode: EgressMode::Shadow(Percent::ALL), ..NONE };
+    let shadow = EgressLimits { mode: EgressMode::Shadow(Percent::ALL), ..NO_LIMITS };
     let decided = |verdict: &str| {
         format!(r#"lychgate_egress_decisions_total{{because="rule",gateway="egress/out",verdict="{verdict}"}}"#)
     };
@@ -384,7 +370,7 @@ async fn each_request_of_a_connection_tells_what_limits_in_shadow_would_have_don
 #[tokio::test]
 async fn each_source_has_its_own() {
     let origin = Origin::start(&[]).await;
-    let per_source = EgressLimits { per: EgressLimitScope::Source, connections: Some(1), ..NONE };
+    let per_source = EgressLimits { per: EgressLimitScope::Source, connections: Some(1), ..NO_LIMITS };
     let rules = vec![limited(per_source, allow(&["*.test"]))];
     let world = World::with(
         vec![policy(EgressSubject::Namespace("shop".into()), rules)],
@@ -413,8 +399,8 @@ async fn each_source_has_its_own() {
 #[tokio::test]
 async fn a_new_snapshot_forgets_nothing_that_runs() {
     let origin = Origin::start(&[]).await;
-    let rules = |most: u32| limited(EgressLimits { connections: Some(most), ..NONE }, allow(&["*.test"]));
-    let world = world(EgressLimits { connections: Some(1), ..NONE }).await;
+    let rules = |most: u32| limited(EgressLimits { connections: Some(most), ..NO_LIMITS }, allow(&["*.test"]));
+    let world = world(EgressLimits { connections: Some(1), ..NO_LIMITS }).await;
     let target = format!("a.test:{}", origin.tcp());
     let (_, mut first) = world.tunnel(&target).await;
     assert_eq!(echo(&mut first, 10).await, 10);

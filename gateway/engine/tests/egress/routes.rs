@@ -12,9 +12,7 @@ mod shared;
 mod streams;
 
 use lychgate_ir::Filter;
-use lychgate_ir::egress::{EgressHandling, EgressRule};
 use lychgate_ir::filter::UrlRewrite;
-use std::sync::Arc;
 
 fn to_host(host: &str) -> Filter {
     Filter::Rewrite(UrlRewrite { hostname: Some(host.into()), path: None })
@@ -23,8 +21,4 @@ fn to_host(host: &str) -> Filter {
 /// What is counted of decisions.
 fn decisions(because: &str, verdict: &str) -> String {
     format!(r#"lychgate_egress_decisions_total{{because="{because}",gateway="egress/out",verdict="{verdict}"}}"#)
-}
-
-fn handled(rule: EgressRule, handling: EgressHandling) -> EgressRule {
-    EgressRule { handling: Arc::new(handling), ..rule }
 }

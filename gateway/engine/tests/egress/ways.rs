@@ -1,9 +1,7 @@
 //! Addresses of one name that are allowed by different rules: what holds is the rule of the one that is taken.
 
 use crate::support::*;
-use lychgate_ir::egress::{
-    EgressCredential, EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressPolicy, EgressTls,
-};
+use lychgate_ir::egress::{EgressCredential, EgressHandling, EgressLimits, EgressPolicy, EgressTls};
 use lychgate_ir::{Refusal, RefusalReason};
 use std::net::Ipv4Addr;
 use tokio::io::AsyncWriteExt;
@@ -86,14 +84,7 @@ async fn what_the_rule_of_an_address_cannot_have_is_not_sent_as_another_would() 
 #[tokio::test]
 async fn what_a_limit_refuses_is_told_though_another_address_does_not_answer() {
     let origin = Origin::start(&[]).await;
-    let none = EgressLimits {
-        mode: EgressMode::Enforce,
-        per: EgressLimitScope::Rule,
-        connections: Some(0),
-        requests_per_second: None,
-        bytes_per_second: None,
-        bytes_per_day: None,
-    };
+    let none = EgressLimits { connections: Some(0), ..NO_LIMITS };
     let handling = EgressHandling { limits: Some(none), ..EgressHandling::default() };
     let full = handled(handling, allow_within(&["api.test"], &["127.0.0.1/32"]));
     let world = World::allowing(vec![full, allow_within(&["api.test"], &["127.0.0.2/32"])]).await;

@@ -1,8 +1,8 @@
 //! Authorization services that an egress Gateway asks: what they are told leaves as well.
 
-use super::{decisions, handled};
+use super::decisions;
 use crate::support::*;
-use lychgate_ir::egress::{EgressExceptions, EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressRule};
+use lychgate_ir::egress::{EgressExceptions, EgressHandling, EgressLimits, EgressRule};
 use lychgate_ir::filter::{AuthHeaders, AuthProtocol, ExternalAuth, HttpAuth};
 use lychgate_ir::{Filter, Protocol, Snapshot, Target};
 use std::net::Ipv4Addr;
@@ -48,17 +48,10 @@ async fn a_service_is_asked_where_policies_let_it_be() {
 #[tokio::test]
 async fn a_service_that_a_limit_keeps_away_is_asked_once() {
     let (origin, service) = (Origin::start(&[]).await, Origin::start(&[]).await);
-    let limits = EgressLimits {
-        mode: EgressMode::Enforce,
-        per: EgressLimitScope::Rule,
-        connections: Some(0),
-        requests_per_second: None,
-        bytes_per_second: None,
-        bytes_per_day: None,
-    };
+    let limits = EgressLimits { connections: Some(0), ..NO_LIMITS };
     let exceptions = EgressExceptions { other_host: true, ..EgressExceptions::default() };
     let handling = EgressHandling { limits: Some(limits), ..EgressHandling::default() };
-    let asked = handled(EgressRule { exceptions, ..allow(&["auth.test"]) }, handling);
+    let asked = handled(handling, EgressRule { exceptions, ..allow(&["auth.test"]) });
     let world = world(vec![allow(&["api.test"]), asked], &origin, &service).await;
     let seen = world.ask("api.test", "/", &[]).await;
     assert_eq!(seen.status, 500, "{seen:?}");

@@ -1,10 +1,8 @@
 //! How what a route leads out is carried, and for whom.
 
-use super::handled;
 use crate::support::*;
 use lychgate_ir::egress::{
-    EgressCredential, EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressSubject, EgressTls, OriginTls,
-    SpkiPin,
+    EgressCredential, EgressHandling, EgressLimits, EgressSubject, EgressTls, OriginTls, SpkiPin,
 };
 use lychgate_ir::{
     Certificate, CertificateId, ClientIdentity, ClientValidation, ListenerTls, ObjectName, Protocol, Redacted, Roots,
@@ -42,7 +40,7 @@ async fn a_rule_says_how_it_is_carried_and_what_it_cannot_say_here_refuses() {
         leave_from: vec![Ipv4Addr::new(127, 0, 0, 7).into()],
         ..EgressHandling::default()
     };
-    let rule = handled(allow(&["api.test", "own.test"]), handling.clone());
+    let rule = handled(handling.clone(), allow(&["api.test", "own.test"]));
     let world = World::routed(Protocol::Http, vec![for_everyone(vec![rule])], edit).await;
     world.dns.say("api.test", Ipv4Addr::LOCALHOST);
     world.dns.say("own.test", Ipv4Addr::LOCALHOST);
@@ -61,28 +59,21 @@ async fn a_rule_says_how_it_is_carried_and_what_it_cannot_say_here_refuses() {
     let EgressTls::Originate(Ok(tls)) = &handling.tls else { panic!("no TLS") };
     let pinned = OriginTls { pins: vec![SpkiPin([7; 32])], ..tls.clone() };
     let pinned = EgressHandling { tls: EgressTls::Originate(Ok(pinned)), ..EgressHandling::default() };
-    world.apply(vec![for_everyone(vec![handled(allow(&["api.test"]), pinned)])]);
+    world.apply(vec![for_everyone(vec![handled(pinned, allow(&["api.test"]))])]);
     assert_eq!(world.ask("api.test", "/", &[]).await.status, 502);
     assert_eq!(origin.server.requests().len(), 1);
 }
 
 /// A rule by which one connection may be open at a time.
 fn one_at_a_time() -> EgressHandling {
-    let limits = EgressLimits {
-        mode: EgressMode::Enforce,
-        per: EgressLimitScope::Rule,
-        connections: Some(1),
-        requests_per_second: None,
-        bytes_per_second: None,
-        bytes_per_day: None,
-    };
+    let limits = EgressLimits { connections: Some(1), ..NO_LIMITS };
     EgressHandling { limits: Some(limits), ..EgressHandling::default() }
 }
 
 #[tokio::test]
 async fn limits_hold_for_connections_of_streams() {
     let origin = Origin::start(&[]).await;
-    let bounded = || vec![for_everyone(vec![handled(allow(&["db.test"]), one_at_a_time())])];
+    let bounded = || vec![for_everyone(vec![handled(one_at_a_time(), allow(&["db.test"]))])];
     let edit = |snapshot: &mut Snapshot| {
         lead_streams(snapshot, RouteKind::Tcp, "", &outside("db.test", origin.tcp()));
     };

@@ -1,28 +1,14 @@
 //! Rules that let only so much leave, by routes: requests of many clients share connections there.
 
-use super::{decisions, handled};
+use super::decisions;
 use crate::support::*;
-use lychgate_ir::egress::{EgressHandling, EgressLimitScope, EgressLimits, EgressMode, EgressRule, Percent, Workload};
+use lychgate_ir::egress::{EgressLimitScope, EgressLimits, EgressMode, Percent, Workload};
 use lychgate_ir::{Backend, Protocol, Snapshot, UpstreamProtocol};
 use lychgate_testkit::{Dial, WebSocket};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-const NONE: EgressLimits = EgressLimits {
-    mode: EgressMode::Enforce,
-    per: EgressLimitScope::Rule,
-    connections: None,
-    requests_per_second: None,
-    bytes_per_second: None,
-    bytes_per_day: None,
-};
-
-fn limited(limits: EgressLimits) -> EgressRule {
-    let handling = EgressHandling { limits: Some(limits), ..EgressHandling::default() };
-    EgressRule { name: Some("bounded".into()), ..handled(allow(&["a.test", "b.test", "more.test"]), handling) }
-}
 
 /// Two hosts at one origin, by one rule.
 async fn world(origin: &Origin, limits: EgressLimits, setup: Setup) -> World {
@@ -35,7 +21,7 @@ async fn of_backends(backends: &[Backend], limits: EgressLimits, setup: Setup) -
             lead_http(snapshot, &backend.id.name.name, backend, plainly);
         }
     };
-    let policies = vec![for_everyone(vec![limited(limits)])];
+    let policies = vec![for_everyone(vec![limited(limits, allow(&["a.test", "b.test", "more.test"]))])];
     let world = World::with(policies, edit, Setup { protocol: Protocol::Http, ..setup }).await;
     for backend in backends {
         world.dns.say(&backend.id.name.name, Ipv4Addr::LOCALHOST);
@@ -69,7 +55,7 @@ async fn soon_let_out(client: &Dial, url: &str) {
 #[tokio::test]
 async fn only_so_many_requests_leave_in_a_second() {
     let origin = Origin::start(&[]).await;
-    let limits = EgressLimits { requests_per_second: Some(2), ..NONE };
+    let limits = EgressLimits { requests_per_second: Some(2), ..NO_LIMITS };
     let world = world(&origin, limits, Setup::default()).await;
     world.change(|snapshot| {
         let policy = snapshot.egress_policies.values_mut().next().unwrap();
@@ -102,7 +88,7 @@ async fn only_so_many_requests_leave_in_a_second() {
 #[tokio::test]
 async fn only_so_many_connections_are_open_and_those_that_wait_make_room() {
     let origin = Origin::start(&[]).await;
-    let limits = EgressLimits { connections: Some(1), ..NONE };
+    let limits = EgressLimits { connections: Some(1), ..NO_LIMITS };
     let world = Arc::new(world(&origin, limits, Setup::default()).await);
     let asking = world.clone();
     let held = tokio::spawn(async move { asking.ask("a.test", "/?hold=it", &[]).await });
@@ -140,7 +126,7 @@ async fn only_so_many_connections_are_open_and_those_that_wait_make_room() {
 async fn requests_of_one_connection_of_http2_are_one_connection() {
     let origin = Origin::start(&[]).await;
     let backend = Backend { protocol: UpstreamProtocol::Http2, ..outside("a.test", origin.http()) };
-    let world = of_backends(&[backend], EgressLimits { connections: Some(1), ..NONE }, Setup::default()).await;
+    let world = of_backends(&[backend], EgressLimits { connections: Some(1), ..NO_LIMITS }, Setup::default()).await;
     let mut client = Dial::h2c(world.proxy).connect("a.test").await.unwrap();
     assert_eq!(client.get("http://a.test/").await.unwrap().status.as_u16(), 200);
     let many = (0..4).map(|_| {
@@ -159,7 +145,7 @@ async fn requests_of_one_connection_of_http2_are_one_connection() {
 #[tokio::test]
 async fn each_source_has_its_own() {
     let origin = Origin::start(&[]).await;
-    let limits = EgressLimits { per: EgressLimitScope::Source, connections: Some(1), ..NONE };
+    let limits = EgressLimits { per: EgressLimitScope::Source, connections: Some(1), ..NO_LIMITS };
     let world = Arc::new(world(&origin, limits, Setup::default()).await);
     world.change(|snapshot| {
         let till =
@@ -181,7 +167,7 @@ async fn each_source_has_its_own() {
 #[tokio::test]
 async fn bytes_that_are_too_fast_wait_and_none_is_lost() {
     let origin = Origin::start(&[]).await;
-    let limits = EgressLimits { bytes_per_second: Some(128 << 10), ..NONE };
+    let limits = EgressLimits { bytes_per_second: Some(128 << 10), ..NO_LIMITS };
     let world = world(&origin, limits, Setup::default()).await;
     for client in clients(&world) {
         let begun = Instant::now();
@@ -198,7 +184,7 @@ async fn a_day_has_only_so_many_bytes() {
     let origin = Origin::start(&[]).await;
     let directory = tempfile::tempdir().unwrap();
     let setup = || Setup { audit: Some(audit_into(directory.path())), ..Setup::default() };
-    let limits = EgressLimits { per: EgressLimitScope::Destination, bytes_per_day: Some(100_000), ..NONE };
+    let limits = EgressLimits { per: EgressLimitScope::Destination, bytes_per_day: Some(100_000), ..NO_LIMITS };
     let world = world(&origin, limits, setup()).await;
     for (host, client) in ["a.test", "b.test"].into_iter().zip(clients(&world)) {
         let url = format!("http://{host}/");
@@ -221,7 +207,8 @@ async fn a_day_has_only_so_many_bytes() {
 async fn an_answer_without_a_length_is_not_taken_for_whole() {
     let listener = tokio::net::TcpListener::bind((LOCAL, 0)).await.unwrap();
     let backend = outside("a.test", listener.local_addr().unwrap().port());
-    let world = of_backends(&[backend], EgressLimits { bytes_per_day: Some(100_000), ..NONE }, Setup::default()).await;
+    let world =
+        of_backends(&[backend], EgressLimits { bytes_per_day: Some(100_000), ..NO_LIMITS }, Setup::default()).await;
     let origin = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.read_buf(&mut Vec::with_capacity(4096)).await.unwrap();
@@ -238,7 +225,7 @@ async fn what_a_request_became_is_ended_with_the_day() {
     let origin = Origin::start(&[]).await;
     let directory = tempfile::tempdir().unwrap();
     let setup = Setup { audit: Some(audit_into(directory.path())), ..Setup::default() };
-    let world = world(&origin, EgressLimits { bytes_per_day: Some(50_000), ..NONE }, setup).await;
+    let world = world(&origin, EgressLimits { bytes_per_day: Some(50_000), ..NO_LIMITS }, setup).await;
     let mut socket = WebSocket::open(&Dial::http1(world.proxy), "ws://a.test/socket").await.unwrap();
     let asked = async {
         let text = "x".repeat(10_000);
@@ -260,7 +247,7 @@ async fn limits_in_shadow_tell_and_refuse_nothing() {
         requests_per_second: Some(1_000_000),
         bytes_per_second: Some(1024),
         bytes_per_day: Some(20_000),
-        ..NONE
+        ..NO_LIMITS
     };
     let world = Arc::new(world(&origin, limits, setup).await);
     let asking = world.clone();
@@ -291,7 +278,7 @@ async fn limits_in_shadow_tell_and_refuse_nothing() {
 #[tokio::test]
 async fn limits_in_shadow_close_no_connection() {
     let origin = Origin::start(&[]).await;
-    let limits = EgressLimits { mode: EgressMode::Shadow(Percent::ALL), connections: Some(1), ..NONE };
+    let limits = EgressLimits { mode: EgressMode::Shadow(Percent::ALL), connections: Some(1), ..NO_LIMITS };
     let world = world(&origin, limits, Setup::default()).await;
     for host in ["a.test", "b.test", "a.test", "b.test", "a.test", "b.test"] {
         assert_eq!(world.ask(host, "/", &[]).await.status, 200);

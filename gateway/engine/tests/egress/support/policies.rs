@@ -1,8 +1,8 @@
 //! Policies in few words.
 
 use lychgate_ir::egress::{
-    Destination, EgressAction, EgressExceptions, EgressHandling, EgressHost, EgressMode, EgressPolicy, EgressProtocol,
-    EgressRule, EgressSubject, EgressTls, OriginTls, Workload,
+    Destination, EgressAction, EgressExceptions, EgressHandling, EgressHost, EgressLimitScope, EgressLimits,
+    EgressMode, EgressPolicy, EgressProtocol, EgressRule, EgressSubject, EgressTls, OriginTls, Workload,
 };
 use lychgate_ir::{ClientIdentity, ObjectName, Redacted, Roots, Secret, SecretId, Snapshot, TlsVersion};
 use lychgate_testkit::Authority;
@@ -61,6 +61,21 @@ pub(crate) fn for_everyone(rules: Vec<EgressRule>) -> EgressPolicy {
 /// Carried like this.
 pub(crate) fn handled(handling: EgressHandling, rule: EgressRule) -> EgressRule {
     EgressRule { handling: Arc::new(handling), ..rule }
+}
+
+pub(crate) const NO_LIMITS: EgressLimits = EgressLimits {
+    mode: EgressMode::Enforce,
+    per: EgressLimitScope::Rule,
+    connections: None,
+    requests_per_second: None,
+    bytes_per_second: None,
+    bytes_per_day: None,
+};
+
+/// Only so much of it may leave; it is called `bounded`.
+pub(crate) fn limited(limits: EgressLimits, rule: EgressRule) -> EgressRule {
+    let handling = EgressHandling { limits: Some(limits), ..EgressHandling::default() };
+    EgressRule { name: Some("bounded".into()), ..handled(handling, rule) }
 }
 
 /// TLS with origins whose certificates are by this authority.
