@@ -57,7 +57,7 @@ pub struct Record {
 }
 
 /// How much a record tells. Where the log is required, what leaves is recorded twice: before anything is sent, and at its
-/// end.
+/// end; and once more in between, if it takes another way than it was to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordPhase {

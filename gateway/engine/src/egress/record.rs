@@ -16,6 +16,7 @@ use super::wish::Wish;
 use crate::observe::Observe;
 use crate::proxy::request_id;
 use crate::stream::Meter;
+use audit::Announced;
 use lychgate_egress::limits::Exceeded;
 use lychgate_egress::target::TargetHost;
 use lychgate_egress::{Decision, Source, Verdict};
@@ -49,6 +50,8 @@ pub(crate) struct Record {
     /// What the connection is counted by that carries it.
     carrier: Option<Carrier>,
     verified: Option<bool>,
+    /// The way that a log that is required has been told of.
+    announced: Option<Announced>,
     tally: Arc<Tally>,
     connected: Option<Duration>,
     status: Option<u16>,
@@ -81,6 +84,7 @@ impl Record {
             share: None,
             carrier: None,
             verified: None,
+            announced: None,
             tally: Arc::default(),
             connected: None,
             status: None,

@@ -6,7 +6,7 @@ mod policies;
 mod routes;
 
 pub(crate) use dns::Dns;
-pub(crate) use logs::{audit_into, written};
+pub(crate) use logs::{audit_into, audit_required, written};
 pub(crate) use policies::*;
 pub(crate) use routes::*;
 

@@ -4,7 +4,7 @@ use crate::support::*;
 use lychgate_ir::egress::{EgressCredential, EgressHandling, EgressLimits, EgressPolicy, EgressTls};
 use lychgate_ir::{Refusal, RefusalReason};
 use std::net::Ipv4Addr;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const TOKEN: &str = "t0p-s3cret-token";
@@ -79,6 +79,36 @@ async fn what_the_rule_of_an_address_cannot_have_is_not_sent_as_another_would() 
     let (head, body) = response(&mut stream).await;
     assert!(head.starts_with("HTTP/1.1 502") && body.contains("(upstream_tls)"), "{head}{body}");
     assert_eq!(origin.server.counts().requests, 1);
+}
+
+#[tokio::test]
+async fn a_log_that_is_required_hears_of_the_way_that_is_taken_before_it_ends() {
+    let origin = Origin::start(&[]).await;
+    let home = tempfile::tempdir().unwrap();
+    let edit = |snapshot: &mut _| drop(secret(snapshot, "token", TOKEN));
+    let setup = Setup { audit: Some(audit_required(home.path())), ..Setup::default() };
+    let world = World::with(differing(EgressTls::Pass, EgressTls::Pass), edit, setup).await;
+    world.dns.say_all("api.test", &[GONE, Ipv4Addr::LOCALHOST]);
+    let begun = |log: &str, address: &str, rule: &str| {
+        let begun = log.lines().filter(|line| line.contains(r#""phase":"begun""#));
+        let here = begun.filter(|line| line.contains(&format!(r#""host":"api.test","address":"{address}""#)));
+        here.filter(|line| line.contains(rule)).count()
+    };
+    let announced = |first: usize, taken: usize| {
+        move |log: &str| {
+            let told = (begun(log, "127.0.0.2", "#0@1"), begun(log, "127.0.0.1", "#1@1"));
+            told == (first, taken)
+        }
+    };
+    assert_eq!(world.curl(&[&format!("http://api.test:{}/", origin.http())]).await.status, 200);
+    written(home.path(), announced(1, 1)).await;
+    let (answer, mut tunnel) = world.tunnel(&format!("api.test:{}", origin.tcp())).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // No method of HTTP begins like this.
+    tunnel.write_all(b"\0").await.unwrap();
+    assert_eq!(soon(tunnel.read_u8()).await.unwrap(), 0);
+    // The tunnel is open, so that none of this is its end.
+    written(home.path(), announced(2, 2)).await;
 }
 
 #[tokio::test]

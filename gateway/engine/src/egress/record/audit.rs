@@ -1,6 +1,7 @@
 //! The line of the audit log.
 
 use super::Record;
+use crate::egress::passage::{Passage, Way};
 use crate::egress::refused::Refused;
 use crate::egress::wish::{SeenRequest, Shown};
 use lychgate_audit::{
@@ -17,10 +18,27 @@ use std::time::SystemTime;
 /// The longest path that is recorded.
 const LONGEST_PATH: usize = 1024;
 
+/// What makes one way another one to those who read the log.
+#[derive(PartialEq, Eq)]
+pub(super) struct Announced {
+    address: Option<IpAddr>,
+    rule: Option<EgressRuleId>,
+}
+
 impl Record {
-    /// Has the log say that this leaves, before anything does; where the log is required, and only then.
-    pub(crate) async fn announce(&self) -> Result<(), Refused> {
+    /// It takes this way. If that is not the one that was announced, the log says so before anything is said there.
+    pub(crate) async fn takes(&mut self, passage: &Passage, way: &Way) -> Result<(), Refused> {
+        self.goes(passage, way);
+        self.announce().await
+    }
+
+    /// Has the log say that this leaves, and which way, before anything does; where the log is required, and only then.
+    pub(crate) async fn announce(&mut self) -> Result<(), Refused> {
         let Some(audit) = self.origin.observe.audit.as_ref().filter(|audit| audit.is_required()) else { return Ok(()) };
+        let now = Announced { address: self.address, rule: self.rule().cloned() };
+        if self.announced.as_ref() == Some(&now) {
+            return Ok(());
+        }
         let (done, heard) = tokio::sync::oneshot::channel();
         let record = AuditRecord { phase: RecordPhase::Begun, ..self.to_audit(None) };
         audit.submit(record, |result| drop(done.send(result)));
@@ -28,7 +46,10 @@ impl Record {
             Refused::new(Reason::EgressUnrecorded, "nothing may leave that cannot be recorded").because(why)
         };
         match tokio::time::timeout(audit.patience(), heard).await {
-            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Ok(()))) => {
+                self.announced = Some(now);
+                Ok(())
+            }
             Ok(Ok(Err(error))) => Err(unrecorded(error.to_string())),
             Ok(Err(_)) => Err(unrecorded("the log has ended".to_owned())),
             Err(_) => Err(unrecorded("the log did not answer in time".to_owned())),
@@ -65,12 +86,16 @@ impl Record {
                 _ if self.would_be_refused() => Some(EgressAction::Deny),
                 shadow => shadow.map(|shadow| action(shadow.verdict)),
             },
-            rule: decision.and_then(|decision| decision.because.rule()).cloned(),
+            rule: self.rule().cloned(),
             reason: failed.map(|(reason, detail)| format!("{reason}: {detail}")).or_else(|| self.shadow_reason()),
             bytes_sent: self.tally.bytes(Direction::Up),
             bytes_received: self.tally.bytes(Direction::Down),
             duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn rule(&self) -> Option<&EgressRuleId> {
+        self.decision.as_ref()?.because.rule()
     }
 
     /// Why it would not have left.

@@ -143,7 +143,7 @@ impl Leaver {
             && address != picked.endpoint().address
         {
             picked = wanted.backend.pick_among(&[address], None, &[]).ok_or_else(|| no_endpoint(wanted.backend))?;
-            record.goes(&passage, &way);
+            record.takes(&passage, &way).await?;
         }
         let connection = Connecting { passage, way, has_choice, ready };
         Ok(Decided { connection, picked, tls, version: version(&state, wanted.offer), credential })

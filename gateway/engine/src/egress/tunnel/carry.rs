@@ -51,7 +51,7 @@ impl Tunnel {
                 (way, io)
             }
         };
-        self.record.goes(&passage, &way);
+        self.record.takes(&passage, &way).await?;
         let upstream = match (&handling(&way.decision).tls, shown) {
             (EgressTls::Pass, _) => io,
             // There is nothing to look into.

@@ -1,6 +1,7 @@
 //! Names that lead to addresses of both families, of which one does not connect.
 
 use crate::support::*;
+use lychgate_audit::Audit;
 use lychgate_echo::{EchoConfig, EchoServer, Port};
 use lychgate_engine::Limits;
 use lychgate_ir::{Protocol, Retry, Rule, Snapshot};
@@ -21,11 +22,16 @@ fn once(rule: &mut Rule) {
 
 /// Leads `api.test` by a route to this port, and lets it be reached on loopback.
 async fn world(protocol: Protocol, port: u16, addresses: &[IpAddr]) -> World {
+    recorded(protocol, port, addresses, None).await
+}
+
+/// The same with an audit log.
+async fn recorded(protocol: Protocol, port: u16, addresses: &[IpAddr], audit: Option<Audit>) -> World {
     let rule = allow_within(&["api.test"], &["127.0.0.0/8", "::1/128"]);
     let edit = |snapshot: &mut Snapshot| lead_http(snapshot, "api.test", &outside("api.test", port), once);
     // Nobody who waits for an address that says nothing is there in time.
     let limits = Limits { connect: PATIENCE * 2, resolve: Duration::from_secs(2), ..Limits::default() };
-    let setup = Setup { limits, protocol, ..Setup::default() };
+    let setup = Setup { limits, protocol, audit, ..Setup::default() };
     let world = World::with(vec![for_everyone(vec![rule])], edit, setup).await;
     world.dns.say_all("api.test", addresses);
     world
@@ -70,6 +76,21 @@ async fn a_route_takes_ipv4_where_both_answer_and_the_other_where_it_does_not() 
         assert_eq!(seen.status, 200, "{seen:?}");
     }
     assert_eq!(origin.requests().len(), 8);
+}
+
+#[tokio::test]
+async fn a_log_that_is_required_hears_of_the_address_that_a_request_of_a_route_takes() {
+    let origin = origin_of_ipv6().await;
+    let home = tempfile::tempdir().unwrap();
+    let audit = Some(audit_required(home.path()));
+    let world = recorded(Protocol::Http, port(&origin), &[GONE, V6], audit).await;
+    assert_eq!(world.ask("api.test", "/", &[]).await.status, 200);
+    written(home.path(), |log| {
+        let begun = log.lines().filter(|line| line.contains(r#""phase":"begun""#));
+        let to: Vec<bool> = begun.map(|line| line.contains(r#""address":"::1""#)).collect();
+        to == [false, true]
+    })
+    .await;
 }
 
 #[tokio::test]

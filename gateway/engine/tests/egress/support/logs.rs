@@ -7,13 +7,22 @@ use std::time::Duration;
 
 /// An audit log in this directory.
 pub(crate) fn audit_into(dir: &Path) -> Audit {
+    audit_as(dir, AuditSettings::default())
+}
+
+/// The same, and nothing leaves that it does not have.
+pub(crate) fn audit_required(dir: &Path) -> Audit {
+    audit_as(dir, AuditSettings { required: true, ..AuditSettings::default() })
+}
+
+fn audit_as(dir: &Path, settings: AuditSettings) -> Audit {
     let log = LogSettings {
         dir: dir.to_owned(),
         key: SigningKey::from_pem(SigningKey::generate().unwrap().expose()).unwrap(),
         max_bytes: 1 << 20,
         max_age: Duration::from_secs(3600),
     };
-    Audit::start(log, AuditSettings::default()).unwrap()
+    Audit::start(log, settings).unwrap()
 }
 
 /// What is in a log, as soon as it has what is waited for.

@@ -37,7 +37,7 @@ impl Outgoing<'_> {
     ) -> Result<(Response<Incoming>, Way), Refused> {
         loop {
             let (mut held, way, is_fresh) = self.connection().await?;
-            self.record.goes(self.passage, &way);
+            self.record.takes(self.passage, &way).await?;
             self.record.carried_by(held.share.clone());
             self.record.connected();
             let request = self.request(&parts, &held, &way)?;
