@@ -151,7 +151,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         if let Some(leaving) = &mut ctx.leaving {
-            leaving.connected(digest)?;
+            leaving.connected(digest).await?;
         }
         ctx.observation.connected(reused);
         if !reused {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// Without a retry policy, a request that no endpoint has seen is offered to this many others: to fail it would help
 /// nobody, and endpoints that just went away are the usual cause.
-const UNSEEN_RETRIES: u32 = 2;
+pub(super) const UNSEEN_RETRIES: u32 = 2;
 
 /// How much later than its deadline a request is dropped that could not be answered at it.
 const GRACE: Duration = Duration::from_millis(100);

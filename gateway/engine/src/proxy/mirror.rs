@@ -4,26 +4,17 @@
 //! falls further behind loses its copy. How many copies are in flight is bounded, too.
 
 mod backlog;
+mod copy;
 
 use super::RequestContext;
-use super::attempt::connect_failure;
-use super::frame::frame;
-use super::observe::Running;
-use crate::connection::Connection;
-use crate::egress::{Leaver, Leaving, Refused, Wanted};
+use crate::egress::Leaver;
 use crate::limits::Limits;
-use crate::runtime::MirrorState;
-use crate::upstream::{Offer, Reach, peer};
-use backlog::{Backlog, Next, Pieces, Room};
+use crate::upstream::Offer;
+use backlog::{Backlog, Room};
 use bytes::Bytes;
-use http::uri::Scheme;
+use copy::Copy;
 use lychgate_filters::sampled;
-use lychgate_ir::CertificateId;
-use lychgate_telemetry::{ConnectFailure, Direction};
 use pingora_core::connectors::http::Connector;
-use pingora_core::protocols::http::client::HttpSession;
-use pingora_error::{Error, ErrorType, Result};
-use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,120 +122,10 @@ impl Copies {
     }
 }
 
-struct Copy {
-    mirror: MirrorState,
-    /// A copy speaks what the request speaks.
-    offer: Offer,
-    head: RequestHeader,
-    identity: Option<CertificateId>,
-    /// Lives as long as the copy, which may be longer than the client waits.
-    client: Arc<Connection>,
-    /// Copies leave as requests do.
-    leaver: Option<Leaver>,
-    connector: Arc<Connector>,
-    connect: Duration,
-    resolve: Duration,
-}
-
-impl Copy {
-    async fn send(self, pieces: Option<Pieces>) -> Result<()> {
-        let target = &self.mirror.target;
-        let nowhere = || Error::explain(ErrorType::ConnectError, "no endpoint");
-        let (picked, mut leaving) = match &self.leaver {
-            None => (target.pick(None, &[], self.resolve).await, None),
-            Some(leaver) => {
-                let mut leaving = self.leave(leaver).await?;
-                (leaving.endpoint(), Some(leaving))
-            }
-        };
-        let Some(picked) = picked else {
-            target.metrics.not_connected(ConnectFailure::NoEndpoint);
-            return Err(nowhere());
-        };
-        // Counted like any other attempt: it is the same load to the backend.
-        let mut running = Running::new(&target.metrics);
-        let state = target.state();
-        let reach = state.reach(self.identity.as_ref()).ok_or_else(nowhere)?;
-        let connecting = async {
-            let address = picked.endpoint().address;
-            let peer = match &leaving {
-                None => peer(target, &state, reach, address, self.offer, self.connect, &self.client).await?,
-                Some(leaving) => leaving.peer(target, picked.endpoint(), self.connect),
-            };
-            let (upstream, reused) = self.connector.get_http_session(&peer).await?;
-            Ok::<_, Box<Error>>((peer, upstream, reused))
-        };
-        let (peer, mut upstream, reused) =
-            connecting.await.inspect_err(|error| target.metrics.not_connected(connect_failure(error)))?;
-        target.metrics.connected(reused);
-        let is_tls = leaving.as_ref().map_or(matches!(reach, Reach::Tls(_)), |leaving| leaving.is_tls());
-        let scheme = if is_tls { Scheme::HTTPS } else { Scheme::HTTP };
-        let mut head = frame(self.head, &upstream, scheme, pieces.is_some())?;
-        if let Some(leaving) = &mut leaving {
-            leaving.connected(upstream.digest())?;
-            leaving.edit(&mut head);
-        }
-        upstream.write_request_header(Box::new(head)).await?;
-        if let Some(pieces) = pieces {
-            body(&mut upstream, pieces, &mut running, leaving.as_ref()).await?;
-        }
-        upstream.finish_request_body().await?;
-        upstream.read_response_header().await?;
-        running.status = upstream.response_header().map(|head| head.status);
-        while let Some(piece) = upstream.read_response_body().await? {
-            running.carried(Direction::Down, piece.len());
-            leaving.iter().for_each(|leaving| leaving.carried(Direction::Down, Some(&piece)));
-        }
-        if let Some(leaving) = leaving {
-            leaving.done(running.status.map(|status| status.as_u16()));
-        }
-        self.connector.release_http_session(upstream, &peer, peer.options.idle_timeout).await;
-        Ok(())
-    }
-
-    /// Decides whether the copy may leave.
-    async fn leave(&self, leaver: &Leaver) -> Result<Leaving> {
-        let wanted =
-            Wanted { head: &self.head, backend: &self.mirror.target, offer: self.offer, session: None, tried: &[] };
-        let refused = |refused: Refused| Error::explain(ErrorType::ConnectError, refused.detail);
-        leaver.leave(wanted).await.map_err(refused)
-    }
-}
-
-/// Sends the body. One that is broken off here is broken off there, even if the mirror does not read.
-async fn body(
-    upstream: &mut HttpSession,
-    mut pieces: Pieces,
-    running: &mut Running,
-    leaving: Option<&Leaving>,
-) -> Result<()> {
-    let broken_off = pieces.broken_off();
-    let sending = async {
-        loop {
-            match pieces.next().await {
-                Next::Data(data, _room) => {
-                    running.carried(Direction::Up, data.len());
-                    leaving.iter().for_each(|leaving| leaving.carried(Direction::Up, Some(&data)));
-                    upstream.write_request_body(data, false).await?;
-                }
-                Next::End => return Ok(()),
-                Next::BrokenOff => return Err(too_fast()),
-            }
-        }
-    };
-    tokio::select! {
-        sent = sending => sent,
-        () = broken_off => Err(too_fast()),
-    }
-}
-
-fn too_fast() -> Box<Error> {
-    Error::explain(ErrorType::WriteError, "the request ended early, or too fast for its mirror")
-}
-
 #[cfg(test)]
 #[allow(clippy::panic)]
 mod tests {
+    use super::backlog::{Next, Pieces};
     use super::*;
 
     async fn rest(mut pieces: Pieces) -> (Vec<u8>, bool) {

@@ -30,6 +30,9 @@ struct State {
     is_given_up: bool,
 }
 
+/// How many others have their turn while a connection closes.
+const TURNS: usize = 64;
+
 /// Somebody uses a connection, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct InUse(Arc<Line>);
@@ -87,6 +90,17 @@ impl Line {
             self.is_not_idle();
         }
         Some(InUse(self.clone()))
+    }
+
+    /// Another connection has its place: gives whoever serves it the time to hear of that, and to close it. Not for ever, since
+    /// that may be who asks.
+    pub(crate) async fn closes(&self) {
+        for _ in 0..TURNS {
+            if self.spare.is_closed() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     fn give_up(&self, of: &SharedAccount, fate: Fate) -> Option<Seat> {

@@ -88,6 +88,11 @@ impl Spare {
         Some(Seat::new(Some(of.clone())))
     }
 
+    /// Whether there is no such connection any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
     /// Whether the connection still has it.
     pub(crate) fn is_there(&self) -> bool {
         self.0.upgrade().is_some_and(|place| match &*place.lock() {

@@ -83,10 +83,13 @@ impl Leaving {
     }
 
     /// It has this connection; an error if another one has got its place meanwhile.
-    pub(crate) fn connected(&mut self, digest: Option<&Digest>) -> pingora_error::Result<()> {
+    pub(crate) async fn connected(&mut self, digest: Option<&Digest>) -> pingora_error::Result<()> {
         if let Some(line) = noted(digest) {
-            let gone = || Error::explain(ErrorType::ConnectionClosed, "another connection has its place");
-            let in_use = line.enter().ok_or_else(gone)?;
+            let Some(in_use) = line.enter() else {
+                // Or the next attempt would be given the same again.
+                line.closes().await;
+                return Error::e_explain(ErrorType::ConnectionClosed, "another connection has its place");
+            };
             self.record.carried_by(Some(line.share().clone()));
             self.in_use = Some(in_use);
         }

@@ -118,7 +118,7 @@ impl Gateway {
         let mut head =
             frame(head, &upstream, scheme, !body.is_empty()).map_err(|error| Broken::late(error.to_string()))?;
         let _ = head.insert_header(ASKED, HeaderValue::from_static("1"));
-        way.connected(upstream.digest(), &mut head).map_err(|error| Broken::unseen(&endpoint, &error))?;
+        way.connected(upstream.digest(), &mut head).await.map_err(|error| Broken::unseen(&endpoint, &error))?;
         if way.offer == Offer::Http2 {
             // gRPC over HTTP/2, "Requests".
             let _ = head.insert_header(TE, HeaderValue::from_static("trailers"));

@@ -82,9 +82,13 @@ impl Way {
     }
 
     /// There is a connection; an error if another one has got its place meanwhile.
-    pub(super) fn connected(&mut self, digest: Option<&Digest>, head: &mut RequestHeader) -> pingora_error::Result<()> {
+    pub(super) async fn connected(
+        &mut self,
+        digest: Option<&Digest>,
+        head: &mut RequestHeader,
+    ) -> pingora_error::Result<()> {
         if let Some(leaving) = &mut self.leaving {
-            leaving.connected(digest)?;
+            leaving.connected(digest).await?;
             leaving.edit(head);
         }
         Ok(())

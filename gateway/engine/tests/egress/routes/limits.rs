@@ -2,13 +2,17 @@
 
 use super::decisions;
 use crate::support::*;
-use lychgate_ir::egress::{EgressLimitScope, EgressLimits, EgressMode, Percent, Workload};
-use lychgate_ir::{Backend, Protocol, Snapshot, UpstreamProtocol};
+use lychgate_ir::egress::{
+    EgressExceptions, EgressLimitScope, EgressLimits, EgressMode, EgressRule, Percent, Workload,
+};
+use lychgate_ir::filter::{Fraction, Mirror};
+use lychgate_ir::{Backend, Filter, Protocol, Rule, Snapshot, Target, UpstreamProtocol};
 use lychgate_testkit::{Dial, WebSocket};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Two hosts at one origin, by one rule.
 async fn world(origin: &Origin, limits: EgressLimits, setup: Setup) -> World {
@@ -120,6 +124,82 @@ async fn only_so_many_connections_are_open_and_those_that_wait_make_room() {
     // All of them were closed but the last one.
     let counts = soon(origin.server.wait_for(|counts| counts.connections - counts.closed <= 1)).await;
     assert!(counts.connections > 5, "{counts:?}");
+}
+
+/// What happens in between has no place to be: one thread, and no name has to be asked for (`localhost`).
+#[tokio::test]
+async fn a_copy_whose_connection_makes_room_for_that_of_another_is_sent_all_the_same() {
+    let (origin, copies) = (Origin::start(&[]).await, Origin::start(&[]).await);
+    // Of a connection of HTTP/2 nobody hears at once that it is closed.
+    let again = Backend { protocol: UpstreamProtocol::Http2, ..outside("again.localhost", copies.http()) };
+    let fresh = outside("fresh.localhost", copies.http());
+    let mirrored_to = |copies: &[&Backend]| {
+        let mirror =
+            |copy: &&Backend| Filter::Mirror(Mirror { target: Target::Backend(copy.id.clone()), share: Fraction::ALL });
+        let filters: Vec<Filter> = copies.iter().map(mirror).collect();
+        move |rule: &mut Rule| rule.filters = filters
+    };
+    let edit = |snapshot: &mut Snapshot| {
+        for copy in [&again, &fresh] {
+            snapshot.backends.insert(copy.id.clone(), Arc::new(copy.clone()));
+        }
+        let host = |host: &str| outside(host, origin.http());
+        lead_http(snapshot, "one.localhost", &host("one.localhost"), mirrored_to(&[&again]));
+        lead_http(snapshot, "kept.localhost", &host("kept.localhost"), plainly);
+        lead_http(snapshot, "both.localhost", &host("both.localhost"), mirrored_to(&[&fresh, &again]));
+    };
+    let two = EgressLimits { connections: Some(2), ..NO_LIMITS };
+    let bounded = limited(two, allow(&["again.localhost", "fresh.localhost", "kept.localhost"]));
+    // A copy says the Host of what it is a copy of.
+    let exceptions = EgressExceptions { other_host: true, ..EgressExceptions::default() };
+    let rules = vec![EgressRule { exceptions, ..bounded }, allow(&["one.localhost", "both.localhost"])];
+    let world = World::routed(Protocol::Http, vec![for_everyone(rules)], edit).await;
+    let over = async |host: &str| {
+        let open = format!(r#"lychgate_egress_connections_open{{destination="{host}"}}"#);
+        world.counted(&open, 0).await;
+    };
+    // Two connections wait. The first makes room for a copy, when the next copy is to have it.
+    assert_eq!(world.ask("one.localhost", "/", &[]).await.status, 200);
+    soon(copies.server.wait_for(|counts| counts.answered == 1)).await;
+    over("again.localhost").await;
+    assert_eq!(world.ask("kept.localhost", "/", &[]).await.status, 200);
+    over("kept.localhost").await;
+    assert_eq!(world.ask("both.localhost", "/", &[]).await.status, 200);
+    soon(copies.server.wait_for(|counts| counts.answered == 3)).await;
+}
+
+#[tokio::test]
+async fn a_request_whose_connection_makes_room_for_that_of_another_is_sent_all_the_same() {
+    let origin = Origin::start(&[]).await;
+    let again = Backend { protocol: UpstreamProtocol::Http2, ..outside("again.localhost", origin.http()) };
+    let [fresh, kept] = ["fresh.localhost", "kept.localhost"].map(|host| outside(host, origin.http()));
+    let edit = |snapshot: &mut Snapshot| {
+        for backend in [&again, &fresh, &kept] {
+            lead_http(snapshot, &backend.id.name.name, backend, plainly);
+        }
+    };
+    let two = EgressLimits { connections: Some(2), ..NO_LIMITS };
+    let bounded = limited(two, allow(&["again.localhost", "fresh.localhost", "kept.localhost"]));
+    let world = World::routed(Protocol::Http, vec![for_everyone(vec![bounded])], edit).await;
+    let (mut one, mut other) =
+        (TcpStream::connect(world.proxy).await.unwrap(), TcpStream::connect(world.proxy).await.unwrap());
+    let request = |host: &str| format!("HEAD / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    // Two connections wait.
+    for (client, host) in [(&mut one, "again.localhost"), (&mut other, "kept.localhost")] {
+        client.write_all(request(host).as_bytes()).await.unwrap();
+        assert!(soon(head(client)).await.starts_with("HTTP/1.1 200"));
+        let open = format!(r#"lychgate_egress_connections_open{{destination="{host}"}}"#);
+        world.counted(&open, 0).await;
+    }
+    // Both come at once: the first takes the place of the connection that the second is to have.
+    for (client, host) in [(&one, "fresh.localhost"), (&other, "again.localhost")] {
+        let request = request(host);
+        assert_eq!(client.try_write(request.as_bytes()).unwrap(), request.len());
+    }
+    for client in [&mut one, &mut other] {
+        let answer = soon(head(client)).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
 }
 
 #[tokio::test]
