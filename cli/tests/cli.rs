@@ -21,6 +21,8 @@ mod leave;
 mod run;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/source_addresses.rs"]
+mod source_addresses;
 #[path = "cli/status.rs"]
 mod status;
 #[path = "cli/top.rs"]

@@ -266,6 +266,10 @@ spec:
     action: Allow
     to: {hosts: [secret.localhost], within: [127.0.0.0/8]}
     credential: {header: X-Key, secretRef: {name: tokens, key: one}}
+  - name: elsewhere
+    action: Allow
+    to: {networks: [192.0.2.0/24, '2001:db8::/32']}
+    sourceAddresses: [198.51.100.0/24, 203.0.113.7]
 ---
 apiVersion: v1
 kind: Secret
@@ -286,6 +290,8 @@ fn what_the_gate_cannot_carry_as_a_rule_says_is_no() {
         (&["http://inside.localhost/a"], true, "#1(inside)"),
         (&["http://secret.localhost/"], true, "#3(secret)"),
         (&["http://secret.localhost/", "--method", "TRACE"], false, "TRACE would return the credential"),
+        (&["tcp://192.0.2.1:443"], true, "what the replica has of 198.51.100.0/24, 203.0.113.7/32; from nothing else"),
+        (&["tcp://[2001:db8::1]:443"], false, "none of its source addresses is of the family of 2001:db8::1"),
     ] {
         let (allowed, said) = ask(config.path(), &[&["--as", "shop/cart"], more].concat());
         assert_eq!(allowed, expected, "{more:?}: {said}");

@@ -2,8 +2,9 @@
 //!
 //! This crate owns the decision about a connection, a request or a question to DNS that wants to leave: [`Policies`] is an
 //! [`EgressConfig`](lychgate_ir::egress::EgressConfig) compiled, and answers for a [`Source`] that has an [`Ask`]. It owns
-//! as well how such a wish is written on the wire ([`target`], [`socks5`]), and how much may leave ([`limits`]). It refuses
-//! everything else: sockets, clocks (time is an argument), resolvers, Kubernetes.
+//! as well how such a wish is written on the wire ([`target`], [`socks5`]), how much may leave ([`limits`]), and from which
+//! address of several ([`source_address`]). It refuses everything else: sockets, clocks (time is an argument), resolvers,
+//! Kubernetes.
 //!
 //! ```text
 //! Source ── Policies::of ──> Egress: the policies that are about it
@@ -46,6 +47,7 @@ mod nets;
 mod policies;
 mod rule;
 pub mod socks5;
+pub mod source_address;
 pub mod target;
 
 pub use ask::{Ask, Called, Hello, HttpAsk, Reached, ServerName, Source, Spoken};

@@ -45,6 +45,30 @@ pub(crate) mod optional_millis {
     }
 }
 
+/// Networks as text, and one address as an address.
+pub(crate) mod networks {
+    use ipnet::IpNet;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::net::IpAddr;
+
+    pub(crate) fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |network: &IpNet| match network.prefix_len() == network.max_prefix_len() {
+            true => network.addr().to_string(),
+            false => network.to_string(),
+        };
+        serializer.collect_seq(networks.iter().map(text))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        let read = |text: String| {
+            let address = text.parse::<IpAddr>().map(IpNet::from);
+            address.or_else(|_| text.parse()).map_err(|_| D::Error::custom(format!("`{text}` is no network")))
+        };
+        Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
+    }
+}
+
 /// A header name as text.
 pub(crate) mod header {
     use http::header::HeaderName;

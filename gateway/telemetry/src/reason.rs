@@ -184,6 +184,10 @@ reasons! {
     EgressUnrecorded: "egress_unrecorded", Some(503), Gateway,
         "the audit log is required and cannot be written, so nothing leaves",
         "the disk of `--audit-dir`, the log of the gateway";
+    /// It has to leave from an address that is elsewhere.
+    EgressSourceAddress: "egress_source_address", Some(503), Config,
+        "the replica has none of the addresses that the rule lets it leave from (`sourceAddresses`), or none of the destination's family; it leaves from no other",
+        "the addresses of the pod or host, `sourceAddresses` of the rule; the log says at the start which rules want what is not there";
     /// Nothing to connect to.
     NoEndpoint: "no_endpoint", Some(503), Upstream,
         "the backend has no endpoint that takes requests, or its name cannot be resolved",

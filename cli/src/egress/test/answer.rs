@@ -1,6 +1,6 @@
 //! Yes or no, and why.
 
-use super::carried::{Look, cannot_be_done, cannot_look_into_tls};
+use super::carried::{Look, cannot_be_done, cannot_look_into_tls, leaves_from};
 use super::wish::Wish;
 use crate::terminal::paint;
 use anyhow::Context;
@@ -33,6 +33,8 @@ pub(super) struct Way {
     address: IpAddr,
     /// It was looked into TLS.
     inside: bool,
+    /// Networks whose addresses it leaves from: those that the replica has. Empty leaves it to the host.
+    from: Vec<String>,
     explanation: Explanation,
     /// Why it does not leave though it is allowed: the rule asks for what cannot be done.
     cannot: Option<String>,
@@ -87,9 +89,10 @@ impl Answer {
             let decided = explanation.decision.as_ref().filter(|decision| decision.verdict == Verdict::Allow);
             let cannot = decided.and_then(|decision| {
                 let unseen = look.and_then(|look| cannot_look_into_tls(look, inspection));
-                unseen.or_else(|| cannot_be_done(decision, &asked.spoken))
+                unseen.or_else(|| cannot_be_done(decision, &asked.spoken, *address))
             });
-            Way { address: *address, inside: look.is_some(), explanation, cannot }
+            let from = decided.filter(|_| cannot.is_none()).map(leaves_from).unwrap_or_default();
+            Way { address: *address, inside: look.is_some(), from, explanation, cannot }
         };
         let mut ways: Vec<Way> = answer.iter().map(way).collect();
         ways.sort_by_key(|way| !way.is_allowed());
@@ -125,11 +128,15 @@ impl Answer {
             }
             Self::Decided(ways) => {
                 let _ = writeln!(text);
-                for Way { address, inside, explanation, cannot } in ways {
+                for Way { address, inside, from, explanation, cannot } in ways {
                     let inside = if *inside { ", looked into TLS" } else { "" };
                     let _ = writeln!(text, "  at {address}{inside}:");
                     if let Some(why) = cannot {
                         let _ = writeln!(text, "    refused, though it is allowed: {why}");
+                    }
+                    if !from.is_empty() {
+                        let from = from.join(", ");
+                        let _ = writeln!(text, "    leaves from what the replica has of {from}; from nothing else");
                     }
                     explained(&mut text, explanation);
                 }
@@ -146,8 +153,11 @@ impl Answer {
             Self::Screened(explanation) => vec![json!({ "explanation": explanation })],
             Self::Decided(ways) => ways
                 .iter()
-                .map(|Way { address, inside, explanation, cannot }| {
-                    json!({ "address": address, "inside": inside, "explanation": explanation, "cannot": cannot })
+                .map(|Way { address, inside, from, explanation, cannot }| {
+                    json!({
+                        "address": address, "inside": inside, "leavesFrom": from, "explanation": explanation,
+                        "cannot": cannot,
+                    })
                 })
                 .collect(),
         };

@@ -6,6 +6,7 @@ use lychgate_ir::Refusal;
 use lychgate_ir::egress::{
     EgressCredential, EgressHandling, EgressInspection, EgressTls, OriginTls, UpstreamProxy, UpstreamProxyLogin,
 };
+use std::net::IpAddr;
 
 /// How a rule goes on with TLS that it looks into, or why it cannot.
 pub(super) type Look = Result<OriginTls, Refusal>;
@@ -20,12 +21,12 @@ pub(super) fn cannot_look_into_tls(look: &Look, inspection: Option<&EgressInspec
 }
 
 /// Why the rule that decided about this cannot be done as written, if so.
-pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>) -> Option<String> {
+pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>, to: IpAddr) -> Option<String> {
     let handling = match &decision.because {
         Because::Rule { handling, rule: _, level: _, reason: _ } => handling,
         Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => return None,
     };
-    let EgressHandling { tls, credential, via, leave_from: _, limits: _ } = &**handling;
+    let EgressHandling { tls, credential, via, leave_from, limits: _ } = &**handling;
     let request = match spoken {
         Spoken::Http(request) => Some(request),
         Spoken::NotYet | Spoken::Tcp | Spoken::Tls(_) => None,
@@ -43,6 +44,11 @@ pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>) -> Option
             spec.as_ref().err().filter(|_| request.is_some_and(|request| request.tls.is_some()))
         }
     };
+    // A proxy beyond may be reached by the other family.
+    let has_family = leave_from.iter().any(|network| network.addr().is_ipv4() == to.is_ipv4());
+    if via.is_none() && !leave_from.is_empty() && !has_family {
+        return Some(format!("none of its source addresses is of the family of {to}"));
+    }
     let credential = credential.as_ref().zip(request);
     if credential.is_some_and(|(_, request)| *request.method == Method::TRACE) {
         return Some("TRACE would return the credential that the gate adds".to_owned());
@@ -59,6 +65,17 @@ pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>) -> Option
         }
     });
     of_tls.or(of_credential).or(of_proxy).map(text)
+}
+
+/// Where what was decided about leaves from: the networks that its rule names, if it does. Which of their addresses it is
+/// depends on the replica.
+pub(super) fn leaves_from(decision: &Decision) -> Vec<String> {
+    match &decision.because {
+        Because::Rule { handling, rule: _, level: _, reason: _ } => {
+            handling.leave_from.iter().map(ToString::to_string).collect()
+        }
+        Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => Vec::new(),
+    }
 }
 
 fn text(refusal: &Refusal) -> String {

@@ -1,13 +1,14 @@
 //! How what a rule allows is carried. A reference that leads nowhere stays in its place as a refusal.
 
 use super::policy::mode_of;
-use super::rule::Reader;
+use super::rule::{Reader, network};
 use crate::filter::header_modifier::FRAMING;
 use crate::reference_grant::Referent;
 use crate::status::condition::sentences;
 use crate::status::reason;
 use crate::world::BadRef;
 use http::header::{HeaderName, HeaderValue};
+use ipnet::IpNet;
 use lychgate_api::core::decode_base64;
 use lychgate_api::gateway::SecretObjectReference;
 use lychgate_api::lychgate::{
@@ -214,22 +215,28 @@ fn proxy(reader: &mut Reader<'_, '_>, path: &str, wanted: &EgressVia) -> Option<
     Some(UpstreamProxy { protocol, host, port: *port, login })
 }
 
-fn leave_from(reader: &mut Reader<'_, '_>, path: &str, wanted: &[String]) -> Vec<IpAddr> {
-    let mut addresses: Vec<IpAddr> = Vec::with_capacity(wanted.len());
+fn leave_from(reader: &mut Reader<'_, '_>, path: &str, wanted: &[String]) -> Vec<IpNet> {
+    let mut networks: Vec<IpNet> = Vec::with_capacity(wanted.len());
     for (index, text) in wanted.iter().enumerate() {
-        let path = format!("{path}.sourceAddresses[{index}]");
-        match text.parse::<IpAddr>() {
-            Ok(address) if address.is_unspecified() || address.is_multicast() => {
-                reader.problems.push(format!("{path}: nothing can leave from {address}"));
-            }
-            Ok(address) if addresses.iter().any(|known| known.is_ipv4() == address.is_ipv4()) => {
-                reader.problems.push(format!("{path}: write one address of each family at most"));
-            }
-            Ok(address) => addresses.push(address),
-            Err(_) => reader.problems.push(format!("{path}: `{text}` is no IP address")),
+        match source_network(text) {
+            Ok(network) => networks.push(network),
+            Err(problem) => reader.problems.push(format!("{path}.sourceAddresses[{index}]: {problem}")),
         }
     }
-    addresses
+    networks
+}
+
+fn source_network(text: &str) -> Result<IpNet, String> {
+    let network = network(text).map_err(|_| {
+        format!("`{text}` is neither an address nor a network; write one such as 203.0.113.7 or 203.0.113.0/24")
+    })?;
+    let is_alone = network.prefix_len() == network.max_prefix_len();
+    match network.addr() {
+        address if address.is_multicast() || (is_alone && address.is_unspecified()) => {
+            Err(format!("nothing can leave from {text}"))
+        }
+        _ => Ok(network),
+    }
 }
 
 /// A number that lets nothing leave, or nothing at all, is not what anybody meant. The CRD says so as well.

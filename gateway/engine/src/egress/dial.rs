@@ -1,10 +1,14 @@
 //! A connection to where something may go: from the address that it leaves from, and through the proxy beyond, if the rule
 //! that allows it says so. Where there are several ways, attempts run side by side.
 
+mod departure;
 mod lately;
+mod own;
 mod race;
 
+pub(super) use departure::{Departure, list};
 pub(crate) use lately::Lately;
+pub(crate) use own::Own;
 pub(super) use race::in_turn;
 
 use super::gate::Gate;
@@ -20,7 +24,7 @@ use race::{Attempt, race};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// A connection, and the way that it took.
@@ -39,6 +43,7 @@ impl Dialled {
     pub(crate) fn is_for(&self, passage: &Passage) -> Option<Way> {
         let same = |way: &&Way| {
             way.address == self.way.address
+                && way.pair == self.way.pair
                 && is_same_road(&handling(&way.decision), &self.handling)
                 && is_same(way.share.as_ref(), self.way.share.as_ref())
         };
@@ -110,29 +115,21 @@ async fn road(
     limits: &Limits,
 ) -> Result<Begun, Refused> {
     let Target { host: _, port } = passage.wish.target;
+    let departure = Departure { networks: &handling.leave_from, pair: way.pair, own: &gate.own };
     match (&handling.via, way.address) {
-        (Some(proxy), address) => {
-            via::connect(gate, proxy, &passage.wish.target, address, &handling.leave_from, limits).await
-        }
+        (Some(proxy), address) => via::connect(gate, proxy, &passage.wish.target, address, departure, limits).await,
         (None, Some(address)) => {
             let to = SocketAddr::new(address, port);
-            tcp(to, &handling.leave_from, limits).await.map(|tcp| Begun::new(Wire::Tcp(tcp)))
+            tcp(to, departure, limits).await.map(|tcp| Begun::new(Wire::Tcp(tcp)))
         }
         (None, None) => Err(Refused::misconfigured("no address, and no proxy that would know one")),
     }
 }
 
-/// A connection to an address, from one of these, or from whichever the host takes.
-async fn tcp(to: SocketAddr, leave_from: &[IpAddr], limits: &Limits) -> Result<TcpStream, Refused> {
+/// A connection to an address.
+async fn tcp(to: SocketAddr, departure: Departure<'_>, limits: &Limits) -> Result<TcpStream, Refused> {
     let not_connected = |error: io::Error| Refused::not_connected(&to.to_string(), &error);
-    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(not_connected)?;
-    if !leave_from.is_empty() {
-        let own = leave_from.iter().find(|own| own.is_ipv4() == to.is_ipv4());
-        let own =
-            own.ok_or_else(|| Refused::cannot_leave(format!("none of its addresses is of the family of {to}")))?;
-        let bound = socket.bind(SocketAddr::new(*own, 0));
-        bound.map_err(|error| Refused::cannot_leave(format!("leaving from {own} to {to}: {error}")))?;
-    }
+    let socket = departure.socket(to)?;
     let late = || io::Error::new(io::ErrorKind::TimedOut, format!("nothing within {:?}", limits.connect));
     let connected = timeout(limits.connect, socket.connect(to)).await.map_err(|_| late()).flatten();
     let tcp = connected.map_err(not_connected)?;
@@ -145,13 +142,13 @@ async fn tcp(to: SocketAddr, leave_from: &[IpAddr], limits: &Limits) -> Result<T
 pub(super) async fn tcp_among(
     addresses: impl IntoIterator<Item = IpAddr>,
     port: u16,
-    leave_from: &[IpAddr],
+    departure: Departure<'_>,
     limits: &Limits,
 ) -> Option<Result<TcpStream, Refused>> {
     let mut addresses = in_turn(addresses).into_iter();
     let begin = || -> Option<Attempt<'_, TcpStream, Refused>> {
         let to = SocketAddr::new(addresses.next()?, port);
-        Some(Box::pin(tcp(to, leave_from, limits)))
+        Some(Box::pin(tcp(to, departure, limits)))
     };
     race(begin).await
 }

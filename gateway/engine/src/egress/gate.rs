@@ -1,11 +1,12 @@
 //! A Gateway through which things leave, compiled: its policies, and all that they refer to.
 
+mod sources;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod used;
 
-use super::dial::Lately;
+use super::dial::{Lately, Own};
 use super::inspect::Inspection;
 use super::limits::Lines;
 use super::names::Names;
@@ -20,6 +21,7 @@ use lychgate_ir::egress::{
     EgressPolicy, EgressPolicyId, EgressRule, EgressSubject, EgressTls,
 };
 use lychgate_ir::{Certificate, CertificateId, GatewayId, Redacted, Secret, SecretId, Snapshot};
+use sources::tell_absent;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +37,8 @@ pub(crate) struct Gate {
     pub(crate) lines: Arc<Lines>,
     pub(crate) names: Arc<Names>,
     pub(crate) lately: Arc<Lately>,
+    /// Addresses of this host, for rules that say where to leave from.
+    pub(crate) own: Arc<Own>,
     pub(crate) origins: Origins,
     pub(crate) inspection: Inspection,
     /// Whether any rule looks into TLS: where none does, nobody has to ask twice.
@@ -105,7 +109,7 @@ pub(crate) fn compile(
         let made_of = MadeOf::of(snapshot, id, spec);
         let before = previous.get(id);
         let same = before.filter(|before| before.spec == *spec && before.made_of == made_of);
-        (id.clone(), same.cloned().unwrap_or_else(|| Arc::new(make(spec, made_of, before, limits))))
+        (id.clone(), same.cloned().unwrap_or_else(|| Arc::new(make(id, spec, made_of, before, limits))))
     };
     snapshot.egress.iter().map(gate).collect()
 }
@@ -117,7 +121,19 @@ fn looks_into_tls(policy: &EgressPolicy) -> bool {
     })
 }
 
-fn make(spec: &Arc<EgressGateway>, made_of: MadeOf, before: Option<&Arc<Gate>>, limits: &Limits) -> Gate {
+fn make(
+    id: &GatewayId,
+    spec: &Arc<EgressGateway>,
+    made_of: MadeOf,
+    before: Option<&Arc<Gate>>,
+    limits: &Limits,
+) -> Gate {
+    let own = before.map(|before| before.own.clone()).unwrap_or_default();
+    for (policy, rules) in &made_of.policies {
+        if before.and_then(|before| before.made_of.policies.get(policy)) != Some(rules) {
+            tell_absent(id, policy, rules, &own);
+        }
+    }
     let names = before.filter(|before| before.spec.dns == spec.dns).map(|before| before.names.clone());
     let same = before.filter(|before| {
         let old = &before.spec;
@@ -145,6 +161,7 @@ fn make(spec: &Arc<EgressGateway>, made_of: MadeOf, before: Option<&Arc<Gate>>, 
         lines: before.map(|before| before.lines.clone()).unwrap_or_default(),
         names: names.unwrap_or_else(|| Arc::new(Names::new(&spec.dns, limits.resolve))),
         lately: before.map(|before| before.lately.clone()).unwrap_or_default(),
+        own,
         origins: Origins::default(),
         inspection: Inspection::compile(
             spec.inspection.as_ref(),

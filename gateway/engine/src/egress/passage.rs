@@ -7,6 +7,8 @@ use super::names::Addresses;
 use super::refused::Refused;
 use super::wish::{Shown, Wish};
 use http::Method;
+use lychgate_egress::limits::Key;
+use lychgate_egress::source_address::Pair;
 use lychgate_egress::target::TargetHost;
 use lychgate_egress::{Because, Decision, Egress, Reached, Screening, Source, Verdict};
 use lychgate_ir::egress::EgressHandling;
@@ -37,6 +39,8 @@ pub(crate) struct Way {
     pub(crate) decision: Decision,
     /// What it is counted by, where there are limits.
     pub(crate) share: Option<Share>,
+    /// Who goes where, where there may be several addresses to leave from: connections of others leave from others.
+    pub(crate) pair: Option<Pair>,
 }
 
 /// Whose wish it is.
@@ -50,7 +54,9 @@ pub(crate) struct Asker<'a> {
 impl Asker<'_> {
     fn way(&self, gate: &Gate, wish: &Wish, address: Option<IpAddr>, decision: Decision) -> Result<Way, Refused> {
         let share = Share::of(gate, self.source, self.address, wish, address, &decision)?;
-        Ok(Way { address, decision, share })
+        let has_choice = handling(&decision).has_choice_of_source();
+        let pair = has_choice.then(|| Pair::of(&Key::of_source(self.source, self.address), &wish.target.host));
+        Ok(Way { address, decision, share, pair })
     }
 }
 

@@ -96,12 +96,10 @@ impl Refused {
         Self::new(Reason::RefusedByConfig, "the egress gateway is not configured for this").because(detail)
     }
 
-    /// This host has no such address as the rule wants it to leave from.
+    /// This host has no such address as the rule wants it to leave from. Another replica may.
     pub(crate) fn cannot_leave(detail: impl Into<String>) -> Self {
         let said = "the egress gateway cannot leave from the address that it should";
-        let refused = Self::new(Reason::RefusedByConfig, said).because(detail);
-        // Another replica may have it.
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, ..refused }
+        Self::new(Reason::EgressSourceAddress, said).because(detail)
     }
 
     /// No connection to where it goes.
@@ -127,7 +125,9 @@ impl Refused {
     /// As SOCKS5 has it.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.reason {
-            Reason::EgressDenied | Reason::EgressLimit | Reason::RefusedByConfig => Outcome::NotAllowedByRuleset,
+            Reason::EgressDenied | Reason::EgressLimit | Reason::RefusedByConfig | Reason::EgressSourceAddress => {
+                Outcome::NotAllowedByRuleset
+            }
             Reason::EgressUnresolved => Outcome::HostUnreachable,
             Reason::ConnectTimeout => Outcome::TtlExpired,
             Reason::UpstreamError => Outcome::ConnectionRefused,

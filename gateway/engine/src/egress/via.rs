@@ -1,6 +1,6 @@
 //! Through a proxy beyond the gate: CONNECT of HTTP/1.1 (RFC 9110 section 9.3.6) or SOCKS5 (RFC 1928).
 
-use super::dial::tcp_among;
+use super::dial::{Departure, tcp_among};
 use super::gate::Gate;
 use super::refused::Refused;
 use super::wire::{Begun, Wire};
@@ -26,7 +26,7 @@ pub(super) async fn connect(
     proxy: &UpstreamProxy,
     target: &Target,
     address: Option<IpAddr>,
-    leave_from: &[IpAddr],
+    departure: Departure<'_>,
     limits: &Limits,
 ) -> Result<Begun, Refused> {
     let UpstreamProxy { protocol, host, port, login } = proxy;
@@ -40,7 +40,7 @@ pub(super) async fn connect(
         None => target.clone(),
     };
     let name = format!("the proxy {host}:{port}");
-    let io = reach(gate, host, *port, leave_from, limits).await?;
+    let io = reach(gate, host, *port, departure, limits).await?;
     let asked = async {
         match protocol {
             UpstreamProxyProtocol::Http => http(io, &target, login.as_ref()).await,
@@ -63,7 +63,13 @@ fn read(gate: &Gate, login: &UpstreamProxyLogin) -> Result<Login, Refused> {
 }
 
 /// The proxy itself. Whoever writes the rule says that it may be reached.
-async fn reach(gate: &Gate, host: &str, port: u16, leave_from: &[IpAddr], limits: &Limits) -> Result<Begun, Refused> {
+async fn reach(
+    gate: &Gate,
+    host: &str,
+    port: u16,
+    departure: Departure<'_>,
+    limits: &Limits,
+) -> Result<Begun, Refused> {
     let addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![address],
         Err(_) => {
@@ -74,7 +80,7 @@ async fn reach(gate: &Gate, host: &str, port: u16, leave_from: &[IpAddr], limits
         }
     };
     let nowhere = || Err(Refused::misconfigured(format!("the proxy {host} has no address")));
-    let connected = tcp_among(addresses, port, leave_from, limits).await.unwrap_or_else(nowhere);
+    let connected = tcp_among(addresses, port, departure, limits).await.unwrap_or_else(nowhere);
     connected.map(|tcp| Begun::new(Wire::Tcp(tcp))).map_err(|mut refused| {
         if matches!(refused.reason, Reason::ConnectTimeout | Reason::UpstreamError) {
             // Of the destination nothing is known.

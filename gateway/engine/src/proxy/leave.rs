@@ -79,7 +79,7 @@ impl RequestContext {
         }
     }
 
-    /// No other attempt is made at what a limit has refused or ended: it would meet it as well.
+    /// No other attempt is made at what a limit has refused or ended, or has no address to leave from: it would fare no better.
     pub(super) fn meets_limits(&mut self) {
         if self.fault.is_none() {
             self.fault = self.leaving.as_ref().and_then(|leaving| leaving.limited()).map(Fault::not_let_out);

@@ -1,13 +1,24 @@
 //! The address that something leaves from.
 
 use crate::support::*;
-use lychgate_ir::egress::{EgressHandling, EgressPolicy};
+use ipnet::IpNet;
+use lychgate_ir::egress::{EgressHandling, EgressPolicy, Workload};
+use lychgate_ir::{Protocol, Snapshot};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-fn leaving_from(addresses: &[&str]) -> Vec<EgressPolicy> {
-    let leave_from: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+fn leaving_from(networks: &[&str]) -> Vec<EgressPolicy> {
+    let network = |text: &&str| text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse()).unwrap();
+    let leave_from: Vec<IpNet> = networks.iter().map(network).collect();
     let handling = EgressHandling { leave_from, ..EgressHandling::default() };
-    vec![for_everyone(vec![handled(handling, allow(&["api.test"])), allow(&["usual.test"])])]
+    vec![for_everyone(vec![handled(handling, allow(&["api.test", "**.many.test"])), allow(&["usual.test"])])]
+}
+
+/// The address of the client that the origin saw.
+fn client(seen: &str) -> &str {
+    let (_, from) = seen.split_once(r#""client": ""#).unwrap();
+    from.split_once(':').unwrap().0
 }
 
 #[tokio::test]
@@ -44,13 +55,69 @@ async fn an_address_that_is_not_ours_lets_nothing_leave() {
     let origin = Origin::start(&["api.test"]).await;
     let world = World::allowing(vec![]).await;
     world.dns.say("api.test", Ipv4Addr::LOCALHOST);
-    for addresses in [&["192.0.2.9"][..], &["::1"]] {
+    // Another one of the host's is none of the rule's.
+    let lists = [&["198.51.100.9"][..], &["::1"], &["198.51.100.9", "198.51.100.10"], &["198.51.100.0/24", "::/0"]];
+    for (index, addresses) in lists.into_iter().enumerate() {
         world.apply(leaving_from(addresses));
         let seen = world.curl(&[&format!("http://api.test:{}/", origin.http())]).await;
         assert_eq!(seen.status, 503, "{addresses:?}: {seen:?}");
         assert!(seen.body.contains("cannot leave from the address that it should"), "{addresses:?}: {seen:?}");
         let (answer, _) = world.tunnel(&format!("api.test:{}", origin.https())).await;
         assert!(answer.starts_with("HTTP/1.1 503"), "{addresses:?}: {answer}");
+        let refused = r#"lychgate_refused_total{reason="egress_source_address"}"#;
+        world.counted(refused, 2 * (index as u64 + 1)).await;
     }
     assert_eq!(origin.server.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn each_source_and_destination_keep_one_of_the_addresses_that_are_here() {
+    let origin = Origin::start(&["api.test"]).await;
+    let world = World::allowing(vec![]).await;
+    let hosts: Vec<String> = (0..12).map(|number| format!("h{number}.many.test")).collect();
+    hosts.iter().for_each(|host| world.dns.say(host, Ipv4Addr::LOCALHOST));
+    // The first one is that of another replica.
+    world.apply(leaving_from(&["198.51.100.9", "127.0.0.9", "127.0.0.10", "127.0.0.11"]));
+    let mut used = BTreeSet::new();
+    for host in &hosts {
+        let url = format!("http://{host}:{}/", origin.http());
+        let (first, tunnel) = (world.curl(&[&url]).await, world.curl(&["-p", &url]).await);
+        assert_eq!(client(&first.body), client(&tunnel.body), "{host}");
+        used.insert(client(&first.body).to_owned());
+    }
+    let all: Vec<&str> = used.iter().map(String::as_str).collect();
+    assert_eq!(all, ["127.0.0.10", "127.0.0.11", "127.0.0.9"]);
+    // Of a network it is what an interface has.
+    world.apply(leaving_from(&["127.0.0.0/8"]));
+    let seen = world.curl(&[&format!("http://{}:{}/", hosts[0], origin.http())]).await;
+    assert_eq!(client(&seen.body), "127.0.0.1", "{seen:?}");
+}
+
+#[tokio::test]
+async fn connections_of_routes_are_those_of_their_source_address() {
+    let origin = Origin::start(&["api.test"]).await;
+    let list = ["127.0.0.9", "127.0.0.10", "127.0.0.11"];
+    let sources: Vec<String> = (1..=12).map(|last| format!("127.0.1.{last}")).collect();
+    let edit = |snapshot: &mut Snapshot| {
+        lead_http(snapshot, "api.test", &outside("api.test", origin.http()), plainly);
+        for source in &sources {
+            let workload = Workload { service_account: Some(source.as_str().into()), ..Workload::clone(&cart()) };
+            snapshot.workloads.insert(source.parse().unwrap(), Arc::new(workload));
+        }
+    };
+    let world = World::routed(Protocol::Http, leaving_from(&list), edit).await;
+    world.dns.say("api.test", Ipv4Addr::LOCALHOST);
+    let mut seen = Vec::new();
+    for source in sources.iter().chain(&sources) {
+        let answer = world.ask("api.test", "/", &["--interface", source]).await;
+        seen.push(client(&answer.body).to_owned());
+    }
+    let (first, again) = seen.split_at(sources.len());
+    assert_eq!(first, again);
+    assert!(list.iter().all(|address| first.iter().any(|seen| seen == address)), "{first:?}");
+    // Elsewhere, it is not asked again, and says what it is.
+    world.apply(leaving_from(&["198.51.100.0/24"]));
+    let refused = world.ask("api.test", "/", &[]).await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.body.contains("cannot leave from the address that it should"), "{refused:?}");
 }

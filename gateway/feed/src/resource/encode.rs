@@ -1,6 +1,6 @@
 //! A snapshot as resources.
 
-use super::features::{EGRESS_LIMITS, EGRESS_ROUTES, LISTENER_FILTERS};
+use super::features::{EGRESS_LIMITS, EGRESS_ROUTES, EGRESS_SOURCES, LISTENER_FILTERS};
 use super::{Kind, Name, Need, Resource};
 use lychgate_ir::egress::{EgressPolicy, EgressPolicyId};
 use lychgate_ir::{Certificate, CertificateId, Listener, ListenerId, Protocol, Secret, SecretId};
@@ -27,11 +27,13 @@ fn has_routes(protocol: Protocol) -> bool {
     }
 }
 
-/// A policy about what leaves, which denies where nobody counts what its rules bound.
+/// A policy about what leaves, which denies where nobody counts what its rules bound, or knows which addresses they mean.
 pub(super) fn egress_policy(kind: &Kind, id: &EgressPolicyId, policy: &EgressPolicy) -> (Name, Resource) {
     let has_limits = policy.rules.iter().any(|rule| rule.handling.limits.is_some());
+    let has_sources = policy.rules.iter().any(|rule| rule.handling.has_choice_of_source());
     let limits = has_limits.then(|| Need::whole(EGRESS_LIMITS));
-    needing(kind, id, policy, limits.into_iter().collect())
+    let sources = has_sources.then(|| Need::whole(EGRESS_SOURCES));
+    needing(kind, id, policy, limits.into_iter().chain(sources).collect())
 }
 
 fn needing(kind: &Kind, id: &impl Display, value: &impl Serialize, needs: Vec<Need>) -> (Name, Resource) {
@@ -107,22 +109,34 @@ mod tests {
         }
     }
 
+    /// What a policy needs whose rule says this.
+    fn of_policy(leave_from: &str, limits: &str) -> Vec<Need> {
+        let text = format!(
+            r#"{{"generation":1,"mode":"Enforce","subjects":["Everyone"],"rules":[{{"name":null,"action":"Allow",
+            "destination":"Any","ports":[],"protocols":[],"windows":[],"reason":null,"exceptions":{{"missing_sni":false,
+            "encrypted_client_hello":false,"other_sni":false,"other_host":false,"unverified_name":false}},
+            "handling":{{"tls":"Pass","credential":null,"via":null,"leave_from":{leave_from},"limits":{limits}}}}}]}}"#
+        );
+        let policy: EgressPolicy = serde_json::from_str(&text).unwrap();
+        egress_policy(&Kind::EgressPolicy, &"EgressPolicy/a/b".parse().unwrap(), &policy).1.needs
+    }
+
     #[test]
     fn a_policy_with_limits_is_for_those_who_count() {
-        let of = |limits: &str| {
-            let text = format!(
-                r#"{{"generation":1,"mode":"Enforce","subjects":["Everyone"],"rules":[{{"name":null,"action":"Allow",
-                "destination":"Any","ports":[],"protocols":[],"windows":[],"reason":null,"exceptions":{{"missing_sni":false,
-                "encrypted_client_hello":false,"other_sni":false,"other_host":false,"unverified_name":false}},
-                "handling":{{"tls":"Pass","credential":null,"via":null,"leave_from":[],"limits":{limits}}}}}]}}"#
-            );
-            let policy: EgressPolicy = serde_json::from_str(&text).unwrap();
-            egress_policy(&Kind::EgressPolicy, &"EgressPolicy/a/b".parse().unwrap(), &policy).1.needs
-        };
-        assert_eq!(of("null"), []);
-        let needs = of(
+        assert_eq!(of_policy("[]", "null"), []);
+        let needs = of_policy(
+            "[]",
             r#"{"mode":"Enforce","per":"Rule","connections":1,"requests_per_second":null,"bytes_per_second":null,"bytes_per_day":null}"#,
         );
         assert!(matches!(needs.as_slice(), [need] if need.rule.is_none() && need.is_met()), "{needs:?}");
+    }
+
+    #[test]
+    fn a_policy_with_a_choice_of_source_addresses_is_for_those_who_choose() {
+        assert_eq!(of_policy(r#"["192.0.2.7","2001:db8::7"]"#, "null"), []);
+        for choice in [r#"["192.0.2.0/24"]"#, r#"["192.0.2.7","192.0.2.8"]"#, r#"["192.0.2.7","2001:db8::/64"]"#] {
+            let needs = of_policy(choice, "null");
+            assert!(matches!(needs.as_slice(), [need] if need.rule.is_none() && need.is_met()), "{choice}: {needs:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ pub struct Need {
 
 /// What this program understands beyond the first version of the protocol. A change to the snapshot that narrows what is
 /// served, in a field that an older data plane would pass over, gets a name here and is asked for in `encode`.
-const UNDERSTOOD: &[&str] = &[LISTENER_FILTERS, EGRESS_LIMITS, EGRESS_ROUTES];
+const UNDERSTOOD: &[&str] = &[LISTENER_FILTERS, EGRESS_LIMITS, EGRESS_ROUTES, EGRESS_SOURCES];
 
 /// Filters of listeners: one who does not know them would let in whom they keep out.
 pub(super) const LISTENER_FILTERS: &str = "listener-filters";
@@ -24,6 +24,10 @@ pub(super) const EGRESS_LIMITS: &str = "egress-limits";
 
 /// Routes of egress Gateways: one who does not know that what they carry leaves would ask no policy.
 pub(super) const EGRESS_ROUTES: &str = "egress-routes";
+
+/// Several source addresses of egress rules, and networks of them: one who knows no more than one address would leave from none
+/// that others have, or would not read the policy at all.
+pub(super) const EGRESS_SOURCES: &str = "egress-sources";
 
 impl Need {
     /// All of a resource needs this.

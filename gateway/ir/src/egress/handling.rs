@@ -3,8 +3,8 @@
 use super::EgressMode;
 use crate::{ClientIdentity, Refusal, Roots, SecretId, TlsVersion};
 use http::header::HeaderName;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How what an allowing rule lets leave is carried. The rule that a decision is attributed to says it. What is broken in it
@@ -17,10 +17,20 @@ pub struct EgressHandling {
     pub credential: Option<EgressCredential>,
     /// Through which proxy it goes on.
     pub via: Option<UpstreamProxy>,
-    /// Addresses of the gate that it leaves from, one of each family at most; empty leaves it to the host.
-    pub leave_from: Vec<IpAddr>,
+    /// Where the addresses of the gate lie that it leaves from; empty leaves it to the host.
+    #[serde(with = "crate::dump::networks")]
+    pub leave_from: Vec<IpNet>,
     /// How much.
     pub limits: Option<EgressLimits>,
+}
+
+impl EgressHandling {
+    /// Whether a gate may have several addresses of a family that this may leave from.
+    pub fn has_choice_of_source(&self) -> bool {
+        let is_network = |network: &IpNet| network.prefix_len() < network.max_prefix_len();
+        let of_v4 = self.leave_from.iter().filter(|network| network.addr().is_ipv4()).count();
+        of_v4 > 1 || self.leave_from.len() - of_v4 > 1 || self.leave_from.iter().any(is_network)
+    }
 }
 
 /// What becomes of TLS.

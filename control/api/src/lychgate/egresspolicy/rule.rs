@@ -41,7 +41,7 @@ pub struct EgressPolicyRule {
     /// The proxy through which it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<EgressVia>,
-    /// Addresses of the gateway that it leaves from.
+    /// Addresses that it leaves from, and networks of such: each replica has its own of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_addresses: Vec<String>,
     /// How much.

@@ -10,6 +10,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use lychgate_egress::source_address::Pair;
 use lychgate_egress::target::{Target, TargetHost};
 use lychgate_ir::egress::{EgressHandling, OriginTls};
 use std::net::IpAddr;
@@ -32,6 +33,8 @@ pub(super) struct Held {
     pub(super) road: Arc<EgressHandling>,
     /// What it is counted by, and its seat.
     pub(super) share: Option<Share>,
+    /// Who goes where, where that says which address it leaves from.
+    pub(super) pair: Option<Pair>,
     pub(super) spare: Option<Spare>,
     pub(super) sender: Sender,
     /// The connection itself is kept already: others may use it at the same time.
@@ -113,6 +116,7 @@ impl Pool {
         let way_of = |held: &Held| {
             let same = |way: &&Way| {
                 way.address == held.address
+                    && way.pair == held.pair
                     && is_same_road(&handling(&way.decision), &held.road)
                     && is_same(way.share.as_ref(), held.share.as_ref())
                     && tls_of(way).is_some_and(|tls| tls == held.tls)
@@ -126,10 +130,11 @@ impl Pool {
         match &held.get(at)?.sender {
             Sender::Http2(sender) => {
                 let sender = Sender::Http2(sender.clone());
-                let Held { target, server, address, tls, road, share, spare, sender: _, is_copy: _ } = held.get(at)?;
-                let (target, server, address) = (target.clone(), server.clone(), *address);
+                let Held { target, server, address, tls, road, share, pair, spare, sender: _, is_copy: _ } =
+                    held.get(at)?;
+                let (target, server, address, pair) = (target.clone(), server.clone(), *address, *pair);
                 let (tls, road, share, spare) = (tls.clone(), road.clone(), share.clone(), spare.clone());
-                Some((Held { target, server, address, tls, road, share, spare, sender, is_copy: true }, way))
+                Some((Held { target, server, address, tls, road, share, pair, spare, sender, is_copy: true }, way))
             }
             Sender::Http1(_) => Some((held.swap_remove(at), way)),
         }

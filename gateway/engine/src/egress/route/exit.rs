@@ -39,7 +39,7 @@ pub(super) struct Exit {
     pub(super) tls: ExitTls,
     pub(super) version: HttpVersion,
     pub(super) limits: Limits,
-    /// What a limit of the rule had against its connection.
+    /// What a limit of the rule had against its connection, or that there is no address to leave from.
     pub(super) limited: OnceLock<Refused>,
     /// A connection that was made to learn which way answers.
     pub(super) ready: Mutex<Ready>,
@@ -79,6 +79,7 @@ impl Exit {
         // A connection is counted for one account; it lives as long as the connection.
         let account = self.way.share.as_ref().map_or(0, |share| Arc::as_ptr(share.account()) as usize);
         ("exit", self.gate.number, target, server, self.way.address, rule, tls, identity, account).hash(&mut hasher);
+        self.way.pair.hash(&mut hasher);
         (self.version == HttpVersion::Http2).hash(&mut hasher);
         hasher.finish()
     }
@@ -100,7 +101,7 @@ impl Exit {
             None => dial(gate, passage, limits, Fare { paid: way.share.clone(), ..Fare::default() }).await,
         };
         let dialled = dialled.map_err(|refused| {
-            if refused.reason == Reason::EgressLimit {
+            if matches!(refused.reason, Reason::EgressLimit | Reason::EgressSourceAddress) {
                 let _ = limited.set(refused.clone());
             }
             error(refused)

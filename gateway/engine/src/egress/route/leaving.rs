@@ -111,7 +111,7 @@ impl Leaving {
         self.ends_with_connection = !has_frames;
     }
 
-    /// What a limit of its rule has against it, or why it has ended.
+    /// What a limit of its rule has against it, or why it has ended; or that there is no address that it may leave from.
     pub(crate) fn limited(&self) -> Option<Refused> {
         let ended = || {
             let exceeded = self.in_use.as_ref()?.share().ended()?;

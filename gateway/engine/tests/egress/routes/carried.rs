@@ -37,7 +37,7 @@ async fn a_rule_says_how_it_is_carried_and_what_it_cannot_say_here_refuses() {
     let handling = EgressHandling {
         tls: EgressTls::Originate(Ok(tls)),
         credential: Some(credential),
-        leave_from: vec![Ipv4Addr::new(127, 0, 0, 7).into()],
+        leave_from: vec!["127.0.0.7/32".parse().unwrap()],
         ..EgressHandling::default()
     };
     let rule = handled(handling.clone(), allow(&["api.test", "own.test"]));

@@ -74,8 +74,8 @@ impl Outgoing<'_> {
         };
         let share = way.share.clone();
         let target = self.passed.target.clone();
-        let address = way.address;
-        let held = Held { target, server, address, tls, road, share, spare, sender, is_copy: false };
+        let (address, pair) = (way.address, way.pair);
+        let held = Held { target, server, address, tls, road, share, pair, spare, sender, is_copy: false };
         Ok((held, way, true))
     }
 
