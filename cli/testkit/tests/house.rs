@@ -12,9 +12,10 @@ use serde::Deserialize;
 
 /// Our crates, and which of ours each may use in what is shipped. Tests may use more.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("lychgate-ir", &[]),
-    ("lychgate-api", &[]),
-    ("lychgate-router", &["lychgate-ir"]),
+    ("lychgate-persistent", &[]),
+    ("lychgate-ir", &["lychgate-persistent"]),
+    ("lychgate-api", &["lychgate-persistent"]),
+    ("lychgate-router", &["lychgate-ir", "lychgate-persistent"]),
     ("lychgate-filters", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-egress", &["lychgate-ir", "lychgate-router"]),
     ("lychgate-audit", &["lychgate-ir"]),
@@ -28,14 +29,18 @@ const ROOMS: &[(&str, &[&str])] = &[
             "lychgate-egress",
             "lychgate-filters",
             "lychgate-ir",
+            "lychgate-persistent",
             "lychgate-router",
             "lychgate-telemetry",
         ],
     ),
-    ("lychgate-feed", &["lychgate-ir"]),
+    ("lychgate-feed", &["lychgate-ir", "lychgate-persistent"]),
     ("lychgate-admission", &["lychgate-api"]),
-    ("lychgate-translate", &["lychgate-api", "lychgate-ir"]),
-    ("lychgate-control", &["lychgate-api", "lychgate-feed", "lychgate-ir", "lychgate-translate"]),
+    ("lychgate-translate", &["lychgate-api", "lychgate-ir", "lychgate-persistent"]),
+    (
+        "lychgate-control",
+        &["lychgate-api", "lychgate-feed", "lychgate-ir", "lychgate-persistent", "lychgate-translate"],
+    ),
     (
         "lychgate-gateway",
         &[
@@ -80,6 +85,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Pure: data in, data out. Nothing here waits, so nothing here brings a runtime.
 const WITHOUT_RUNTIME: &[&str] = &[
+    "lychgate-persistent",
     "lychgate-ir",
     "lychgate-api",
     "lychgate-router",

@@ -33,4 +33,4 @@ pub use admit::{Violation, admit};
 pub use diagnostic::{Diagnostic, ObjectName, Position, Severity};
 pub use dir::{MAX_FILE_BYTES, ReadError};
 pub use path::{FieldPath, Segment};
-pub use read::{Admitted, AdmittedObject, Reader, Refused, Unread, read_dir, read_text};
+pub use read::{Admitted, AdmittedObject, Gone, Reader, Reading, Refused, Unread, read_dir, read_text};

@@ -2,6 +2,9 @@
 
 mod found;
 mod memory;
+mod reading;
+
+pub use reading::{Gone, Reading};
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,7 +16,7 @@ use crate::yaml::Mark;
 use crate::{Diagnostic, Position, ReadError, Severity, dir};
 use dir::Stamp;
 use found::{Found, Outcome, Tell};
-use memory::Memory;
+use memory::{Difference, Document, Memory};
 
 /// What was read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,7 +72,9 @@ pub struct Unread {
 #[must_use]
 pub fn read_text(file: &str, text: &str) -> Admitted {
     let piece = Piece::Text { file: Arc::from(file), text: text.to_owned(), stamp: None };
-    merge(&[piece], &mut Memory::default())
+    let mut memory = Memory::default();
+    memory.update(std::slice::from_ref(&piece));
+    merge(&[piece], &memory)
 }
 
 /// Reads a directory once. See [`Reader`] for reading it again and again.
@@ -105,8 +110,27 @@ impl Reader {
     /// # Errors
     /// Where the directory itself cannot be read, or holds nothing to read.
     pub fn read_dir(&mut self, dir: &Path) -> Result<Admitted, ReadError> {
+        let (pieces, _) = self.look(dir)?;
+        Ok(merge(&pieces, &self.memory))
+    }
+
+    /// Reads as [`Reader::read_dir`] does, and gives what is not as it was at the reading before. Costs as much as that,
+    /// besides a look at each file.
+    ///
+    /// # Errors
+    /// As [`Reader::read_dir`]. Nothing is taken note of then.
+    pub fn read_changes(&mut self, dir: &Path) -> Result<Reading, ReadError> {
+        let (pieces, difference) = self.look(dir)?;
+        if difference.ambiguous {
+            return Ok(merge(&pieces, &self.memory).into());
+        }
+        Ok(Reading::of(difference, tell(&pieces, &self.memory)))
+    }
+
+    fn look(&mut self, dir: &Path) -> Result<(Vec<Piece>, Difference), ReadError> {
         let pieces = dir::pieces(dir, &|file, stamp| self.memory.is_known(file, stamp))?;
-        Ok(merge(&pieces, &mut self.memory))
+        let difference = self.memory.update(&pieces);
+        Ok((pieces, difference))
     }
 }
 
@@ -130,23 +154,37 @@ pub(crate) enum Piece {
     },
 }
 
+impl Piece {
+    /// The file's path.
+    fn file(&self) -> &Arc<str> {
+        match self {
+            Self::Text { file, .. } | Self::Same { file } | Self::Tell { file, .. } => file,
+        }
+    }
+}
+
 /// Puts together what all files have. Of objects of one name, the first stays.
-fn merge(pieces: &[Piece], memory: &mut Memory) -> Admitted {
-    let documents = memory.find(pieces);
+fn merge(pieces: &[Piece], memory: &Memory) -> Admitted {
     let mut merge = Merge::default();
-    let count = documents.iter().map(|documents| documents.len()).sum();
+    let documents = |piece: &Piece| memory.file(piece.file()).map_or(0, |file| file.documents.len());
+    let count = pieces.iter().map(documents).sum();
     merge.seen.reserve(count);
     merge.admitted.objects.reserve(count);
-    for (piece, documents) in pieces.iter().zip(&documents) {
-        match piece {
-            Piece::Tell { file, severity, message, hint } => merge.tell(file, *severity, message, hint.as_deref()),
-            Piece::Text { file, .. } | Piece::Same { file } => {
-                for document in documents.iter() {
-                    let place = Place { file, lines_before: document.lines_before };
-                    document.found.iter().for_each(|each| merge.found(place, each));
-                }
-            }
-        }
+    for piece in pieces {
+        merge.tell(piece);
+        let documents = memory.file(piece.file()).into_iter().flat_map(|file| &file.documents);
+        documents.for_each(|document| merge.document(piece.file(), document));
+    }
+    merge.admitted
+}
+
+/// What all files have that is more than an object; objects, of which something is told besides, are among it.
+fn tell(pieces: &[Piece], memory: &Memory) -> Admitted {
+    let mut merge = Merge::default();
+    for piece in pieces {
+        merge.tell(piece);
+        let told = memory.file(piece.file()).into_iter().flat_map(|file| file.told());
+        told.for_each(|document| merge.document(piece.file(), document));
     }
     merge.admitted
 }
@@ -174,27 +212,26 @@ impl Place<'_> {
 }
 
 impl<'a> Merge<'a> {
-    fn tell(&mut self, file: &Arc<str>, severity: Severity, message: &str, hint: Option<&str>) {
-        let position = Position { file: Arc::clone(file), line: 0, column: 0 };
+    /// What is to be told about a file as a whole.
+    fn tell(&mut self, piece: &Piece) {
+        let Piece::Tell { file, severity, message, hint } = piece else { return };
+        let (severity, position) = (*severity, Position { file: Arc::clone(file), line: 0, column: 0 });
         if severity == Severity::Error {
             self.admitted.unread.push(Unread { position: position.clone() });
         }
-        let (message, hint) = (message.to_owned(), hint.map(str::to_owned));
+        let (message, hint) = (message.clone(), hint.clone());
         self.admitted.diagnostics.push(Diagnostic { severity, position, object: None, path: None, message, hint });
+    }
+
+    fn document(&mut self, file: &'a Arc<str>, document: &'a Document) {
+        let place = Place { file, lines_before: document.lines_before };
+        document.found.iter().for_each(|each| self.found(place, each));
     }
 
     fn found(&mut self, place: Place<'a>, found: &'a Found) {
         let Found { mark, name, outcome, tells } = found;
         let position = place.position(*mark);
-        let reference = match outcome {
-            Outcome::Admitted(object) => {
-                let metadata = object.metadata();
-                Some((object.kind(), metadata.namespace.as_str(), metadata.name.as_str()))
-            }
-            Outcome::Refused(kind, key) => Some((*kind, key.namespace.as_str(), key.name.as_str())),
-            Outcome::Unread | Outcome::PassedOver => None,
-        };
-        if let Some(reference) = reference {
+        if let Some(reference) = found.reference() {
             if let Some((first, mark)) = self.seen.get(&reference) {
                 let first = first.position(*mark);
                 let message = format!("the object is already there, at {first}");

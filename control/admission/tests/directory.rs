@@ -3,13 +3,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
-use lychgate_admission::{Admitted, ReadError, Reader, read_dir};
-use lychgate_api::Object;
+use lychgate_admission::{Admitted, AdmittedObject, Gone, ReadError, Reader, Reading, read_dir};
+use lychgate_api::{Object, ObjectRef};
 
 fn namespace(name: &str) -> String {
     format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n")
@@ -154,6 +155,19 @@ fn a_numbering_reader_gives_the_first_generation_and_no_other() {
     assert_eq!(generations(&mut Reader::default()), [0, 7]);
 }
 
+/// Takes in one reading after the other: it leaves what a whole reading gives.
+fn follow(followed: &mut BTreeMap<ObjectRef, AdmittedObject>, reading: Reading, whole: &Admitted, what: &str) {
+    let Reading { found, gone, refused, unread, diagnostics } = reading;
+    match gone {
+        Gone::These(gone) => gone.iter().for_each(|gone| assert!(followed.remove(gone).is_some(), "{what}: {gone}")),
+        Gone::Others => followed.clear(),
+    }
+    followed.extend(found.into_iter().map(|found| (found.object.reference(), found)));
+    let all: BTreeMap<_, _> = whole.objects.iter().map(|each| (each.object.reference(), each.clone())).collect();
+    assert_eq!(*followed, all, "{what}");
+    assert_eq!((&refused, &unread, &diagnostics), (&whole.refused, &whole.unread, &whole.diagnostics), "{what}");
+}
+
 /// Whatever is done to files between reads, a reader that remembers says what one that does not says.
 #[test]
 fn remembering_files_changes_nothing() {
@@ -174,9 +188,11 @@ fn remembering_files_changes_nothing() {
         aged(name);
     }
     let mut reader = Reader::default();
+    let (mut follower, mut followed) = (Reader::default(), BTreeMap::new());
     let mut same = |what: &str| {
         let admitted = reader.read_dir(dir.path()).unwrap();
         assert_eq!(admitted, read_dir(dir.path()).unwrap(), "{what}");
+        follow(&mut followed, follower.read_changes(dir.path()).unwrap(), &admitted, what);
         (names(&admitted).join(" "), admitted)
     };
     assert_eq!(same("at first").0, "a b c");
@@ -200,5 +216,11 @@ fn remembering_files_changes_nothing() {
     put(dir.path(), "d.yaml", "a: [");
     assert_eq!(same("broken").1.unread.len(), 1);
     fs::hard_link(path("0.yaml"), path("e.yaml")).unwrap();
+    put(dir.path(), "f.yaml", &namespace("c"));
+    assert!(same("twice").1.diagnostics.iter().any(|each| each.message.contains("already there")));
+    fs::remove_file(path("c.json")).unwrap();
+    assert_eq!(same("once").0, "b c");
+    put(dir.path(), "f.yaml", &format!("# moved\n---\n{}", namespace("c")));
+    assert_eq!(same("moved").0, "b c");
     assert!(same("linked").1.diagnostics.iter().any(|each| each.message.contains("is the same as")));
 }

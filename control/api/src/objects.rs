@@ -1,7 +1,8 @@
 //! The immutable, ordered map of API objects.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use lychgate_persistent::{Change, OrdMap};
 
 use crate::core::{ClusterTrustBundle, ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service};
 use crate::gateway::{
@@ -16,9 +17,9 @@ macro_rules! objects {
     ($($kind:ident $all:ident $one:ident;)+) => {
         /// All API objects that translation looks at, ordered by kind, namespace and name.
         ///
-        /// Cheap to clone: kinds are shared until one of their objects changes, objects and their names are shared always.
+        /// Cheap to clone, and to edit: what an edit leaves alone is shared, and so are objects and their names always.
         #[derive(Debug, Clone, Default, PartialEq)]
-        pub struct Objects { $($all: Arc<BTreeMap<Arc<ObjectKey>, Arc<$kind>>>),+ }
+        pub struct Objects { $($all: OrdMap<Arc<ObjectKey>, Arc<$kind>>),+ }
 
         impl Objects {
             $(
@@ -50,7 +51,7 @@ macro_rules! objects {
             fn put(&mut self, object: Object) {
                 let key = object.key();
                 match object {
-                    $(Object::$kind(object) => { Arc::make_mut(&mut self.$all).insert(Arc::new(key), object); })+
+                    $(Object::$kind(object) => { self.$all.insert(Arc::new(key), object); })+
                 }
             }
 
@@ -59,9 +60,7 @@ macro_rules! objects {
             pub fn remove(mut self, object: &ObjectRef) -> Self {
                 let ObjectRef { kind, key } = object;
                 match kind {
-                    $(Kind::$kind => if self.$all.contains_key(key) {
-                        Arc::make_mut(&mut self.$all).remove(key);
-                    })+
+                    $(Kind::$kind => { self.$all.remove(key); })+
                 }
                 self
             }
@@ -86,7 +85,7 @@ macro_rules! objects {
             /// Whether `other` shares this kind's objects with us: then surely none of them differ.
             #[must_use]
             pub fn shares(&self, other: &Self, kind: Kind) -> bool {
-                match kind { $(Kind::$kind => Arc::ptr_eq(&self.$all, &other.$all)),+ }
+                match kind { $(Kind::$kind => self.$all.is_same(&other.$all)),+ }
             }
         }
     };
@@ -120,6 +119,15 @@ impl Objects {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The HTTPRoutes that are not the very same as before, at the cost of those that are not: they are what there are
+    /// thousands of.
+    pub fn changed_http_routes<'o>(
+        &'o self,
+        before: &'o Self,
+    ) -> impl Iterator<Item = Change<'o, Arc<ObjectKey>, Arc<HttpRoute>>> {
+        self.http_routes.changes(&before.http_routes, Arc::ptr_eq)
     }
 }
 

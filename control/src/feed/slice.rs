@@ -9,12 +9,13 @@ mod edit;
 mod outward;
 
 use attached::{Attached, target};
-use edit::{Edits, difference};
+use edit::Edits;
 use lychgate_ir::filter::ListenerFilter;
 use lychgate_ir::{
     Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Endpoints, GatewayId, Listener,
     ListenerId, RouteId, Snapshot,
 };
+use lychgate_persistent::{Change, OrdMap};
 use outward::Outward;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -96,11 +97,11 @@ impl<G: Ord + Clone> Slicer<G> {
     /// What changes for whom, and keeps account of what is used.
     fn edits<R: Attached>(
         &mut self,
-        before: &BTreeMap<RouteId, Arc<R>>,
-        now: &BTreeMap<RouteId, Arc<R>>,
+        before: &OrdMap<RouteId, Arc<R>>,
+        now: &OrdMap<RouteId, Arc<R>>,
     ) -> BTreeMap<G, Edits<R>> {
         let mut edits: BTreeMap<G, Edits<R>> = BTreeMap::new();
-        for (id, old, new) in difference(before, now) {
+        for Change { key: id, old, new } in now.changes(before, Arc::ptr_eq) {
             if let Some(old) = old {
                 for group in old.groups(&self.groups) {
                     edits.entry(group.clone()).or_default().remove(id);
@@ -148,8 +149,8 @@ fn release(used: &mut BTreeMap<BackendId, usize>, backend: &BackendId) {
 struct Part {
     listeners: BTreeMap<ListenerId, Arc<Listener>>,
     /// None if they are as before.
-    routes: Option<BTreeMap<RouteId, Arc<lychgate_ir::Route>>>,
-    streams: Option<BTreeMap<RouteId, Arc<lychgate_ir::StreamRoute>>>,
+    routes: Option<OrdMap<RouteId, Arc<lychgate_ir::Route>>>,
+    streams: Option<OrdMap<RouteId, Arc<lychgate_ir::StreamRoute>>>,
     backends: BTreeMap<BackendId, Arc<Backend>>,
     certificates: BTreeMap<CertificateId, Arc<Certificate>>,
     outward: Outward,

@@ -27,7 +27,7 @@ pub(crate) fn only_pods_differ(old: &Objects, new: &Objects) -> bool {
 
 /// Pods come and go all the time, and nothing depends on them but the endpoints, and who is behind an address.
 pub(crate) fn pods_only(objects: &Objects, previous: &Translation) -> Translation {
-    let Memo { objects: old, options, verdicts, parents, routes, usage, policies } = &*previous.memo;
+    let Memo { objects: old, options, verdicts, parents, routes, usage, policies, others } = &*previous.memo;
     let endpoints = endpoints::all(objects, &previous.snapshot.backends, Some((old, &previous.endpoints)));
     let mut snapshot = previous.snapshot.clone();
     if !snapshot.egress.is_empty() && !old.shares(objects, Kind::Pod) {
@@ -44,6 +44,7 @@ pub(crate) fn pods_only(objects: &Objects, previous: &Translation) -> Translatio
         routes: routes.clone(),
         usage: usage.clone(),
         policies: policies.clone(),
+        others: others.clone(),
     };
     Translation { snapshot, endpoints, statuses: previous.statuses.clone(), memo: Arc::new(memo) }
 }
@@ -60,7 +61,7 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
 
     let parents = Parents::new(&plans, before.map(|before| &*before.parents));
     let unchanged = unchanged(objects, &parents, before);
-    let old_routes = before.map(|before| &*before.routes);
+    let old_routes = before.map(|before| (&before.objects, &before.routes));
     let Routes { memory: routes, same_usage, changes } = route::all(&world, &policies, &parents, unchanged, old_routes);
     let asked = Asked::of(&plans);
     let same_usage = same_usage && before.is_some_and(|before| before.usage.asked == asked);
@@ -92,11 +93,15 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
 
     let mut said = change::statuses(&changes, previous.map(|previous| previous.statuses.all()));
     // The rest is said anew.
-    said.retain(|_, status| matches!(**status, ObjectStatus::Route(_)));
+    let mut others = BTreeSet::new();
     let mut say = |object: ObjectRef, status: ObjectStatus| {
         let old = previous.and_then(|previous| previous.statuses.get(&object));
+        let object = Arc::new(object);
         let status = keep(status, old);
-        said.insert(Arc::new(object), status);
+        if said.get(&object).is_none_or(|said| !Arc::ptr_eq(said, &status)) {
+            said.insert(object.clone(), status);
+        }
+        others.insert(object);
     };
     gateway_class::statuses(objects).for_each(|(object, status)| say(object, status));
     gateway_statuses(&world, &plans, &unclaimed, &usage, &mut say);
@@ -104,6 +109,9 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     backend::statuses(&world, &usage).into_iter().for_each(|(object, status)| say(object, status));
     let of_egress = egress::statuses(&plans, &egress_policies, &attachments);
     of_egress.into_iter().for_each(|(object, status)| say(object, status));
+    for object in before.iter().flat_map(|before| before.others.difference(&others)) {
+        said.remove(object);
+    }
 
     Translation {
         snapshot: keep(snapshot, previous.map(|previous| &previous.snapshot)),
@@ -114,9 +122,10 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
             options: options.clone(),
             verdicts: Arc::new(world.store.into_verdicts()),
             parents: Arc::new(parents),
-            routes: Arc::new(routes),
+            routes,
             usage,
             policies: Arc::new(egress_policies.into_memory()),
+            others: Arc::new(others),
         }),
     }
 }

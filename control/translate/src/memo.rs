@@ -5,7 +5,8 @@ use crate::egress;
 use crate::route::parents::Parents;
 use crate::route::usage::Usage;
 use crate::{Options, route};
-use lychgate_api::Objects;
+use lychgate_api::{ObjectRef, Objects};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Inputs and what they led to. Holding the inputs costs little: they are shared with whoever reads them.
@@ -15,7 +16,9 @@ pub(crate) struct Memo {
     pub(crate) options: Options,
     pub(crate) verdicts: Arc<Verdicts>,
     pub(crate) parents: Arc<Parents>,
-    pub(crate) routes: Arc<route::Memory>,
+    pub(crate) routes: route::Memory,
     pub(crate) usage: Arc<Usage>,
     pub(crate) policies: Arc<egress::Memory>,
+    /// The objects that are no routes and of which something is said.
+    pub(crate) others: Arc<BTreeSet<Arc<ObjectRef>>>,
 }

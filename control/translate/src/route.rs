@@ -32,10 +32,11 @@ use attach::{Asks, Attached};
 use change::Change;
 use finding::Findings;
 use lychgate_api::core::Namespace;
-use lychgate_api::{ObjectKey, ObjectRef};
+use lychgate_api::{Kind, ObjectKey, ObjectRef, Objects};
 use lychgate_ir::{
     Attachment, BackendId, BackendKind, GatewayId, ListenerId, ObjectName, Route, RouteId, RouteKind, Rule, StreamRoute,
 };
+use lychgate_persistent::OrdMap;
 use parents::{Found, Link, Parents};
 use rivals::{Contender, Loss};
 use source::{Rules, Source};
@@ -96,7 +97,7 @@ pub(crate) struct Remembered {
 }
 
 /// What is remembered of all routes, ordered by kind, namespace and name.
-pub(crate) type Memory = Vec<Arc<Remembered>>;
+pub(crate) type Memory = OrdMap<Arc<ObjectRef>, Arc<Remembered>>;
 
 /// What all routes look up and nobody changed since, so that nobody has to look again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,6 +106,13 @@ pub(crate) struct Unchanged {
     pub(crate) references: bool,
     /// What parentRefs lead to, and who may attach.
     pub(crate) parents: bool,
+}
+
+impl Unchanged {
+    fn all(self) -> bool {
+        let Self { references, parents } = self;
+        references && parents
+    }
 }
 
 /// All routes, and whether all of them use what they used before.
@@ -148,18 +156,54 @@ struct Reading<'s> {
     old: Option<&'s Arc<Remembered>>,
 }
 
-/// Translates all routes; one whose inputs are as before is taken over.
+/// Translates all routes; one whose inputs are as before is taken over. Where nothing can have changed but some of the
+/// HTTPRoutes, only those are looked at.
 pub(crate) fn all(
     world: &World<'_>,
     policies: &TlsPolicies<'_>,
     parents: &Parents,
     unchanged: Unchanged,
-    before: Option<&Memory>,
+    before: Option<(&Objects, &Memory)>,
 ) -> Routes {
     let inputs = Inputs { world, policies, parents, unchanged };
+    match before.filter(|(old, _)| unchanged.all() && only_http_routes_differ(old, world.objects)) {
+        Some((old, memory)) => some(&inputs, old, memory),
+        None => each(&inputs, before.map(|(_, memory)| memory)),
+    }
+}
+
+/// Whether routes of no other kind have changed, and none competes with those of this kind.
+fn only_http_routes_differ(old: &Objects, new: &Objects) -> bool {
+    let others = [Kind::GrpcRoute, Kind::TlsRoute, Kind::TcpRoute, Kind::UdpRoute];
+    new.count(Kind::GrpcRoute) == 0 && others.iter().all(|kind| old.shares(new, *kind))
+}
+
+/// Those HTTPRoutes that are not the same as before; HTTPRoutes have no rivals among themselves.
+fn some(inputs: &Inputs<'_, '_>, old: &Objects, before: &Memory) -> Routes {
+    let mut same_usage = true;
+    let mut changes = Vec::new();
+    for route in inputs.world.objects.changed_http_routes(old) {
+        let object = ObjectRef { kind: Kind::HttpRoute, key: ObjectKey::clone(route.key) };
+        let old = before.get(&object);
+        let source = route.new.map(|route| Source::Http(route.clone()));
+        let step = source.as_ref().map(|source| step(inputs, route.key, source, old));
+        let new = step.map(|step| step.finish(inputs, Vec::new()));
+        if let (Some(old), Some(new)) = (old, &new)
+            && Arc::ptr_eq(old, new)
+        {
+            continue;
+        }
+        same_usage &= old.zip(new.as_ref()).is_some_and(|(old, new)| old.uses_the_same(new));
+        changes.push(Change { old: old.cloned(), new });
+    }
+    Routes { memory: change::memory(&changes, Some(before)), same_usage, changes }
+}
+
+fn each(inputs: &Inputs<'_, '_>, before: Option<&Memory>) -> Routes {
+    let world = inputs.world;
     let sources: Vec<(&ObjectKey, Source)> = source::all(world.objects).collect();
     // Both are in the same order: walking them side by side needs no search.
-    let mut old_ones = before.into_iter().flatten().peekable();
+    let mut old_ones = before.into_iter().flat_map(Memory::values).peekable();
     let mut changes: Vec<Change> = Vec::new();
     let steps = sources.iter().map(|(key, source)| {
         // Most are the very same object, whose name need not be compared.
@@ -171,7 +215,7 @@ pub(crate) fn all(
             }
             old_ones.next_if(|old| (old.source.kind(), old.key()) == place)
         });
-        step(&inputs, key, source, old)
+        step(inputs, key, source, old)
     });
     let steps: Vec<Step<'_>> = steps.collect();
     changes.extend(old_ones.map(|gone| Change { old: Some(gone.clone()), new: None }));
@@ -179,17 +223,15 @@ pub(crate) fn all(
     let is_contested = sources.last().is_some_and(|(_, source)| source.kind() != RouteKind::Http);
     let mut losses = if is_contested { rivals::find(steps.iter().map(Step::contender)) } else { HashMap::new() };
     let mut same_usage = before.is_some_and(|before| before.len() == sources.len());
-    let finished = steps.into_iter().enumerate().map(|(at, step)| {
+    for (at, step) in steps.into_iter().enumerate() {
         let old = step.old();
-        let new = step.finish(&inputs, losses.remove(&at).unwrap_or_default());
+        let new = step.finish(inputs, losses.remove(&at).unwrap_or_default());
         if old.is_none_or(|old| !Arc::ptr_eq(old, &new)) {
             same_usage &= old.is_some_and(|old| old.uses_the_same(&new));
-            changes.push(Change { old: old.cloned(), new: Some(new.clone()) });
+            changes.push(Change { old: old.cloned(), new: Some(new) });
         }
-        new
-    });
-    let memory = finished.collect();
-    Routes { memory, same_usage, changes }
+    }
+    Routes { memory: change::memory(&changes, before), same_usage, changes }
 }
 
 fn step<'s>(

@@ -16,21 +16,22 @@ use lychgate_api::gateway::{
     BackendStatus, GatewayClassStatus, GatewayStatus, ListenerSetStatus, ParentReference, PolicyStatus, RouteStatus,
 };
 use lychgate_api::meta::{Condition, ConditionStatus};
+use lychgate_persistent::OrdMap;
 use serde::Serialize;
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 /// The statuses of all objects that are ours to speak of. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Statuses {
-    all: Arc<Entries>,
-    /// Of some of these objects, what is said in the place of that: thousands of routes are not copied for one Gateway.
-    instead: Arc<Entries>,
+    all: Entries,
+    /// Of some of these objects, what is said in the place of that: so it can be told what became of one Gateway, and the
+    /// rest is still seen to be as it was.
+    instead: Entries,
 }
 
-pub(crate) type Entries = BTreeMap<Arc<ObjectRef>, Arc<ObjectStatus>>;
+pub(crate) type Entries = OrdMap<Arc<ObjectRef>, Arc<ObjectStatus>>;
 
 /// The status of one object, shaped (and serialised) as its kind has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -113,7 +114,7 @@ impl Finding<'_> {
 
 impl Statuses {
     pub(crate) fn new(all: Entries) -> Self {
-        Self { all: Arc::new(all), instead: Arc::default() }
+        Self { all, instead: Entries::new() }
     }
 
     /// What translation said, whatever is said in its place.
@@ -139,39 +140,20 @@ impl Statuses {
 
     /// Whether these are the very same values.
     fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.all, &other.all) && Arc::ptr_eq(&self.instead, &other.instead)
+        self.all.is_same(&other.all) && (self.instead.is_same(&other.instead) || self.instead == other.instead)
     }
 
     /// The objects of which something else was said before, or nothing, and those of which nothing is said any more.
     #[must_use]
     pub fn changed_since(&self, before: &Self) -> BTreeSet<ObjectRef> {
-        if self.is(before) {
-            return BTreeSet::new();
-        }
-        if Arc::ptr_eq(&self.all, &before.all) {
-            let either = self.instead.keys().chain(before.instead.keys()).collect::<BTreeSet<_>>();
-            let changed = either.into_iter().filter(|object| !same(self.get(object), before.get(object)));
-            return changed.map(|object| ObjectRef::clone(object)).collect();
-        }
-        let (mut now, mut old) = (self.iter().peekable(), before.iter().peekable());
-        let mut changed = BTreeSet::new();
-        loop {
-            let order = match (now.peek(), old.peek()) {
-                // Most are the very same name.
-                (Some((now, _)), Some((old, _))) if std::ptr::eq(*now, *old) => Ordering::Equal,
-                (Some((now, _)), Some((old, _))) => now.cmp(old),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => return changed,
-            };
-            let here = if order.is_le() { now.next() } else { None };
-            let gone = if order.is_ge() { old.next() } else { None };
-            if let Some((object, _)) = here.or(gone)
-                && !same(here.map(|(_, status)| status), gone.map(|(_, status)| status))
-            {
-                changed.insert(object.clone());
-            }
-        }
+        let changed = self.touched_since(before).filter(|object| !same(self.get(object), before.get(object)));
+        changed.map(|object| ObjectRef::clone(object)).collect()
+    }
+
+    /// The objects of which something else may have been said before: no others need be looked at.
+    fn touched_since<'s>(&'s self, before: &'s Self) -> impl Iterator<Item = &'s Arc<ObjectRef>> {
+        let all = self.all.changes(&before.all, Arc::ptr_eq).map(|change| change.key);
+        all.chain(self.instead.keys()).chain(before.instead.keys())
     }
 
     /// Every condition of every object, in the order of [`Statuses::iter`].
@@ -179,6 +161,12 @@ impl Statuses {
         self.iter().flat_map(|(object, status)| {
             status.conditions().into_iter().map(move |(place, condition)| Finding { object, place, condition })
         })
+    }
+
+    /// Every condition of one object.
+    pub fn findings_of<'s>(&'s self, object: &'s ObjectRef) -> impl Iterator<Item = Finding<'s>> {
+        let conditions = self.get(object).into_iter().flat_map(|status| status.conditions());
+        conditions.map(move |(place, condition)| Finding { object, place, condition })
     }
 
     /// Everything that is not Accepted, Programmed or ResolvedRefs, is conflicted, or partially invalid.

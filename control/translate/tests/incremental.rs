@@ -218,7 +218,7 @@ fn a_rival_costs_those_whom_it_meets() {
     let with_rival = objects().insert(grpc_route("calls", "*.example", "2026-01-01T00:00:00Z"));
     let after = next(&with_rival, &before);
     // Neither has an age, so that the GRPCRoute is senior to both.
-    assert!(after.snapshot.routes.keys().all(|id| id.kind == RouteKind::Grpc), "{:?}", after.snapshot.routes.keys());
+    assert!(after.snapshot.routes.keys().all(|id| id.kind == RouteKind::Grpc), "{:?}", after.snapshot.routes);
     let gone = next(&objects(), &after);
     assert!(gone == before);
 

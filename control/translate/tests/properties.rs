@@ -308,6 +308,10 @@ fn grant() -> impl Strategy<Value = Value> {
         })
 }
 
+fn http_route() -> impl Strategy<Value = Object> {
+    route(rule()).prop_map(|value| Object::decode(Kind::HttpRoute, value).unwrap())
+}
+
 fn any_object() -> impl Strategy<Value = Object> {
     let of = |kind: Kind| move |value: Value| Object::decode(kind, value).unwrap();
     prop_oneof![
@@ -384,5 +388,24 @@ proptest! {
         let after = translate(&changed, &options, Some(&before));
         support::check_closed(&after, "the second");
         prop_assert!(after == translate(&changed, &options, None), "depends on what came before");
+    }
+
+    /// Also where nothing but routes changes, and one translation after the other is made of the one before.
+    #[test]
+    fn a_series_of_changes_gives_what_is_there_at_its_end(
+        first in prop::collection::vec(any_object(), 8..24),
+        changes in prop::collection::vec((prop_oneof![4 => http_route(), 1 => any_object()], any::<bool>()), 1..8),
+        without_grpc in any::<bool>(),
+    ) {
+        let options = Options { standalone: true, node_addresses: Vec::new() };
+        let stays = |object: &Object| !(without_grpc && object.kind() == Kind::GrpcRoute);
+        let mut objects: Objects = fixed().into_iter().chain(first).filter(stays).collect();
+        let mut translation = translate(&objects, &options, None);
+        for (object, remove) in changes.into_iter().filter(|(object, _)| stays(object)) {
+            objects = if remove { objects.remove(&object.reference()) } else { objects.insert(object) };
+            translation = translate(&objects, &options, Some(&translation));
+            support::check_closed(&translation, "a later one");
+            prop_assert!(translation == translate(&objects, &options, None), "depends on what came before");
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     Backend, BackendId, Certificate, CertificateId, GatewayId, Listener, ListenerId, Route, RouteId, Secret, SecretId,
     StreamRoute,
 };
+use lychgate_persistent::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,11 +17,11 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// Listeners that can be served. Those that conflict are left out, with a condition.
     pub listeners: BTreeMap<ListenerId, Arc<Listener>>,
-    /// Routes that are attached to at least one of the listeners.
-    pub routes: BTreeMap<RouteId, Arc<Route>>,
+    /// Routes that are attached to at least one of the listeners. There may be many thousands, most of them those of before.
+    pub routes: OrdMap<RouteId, Arc<Route>>,
     /// Routes of connections and datagrams that are attached to at least one of the listeners.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub stream_routes: BTreeMap<RouteId, Arc<StreamRoute>>,
+    #[serde(default, skip_serializing_if = "OrdMap::is_empty")]
+    pub stream_routes: OrdMap<RouteId, Arc<StreamRoute>>,
     /// Backends that a rule forwards or mirrors to, and those that a filter asks.
     pub backends: BTreeMap<BackendId, Arc<Backend>>,
     /// Certificates that a listener or a backend uses.

@@ -21,6 +21,8 @@ pub(super) struct Directory {
     store: Store,
     translation: Option<Translation>,
     rejected: Vec<(RuleId, String)>,
+    /// Whether all that was read has arrived: a panic on its way would lose what is told only once.
+    in_step: bool,
 }
 
 /// What one reading gave.
@@ -45,23 +47,29 @@ impl Directory {
             store: Store::default(),
             translation: None,
             rejected: Vec::new(),
+            in_step: false,
         }
     }
 
     /// Reads the directory and applies what changed. Must run where tokio is.
     pub(super) fn load(&mut self, writing: Writing) -> Result<Loaded, ReadError> {
         let now = Instant::now();
-        let admitted = self.reader.read_dir(&self.dir)?;
+        let reading = match self.in_step {
+            true => self.reader.read_changes(&self.dir)?,
+            false => self.reader.read_dir(&self.dir)?.into(),
+        };
+        let in_step = std::mem::replace(&mut self.in_step, false);
         let read = now.elapsed();
-        let mut diagnostics = admitted.diagnostics.clone();
-        let updated = self.store.update(admitted, now, &OnDisk(writing));
+        let mut diagnostics = reading.diagnostics.clone();
+        let updated = self.store.update(reading, now, &OnDisk(writing));
         diagnostics.retain(|diagnostic| !updated.was_half(&diagnostic.position.file));
         let changed = updated.changed;
         tracing::debug!(?read, store = ?now.elapsed().saturating_sub(read), changed, "directory read");
         let translation = match &self.translation {
-            Some(translation) if !changed => translation.clone(),
+            Some(translation) if in_step && !changed => translation.clone(),
             Some(_) | None => self.apply(),
         };
+        self.in_step = true;
         self.translation = Some(translation.clone());
         let (objects, rejected) = (self.store.objects().clone(), self.rejected.clone());
         let Updated { kept, again, flaws, .. } = updated;

@@ -6,7 +6,7 @@ use super::{Kept, Options, Report};
 use crate::handover::Asked;
 use crate::sockets::Sockets;
 use lychgate_admission::ReadError;
-use lychgate_api::Time;
+use lychgate_api::{ObjectRef, Time};
 use lychgate_engine::{Bind, Engine};
 use lychgate_ir::{ListenerId, Snapshot};
 use lychgate_telemetry::Metrics;
@@ -45,6 +45,8 @@ struct Last {
     translated: Statuses,
     /// With what became of sockets and rules; times are still to be put in.
     plain: Statuses,
+    /// Objects of which something is said to be wrong.
+    bad: BTreeSet<ObjectRef>,
 }
 
 /// Why a directory could not be loaded.
@@ -84,7 +86,7 @@ impl Loader {
 
     /// What is served here in an older version, and would not be served by a process that reads the directory now.
     pub(super) fn kept(&self) -> Vec<String> {
-        let Some(Last { report, translated: _, plain: _ }) = &self.last else { return Vec::new() };
+        let Some(Last { report, translated: _, plain: _, bad: _ }) = &self.last else { return Vec::new() };
         let stays = |why: &Kept| match why {
             Kept::Refused | Kept::Unread | Kept::Unusable => true,
             // These pass.
@@ -164,7 +166,7 @@ impl Loader {
 
     async fn retry_sockets(&mut self, publish: &latest::Sender<Arc<Report>>) {
         let unbound = follow(&mut self.sockets).await;
-        let Some(Last { report, translated, plain: _ }) = &self.last else { return };
+        let Some(Last { report, translated, plain: _, bad: _ }) = &self.last else { return };
         if unbound == report.unbound {
             return;
         }
@@ -180,13 +182,22 @@ impl Loader {
         let overlay =
             Overlay { sockets, rejected: report.rejected.clone(), stale: report.stale.clone(), ..Overlay::default() };
         let plain = translated.overlaid(&report.snapshot, &overlay);
-        let before = self.last.as_ref();
-        report.statuses = plain.with_times(before.map(|last| (&last.plain, &last.report.statuses)), now());
-        report.log(before.map(|last| &*last.report));
-        let bad: BTreeSet<_> = report.statuses.problems().map(|finding| finding.object).collect();
+        let before = self.last.take();
+        let said = before.as_ref().map(|last| (&last.plain, &last.report.statuses));
+        report.statuses = plain.with_times(said, now());
+        let said = said.map(|(_, said)| said.clone()).unwrap_or_default();
+        let changed = report.statuses.changed_since(&said);
+        report.log(before.as_ref().map(|last| &*last.report), &changed);
+        let mut bad = before.map(|last| last.bad).unwrap_or_default();
+        for object in changed {
+            match report.statuses.findings_of(&object).any(|finding| finding.is_problem()) {
+                true => bad.insert(object),
+                false => bad.remove(&object),
+            };
+        }
         self.metrics.objects(report.objects.len().saturating_sub(bad.len()), bad.len());
         let report = Arc::new(report);
-        self.last = Some(Last { report: report.clone(), translated, plain });
+        self.last = Some(Last { report: report.clone(), translated, plain, bad });
         report
     }
 }

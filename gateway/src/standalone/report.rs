@@ -91,15 +91,16 @@ impl Report {
         })
     }
 
-    /// Logs what is wrong now and was not wrong in the same way before.
-    pub(super) fn log(&self, before: Option<&Self>) {
+    /// Logs what is wrong now and was not wrong in the same way before. Of no objects but those that `changed`, something
+    /// else is said than before.
+    pub(super) fn log(&self, before: Option<&Self>, changed: &BTreeSet<ObjectRef>) {
         self.log_diagnostics(before.map(|before| &*before.diagnostics).unwrap_or_default());
         let key = |finding: &Finding<'_>| {
             let (condition, place) = (finding.condition, finding.place.to_string());
             (finding.object.clone(), place, condition.r#type.clone(), condition.message.clone())
         };
-        let known: HashSet<_> = before.iter().flat_map(|it| it.statuses.problems()).map(|old| key(&old)).collect();
-        for finding in self.statuses.problems().filter(|finding| !known.contains(&key(finding))) {
+        let known: HashSet<_> = before.iter().flat_map(|it| it.problems(changed)).map(|old| key(&old)).collect();
+        for finding in self.problems(changed).filter(|finding| !known.contains(&key(finding))) {
             let Finding { object, place, condition } = &finding;
             let (what, status, reason) = (&condition.r#type, condition.status, &condition.reason);
             tracing::warn!(%object, %place, "{what} is {status:?} ({reason}): {}", condition.message);
@@ -128,6 +129,11 @@ impl Report {
                 (self.reload, self.took, self.snapshot.routes.len() + self.snapshot.stream_routes.len());
             tracing::info!(reload, ?took, routes, listeners = self.snapshot.listeners.len(), "config applied");
         }
+    }
+
+    /// What is wrong with these objects.
+    fn problems<'r>(&'r self, objects: &'r BTreeSet<ObjectRef>) -> impl Iterator<Item = Finding<'r>> {
+        objects.iter().flat_map(|object| self.statuses.findings_of(object)).filter(Finding::is_problem)
     }
 
     fn log_diagnostics(&self, before: &[Diagnostic]) {

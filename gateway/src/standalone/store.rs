@@ -5,7 +5,7 @@
 //! not, and nothing of a file counts while it is being written.
 
 use super::watch::Half;
-use lychgate_admission::{Admitted, Position};
+use lychgate_admission::{AdmittedObject, Gone, Position, Reading};
 use lychgate_api::{Kind, Object, ObjectRef, Objects, ObjectsBuilder, Time};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -49,6 +49,10 @@ pub(crate) trait Advice {
 pub(crate) struct Store {
     objects: Objects,
     entries: HashMap<ObjectRef, Entry>,
+    /// Entries that the directory does not have, at least not as valid text; and since when, if nothing explains it.
+    absent: BTreeMap<ObjectRef, Option<Instant>>,
+    /// What was read and does not count yet, in the order in which it was read.
+    waiting: Vec<AdmittedObject>,
     round: u64,
     /// The creation of the youngest object with listeners, in seconds since 1970; one a reading, and no two alike.
     youngest: i64,
@@ -59,9 +63,6 @@ struct Entry {
     /// As it was read last: an unchanged document gives the very same object again.
     read: Object,
     file: Arc<str>,
-    /// The last update that found it.
-    round: u64,
-    missing: Option<Instant>,
 }
 
 /// What an update left.
@@ -108,47 +109,19 @@ impl Store {
         &self.objects
     }
 
-    /// Takes over what was read.
-    pub(crate) fn update(&mut self, admitted: Admitted, now: Instant, files: &impl Advice) -> Updated {
-        let Admitted { objects, refused, unread, diagnostics: _ } = admitted;
+    /// Takes over what was read, at the cost of what changed, of what is not settled, and of what is not valid.
+    pub(crate) fn update(&mut self, reading: Reading, now: Instant, files: &impl Advice) -> Updated {
+        let Reading { found, gone, refused, unread, diagnostics: _ } = reading;
         self.round += 1;
-        let is_first = self.round == 1;
         let mut updated = Updated::default();
         let mut next = ObjectsBuilder::from(self.objects.clone());
-        for admitted in objects {
-            let (object, position) = (admitted.object, admitted.position);
-            let file = position.file.clone();
-            let reference = object.reference();
-            if let Some(entry) = self.entries.get_mut(&reference)
-                && entry.read.is_same(&object)
-            {
-                (entry.round, entry.missing, entry.file) = (self.round, None, file);
-                continue;
-            }
-            // At the start there is nothing to keep.
-            if !is_first && updated.is_half(files, &file) {
-                if let Some(entry) = self.entries.get_mut(&reference) {
-                    (entry.round, entry.missing) = (self.round, None);
-                    updated.kept.insert(reference, Kept::Writing);
-                }
-                continue;
-            }
-            if let Some(entry) = self.entries.get_mut(&reference)
-                && let Some(flaw) = files.flaw(&object)
-                && files.flaw(&entry.read).is_none()
-            {
-                (entry.round, entry.missing) = (self.round, None);
-                updated.flaws.insert(reference.clone(), (position, flaw));
-                updated.kept.insert(reference, Kept::Unusable);
-                continue;
-            }
-            if let Some(counted) = self.count_generation(&reference, &object) {
-                next.insert(counted);
-                updated.changed = true;
-            }
-            self.entries.insert(reference, Entry { read: object, file, round: self.round, missing: None });
+        self.miss(&found, gone);
+        let waiting = std::mem::take(&mut self.waiting);
+        for admitted in waiting.into_iter().chain(found) {
+            self.take(admitted, &mut next, &mut updated, files);
         }
-        if !is_first {
+        // At the start there is nothing to keep.
+        if self.round > 1 {
             // What is wrong with half a file is not worth telling.
             let positions = refused.iter().map(|refused| &refused.position).chain(unread.iter().map(|it| &it.position));
             positions.for_each(|position| {
@@ -158,9 +131,9 @@ impl Store {
         let refused: HashSet<ObjectRef> =
             refused.into_iter().map(|refused| ObjectRef { kind: refused.kind, key: refused.key }).collect();
         let unread: HashSet<Arc<str>> = unread.into_iter().map(|unread| unread.position.file).collect();
-        let round = self.round;
         let mut gone = Vec::new();
-        for (reference, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.round != round) {
+        for (reference, missing) in &mut self.absent {
+            let Some(entry) = self.entries.get(reference) else { continue };
             let kept = if updated.is_half(files, &entry.file) {
                 Kept::Writing
             } else if refused.contains(reference) {
@@ -168,7 +141,7 @@ impl Store {
             } else if unread.contains(&entry.file) {
                 Kept::Unread
             } else {
-                let since = *entry.missing.get_or_insert(now);
+                let since = *missing.get_or_insert(now);
                 let limit = if files.is_empty(&entry.file) { SETTLED_EMPTY } else { SETTLED };
                 let left = limit.saturating_sub(now.duration_since(since));
                 if left.is_zero() {
@@ -179,18 +152,83 @@ impl Store {
                 Kept::Settling
             };
             if kept != Kept::Settling {
-                entry.missing = None;
+                *missing = None;
             }
             updated.kept.insert(reference.clone(), kept);
         }
         let mut next = next.build();
         for reference in gone {
             self.entries.remove(&reference);
+            self.absent.remove(&reference);
             next = next.remove(&reference);
             updated.changed = true;
         }
         self.objects = next;
         updated
+    }
+
+    /// Takes note of what is not there any more. What was read anew is not waited for in its older version.
+    fn miss(&mut self, found: &[AdmittedObject], gone: Gone) {
+        let found: HashSet<ObjectRef> = found.iter().map(|admitted| admitted.object.reference()).collect();
+        match gone {
+            Gone::These(gone) => {
+                let gone: HashSet<ObjectRef> = gone.into_iter().collect();
+                self.waiting.retain(|waiting| {
+                    let reference = waiting.object.reference();
+                    !found.contains(&reference) && !gone.contains(&reference)
+                });
+                for reference in gone.into_iter().filter(|reference| self.entries.contains_key(reference)) {
+                    self.absent.entry(reference).or_insert(None);
+                }
+            }
+            Gone::Others => {
+                self.waiting.clear();
+                for reference in self.entries.keys().filter(|reference| !found.contains(reference)) {
+                    self.absent.entry(reference.clone()).or_insert(None);
+                }
+            }
+        }
+    }
+
+    /// Takes over an object that is there, or lets it wait.
+    fn take(
+        &mut self,
+        admitted: AdmittedObject,
+        next: &mut ObjectsBuilder,
+        updated: &mut Updated,
+        files: &impl Advice,
+    ) {
+        let AdmittedObject { object, position } = &admitted;
+        let reference = object.reference();
+        self.absent.remove(&reference);
+        let known = self.entries.get_mut(&reference);
+        if let Some(entry) = known
+            && entry.read.is_same(object)
+        {
+            entry.file = position.file.clone();
+            return;
+        }
+        let known = self.entries.get(&reference);
+        if self.round > 1 && updated.is_half(files, &position.file) {
+            if known.is_some() {
+                updated.kept.insert(reference, Kept::Writing);
+            }
+            return self.waiting.push(admitted);
+        }
+        if let Some(entry) = known
+            && let Some(flaw) = files.flaw(object)
+            && files.flaw(&entry.read).is_none()
+        {
+            updated.flaws.insert(reference.clone(), (position.clone(), flaw));
+            updated.kept.insert(reference, Kept::Unusable);
+            return self.waiting.push(admitted);
+        }
+        if let Some(counted) = self.count_generation(&reference, object) {
+            next.insert(counted);
+            updated.changed = true;
+        }
+        let AdmittedObject { object, position } = admitted;
+        self.entries.insert(reference, Entry { read: object, file: position.file });
     }
 
     /// When a new object was created, as far as that matters. Ports and hostnames are exclusive: who had them keeps
@@ -235,147 +273,4 @@ fn with(object: &Object, created: Option<Time>, generation: i64) -> Object {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use lychgate_admission::read_text;
-    use lychgate_api::{Kind, ObjectKey};
-
-    struct Whole;
-    struct Empty;
-    struct Open;
-
-    impl Advice for Whole {
-        fn is_empty(&self, _: &str) -> bool {
-            false
-        }
-        fn half(&self, _: &str) -> Half {
-            Half::No
-        }
-        fn flaw(&self, _: &Object) -> Option<String> {
-            None
-        }
-    }
-
-    impl Advice for Empty {
-        fn is_empty(&self, _: &str) -> bool {
-            true
-        }
-        fn half(&self, _: &str) -> Half {
-            Half::No
-        }
-        fn flaw(&self, _: &Object) -> Option<String> {
-            None
-        }
-    }
-
-    impl Advice for Open {
-        fn is_empty(&self, _: &str) -> bool {
-            false
-        }
-        fn half(&self, _: &str) -> Half {
-            Half::Open
-        }
-        fn flaw(&self, _: &Object) -> Option<String> {
-            None
-        }
-    }
-
-    fn namespace(name: &str, label: &str) -> String {
-        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{a: {label}}}}}\n---\n")
-    }
-
-    fn names(store: &Store) -> Vec<String> {
-        store.objects().iter().map(|object| object.key().name).collect()
-    }
-
-    fn generation(store: &Store, name: &str) -> i64 {
-        store.objects().get(Kind::Namespace, &ObjectKey::new("", name)).unwrap().metadata().generation
-    }
-
-    #[test]
-    fn generations_count_changes() {
-        let (mut store, now) = (Store::default(), Instant::now());
-        let mut read = |text: &str| {
-            let changed = store.update(read_text("f.yaml", text), now, &Whole).changed;
-            (generation(&store, "left"), changed)
-        };
-        assert_eq!(read(&namespace("left", "one")), (1, true));
-        assert_eq!(read(&namespace("left", "one")), (1, false));
-        assert_eq!(read(&namespace("left", "two")), (2, true));
-        assert_eq!(read("{apiVersion: v1, kind: Namespace, metadata: {name: left, generation: 7}}"), (7, true));
-        assert_eq!(read(&namespace("left", "two")), (8, true));
-    }
-
-    #[test]
-    fn kinds_that_did_not_change_are_shared() {
-        let (mut store, now) = (Store::default(), Instant::now());
-        let service =
-            "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: d}, spec: {ports: [{port: 80}]}}\n---\n";
-        store.update(read_text("f.yaml", &(service.to_owned() + &namespace("left", "a"))), now, &Whole);
-        let before = store.objects().clone();
-        store.update(read_text("f.yaml", &(service.to_owned() + &namespace("left", "b"))), now, &Whole);
-        assert!(before.shares(store.objects(), Kind::Service) && !before.shares(store.objects(), Kind::Namespace));
-    }
-
-    #[test]
-    fn an_absence_has_to_settle() {
-        let (mut store, now) = (Store::default(), Instant::now());
-        let both = namespace("left", "a") + &namespace("right", "a");
-        store.update(read_text("f.yaml", &both), now, &Whole);
-        let updated = store.update(read_text("f.yaml", &namespace("left", "a")), now, &Whole);
-        assert_eq!(updated.again, Some(SETTLED));
-        assert_eq!(names(&store), ["left", "right"]);
-        // It came back, and went again: the clock begins anew.
-        store.update(read_text("f.yaml", &both), now + SETTLED / 2, &Whole);
-        store.update(read_text("f.yaml", &namespace("left", "a")), now + SETTLED / 2, &Whole);
-        store.update(read_text("f.yaml", &namespace("left", "a")), now + SETTLED, &Whole);
-        assert_eq!(names(&store), ["left", "right"]);
-        let updated = store.update(read_text("f.yaml", &namespace("left", "a")), now + 2 * SETTLED, &Whole);
-        assert_eq!((updated.again, updated.changed), (None, true));
-        assert_eq!(names(&store), ["left"]);
-    }
-
-    #[test]
-    fn an_emptied_file_has_longer_to_settle() {
-        let (mut store, now) = (Store::default(), Instant::now());
-        store.update(read_text("f.yaml", &namespace("left", "a")), now, &Empty);
-        store.update(read_text("f.yaml", ""), now, &Empty);
-        store.update(read_text("f.yaml", ""), now + SETTLED, &Empty);
-        assert_eq!(names(&store), ["left"]);
-        store.update(read_text("f.yaml", ""), now + SETTLED_EMPTY, &Empty);
-        assert_eq!(names(&store), Vec::<String>::new());
-    }
-
-    #[test]
-    fn what_breaks_stays_in_its_last_valid_version() {
-        let (mut store, now) = (Store::default(), Instant::now());
-        let both = namespace("left", "a") + &namespace("right", "a");
-        store.update(read_text("f.yaml", &both), now, &Whole);
-        let broken = namespace("left", "[no, label]") + &namespace("right", "b");
-        let updated = store.update(read_text("f.yaml", &broken), now + SETTLED_EMPTY, &Whole);
-        assert_eq!(updated.kept.values().copied().collect::<Vec<_>>(), [Kept::Refused]);
-        assert_eq!((generation(&store, "left"), generation(&store, "right")), (1, 2));
-        let unreadable = "a: [\n---\n".to_owned() + &namespace("right", "b");
-        let updated = store.update(read_text("f.yaml", &unreadable), now + 2 * SETTLED_EMPTY, &Whole);
-        assert_eq!(updated.kept.values().copied().collect::<Vec<_>>(), [Kept::Unread]);
-        assert_eq!(names(&store), ["left", "right"]);
-    }
-
-    #[test]
-    fn nothing_of_a_file_counts_while_it_is_written_except_at_the_start() {
-        let (mut store, now) = (Store::default(), Instant::now());
-        let both = namespace("left", "a") + &namespace("right", "a");
-        store.update(read_text("f.yaml", &both), now, &Open);
-        assert_eq!(names(&store), ["left", "right"]);
-        let half = namespace("left", "b") + &namespace("new", "a");
-        for later in [Duration::ZERO, 2 * SETTLED_EMPTY] {
-            let updated = store.update(read_text("f.yaml", &half), now + later, &Open);
-            assert_eq!(updated.kept.values().copied().collect::<Vec<_>>(), [Kept::Writing, Kept::Writing]);
-            assert!(!updated.changed && updated.again.is_none());
-        }
-        assert_eq!(names(&store), ["left", "right"]);
-        store.update(read_text("f.yaml", &half), now + 2 * SETTLED_EMPTY, &Whole);
-        assert_eq!((names(&store), generation(&store, "left")), (vec!["left".into(), "new".into(), "right".into()], 2));
-    }
-}
+mod tests;

@@ -33,6 +33,25 @@ impl Found {
     }
 }
 
+impl Found {
+    /// The object's kind, namespace and name, if it is one of ours and says them.
+    pub(super) fn reference(&self) -> Option<(Kind, &str, &str)> {
+        match &self.outcome {
+            Outcome::Admitted(object) => {
+                let metadata = object.metadata();
+                Some((object.kind(), metadata.namespace.as_str(), metadata.name.as_str()))
+            }
+            Outcome::Refused(kind, key) => Some((*kind, key.namespace.as_str(), key.name.as_str())),
+            Outcome::Unread | Outcome::PassedOver => None,
+        }
+    }
+
+    /// Whether there is more to tell than the object.
+    pub(super) fn is_told(&self) -> bool {
+        !self.tells.is_empty() || matches!(self.outcome, Outcome::Refused(..) | Outcome::Unread)
+    }
+}
+
 /// What became of it.
 #[derive(Debug)]
 pub(super) enum Outcome {

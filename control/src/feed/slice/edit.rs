@@ -1,40 +1,11 @@
 //! What changes in a map of routes.
 
 use lychgate_ir::RouteId;
-use std::cmp::Ordering;
+use lychgate_persistent::OrdMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-type Routes<R> = BTreeMap<RouteId, Arc<R>>;
-
-/// Routes that are not the same value in both: as they were, and as they are. Both are walked side by side.
-pub(super) fn difference<'m, R>(
-    before: &'m Routes<R>,
-    now: &'m Routes<R>,
-) -> impl Iterator<Item = (&'m RouteId, Option<&'m Arc<R>>, Option<&'m Arc<R>>)> {
-    let (mut before, mut now) = (before.iter().peekable(), now.iter().peekable());
-    std::iter::from_fn(move || {
-        loop {
-            let order = match (before.peek(), now.peek()) {
-                // A route says its name, so the very same route has the same.
-                (Some((_, old)), Some((_, new))) if Arc::ptr_eq(old, new) => Ordering::Equal,
-                (Some((old, _)), Some((new, _))) => old.cmp(new),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => return None,
-            };
-            let old = if order.is_le() { before.next() } else { None };
-            let new = if order.is_ge() { now.next() } else { None };
-            match (old, new) {
-                (Some((_, old)), Some((_, new))) if Arc::ptr_eq(old, new) => {}
-                (old, new) => {
-                    let id = new.or(old).map(|(id, _)| id)?;
-                    return Some((id, old.map(|(_, route)| route), new.map(|(_, route)| route)));
-                }
-            }
-        }
-    })
-}
+type Routes<R> = OrdMap<RouteId, Arc<R>>;
 
 /// What changes for one group: routes that it gets, and those that it has no more.
 #[derive(Debug)]

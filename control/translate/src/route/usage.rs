@@ -48,7 +48,7 @@ impl Usage {
     pub(crate) fn of(memory: &Memory, asked: Asked) -> Self {
         let (targets, objects) = (asked.targets.clone(), asked.objects.clone());
         let mut usage = Self { asked, targets, objects, attached: BTreeMap::new() };
-        for remembered in memory {
+        for remembered in memory.values() {
             usage.add(remembered);
         }
         usage

@@ -53,10 +53,12 @@ impl Statuses {
         if plain && pending.is_empty() && addresses.is_empty() {
             return self.clone();
         }
-        let mut instead = (*self.instead).clone();
+        let mut instead = self.instead.clone();
         let mut edit = |object: ObjectRef, edit: &dyn Fn(&mut ObjectStatus)| {
-            if let Some(status) = self.all.get(&object) {
-                edit(Arc::make_mut(instead.entry(Arc::new(object)).or_insert_with(|| status.clone())));
+            if let Some(status) = instead.get(&object).or_else(|| self.all.get(&object)) {
+                let mut status = ObjectStatus::clone(status);
+                edit(&mut status);
+                instead.insert(Arc::new(object), Arc::new(status));
             }
         };
         for (id, listener) in &snapshot.listeners {
@@ -103,7 +105,7 @@ impl Statuses {
                 }
             });
         }
-        Self { all: self.all.clone(), instead: Arc::new(instead) }
+        Self { all: self.all.clone(), instead }
     }
 }
 

@@ -10,21 +10,24 @@ impl Statuses {
     /// not say. `before` is what was said last, without and with times; what did not change is shared with it.
     #[must_use]
     pub fn with_times(&self, before: Option<(&Self, &Self)>, now: Time) -> Self {
-        if let Some((plain, timed)) = before
-            && self.is(plain)
-        {
-            return timed.clone();
-        }
-        let timed = self.iter().map(|(object, status)| {
-            let old = before.and_then(|(plain, timed)| Some((plain.get(object)?, timed.get(object)?)));
-            let status = match old {
-                Some((plain, timed)) if plain == status => timed.clone(),
-                Some((_, timed)) => Arc::new(status.timed(Some(timed), now)),
-                None => Arc::new(status.timed(None, now)),
+        let Some((plain, timed)) = before else {
+            let timed =
+                self.iter().map(|(object, status)| (Arc::new(object.clone()), Arc::new(status.timed(None, now))));
+            return Self::new(timed.collect());
+        };
+        let mut all = timed.all.clone();
+        for object in self.touched_since(plain) {
+            let Some(status) = self.get(object) else {
+                all.remove(object);
+                continue;
             };
-            (Arc::new(object.clone()), status)
-        });
-        Self::new(timed.collect())
+            let said = timed.get(object);
+            // Told at the same time, it is the same value.
+            if said.is_none() || plain.get(object) != Some(status) {
+                all.insert(object.clone(), Arc::new(status.timed(said.map(|said| &**said), now)));
+            }
+        }
+        Self::new(all)
     }
 }
 
@@ -77,7 +80,6 @@ mod tests {
     use crate::status::condition::Writer;
     use lychgate_api::gateway::{GatewayStatus, ListenerStatus};
     use lychgate_api::{Kind, ObjectKey, ObjectRef};
-    use std::collections::BTreeMap;
 
     fn object(name: &str) -> ObjectRef {
         ObjectRef { kind: Kind::Gateway, key: ObjectKey::new("d", name) }
@@ -96,7 +98,7 @@ mod tests {
         };
         let changing = vec![Writer::new(1).write("Accepted", accepted, "Why", message)];
         let steady = vec![Writer::new(1).write("Accepted", true, "Why", "always")];
-        Statuses::new(BTreeMap::from([
+        Statuses::new(crate::status::Entries::from([
             (Arc::new(object("changing")), gateway(changing, vec![listener("a", programmed), listener("b", true)])),
             (Arc::new(object("steady")), gateway(steady, Vec::new())),
         ]))

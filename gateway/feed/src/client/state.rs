@@ -5,7 +5,7 @@ mod tests;
 
 use crate::resource::{Decoded, Hash, Kind, Name, Need, Sum, Value, decode};
 use crate::{Rejected, Unbound, Version, wire};
-use lychgate_ir::{Endpoints, ListenerId, Route, RouteId, Snapshot, StreamRoute};
+use lychgate_ir::{Attachment, Endpoints, ListenerId, Route, RouteId, Snapshot, StreamRoute};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -220,12 +220,14 @@ impl State {
                 }
             }
             Kind::Route => {
-                if let Some(id) = without(&mut snapshot.routes, &name.name) {
+                if let Ok(id) = name.name.parse::<RouteId>() {
+                    snapshot.routes.remove(&id);
                     self.routes.remove(&id);
                 }
             }
             Kind::StreamRoute => {
-                if let Some(id) = without(&mut snapshot.stream_routes, &name.name) {
+                if let Ok(id) = name.name.parse::<RouteId>() {
+                    snapshot.stream_routes.remove(&id);
                     self.stream_routes.remove(&id);
                 }
             }
@@ -263,21 +265,28 @@ impl State {
             snapshot.stream_routes.insert(id, route);
         }
         let shut = &self.shut;
-        for (id, route) in &mut snapshot.routes {
-            if route.attachments.iter().any(|attachment| shut.contains(&attachment.listener)) {
-                self.routes.insert(id.clone(), route.clone());
-                let mut open = Route::clone(route);
-                open.attachments.retain(|attachment| !shut.contains(&attachment.listener));
-                *route = Arc::new(open);
-            }
+        let is_shut = |attachment: &Attachment| shut.contains(&attachment.listener);
+        self.routes = snapshot
+            .routes
+            .iter()
+            .filter(|(_, route)| route.attachments.iter().any(is_shut))
+            .map(|(id, route)| (id.clone(), route.clone()))
+            .collect();
+        for (id, route) in &self.routes {
+            let mut open = Route::clone(route);
+            open.attachments.retain(|attachment| !is_shut(attachment));
+            snapshot.routes.insert(id.clone(), Arc::new(open));
         }
-        for (id, route) in &mut snapshot.stream_routes {
-            if route.attachments.iter().any(|attachment| shut.contains(&attachment.listener)) {
-                self.stream_routes.insert(id.clone(), route.clone());
-                let mut open = StreamRoute::clone(route);
-                open.attachments.retain(|attachment| !shut.contains(&attachment.listener));
-                *route = Arc::new(open);
-            }
+        self.stream_routes = snapshot
+            .stream_routes
+            .iter()
+            .filter(|(_, route)| route.attachments.iter().any(is_shut))
+            .map(|(id, route)| (id.clone(), route.clone()))
+            .collect();
+        for (id, route) in &self.stream_routes {
+            let mut open = StreamRoute::clone(route);
+            open.attachments.retain(|attachment| !is_shut(attachment));
+            snapshot.stream_routes.insert(id.clone(), Arc::new(open));
         }
     }
 }

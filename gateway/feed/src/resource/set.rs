@@ -3,6 +3,7 @@
 use super::sum::Sum;
 use super::{Hash, Kind, Name, Resource, encode};
 use lychgate_ir::{Endpoints, Snapshot};
+use lychgate_persistent::Change;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -50,51 +51,45 @@ impl ResourceSet {
         } = now.0;
         let old = before.0;
         let mut names = Vec::new();
-        self.kind(&Kind::Listener, &old.listeners, listeners, encode::listener, &mut names);
-        self.kind(&Kind::Route, &old.routes, routes, encode::plain, &mut names);
-        self.kind(&Kind::StreamRoute, &old.stream_routes, stream_routes, encode::plain, &mut names);
-        self.kind(&Kind::Backend, &old.backends, backends, encode::plain, &mut names);
-        self.kind(&Kind::Certificate, &old.certificates, certificates, encode::certificate, &mut names);
-        self.kind(&Kind::Secret, &old.secrets, secrets, encode::secret, &mut names);
-        self.kind(&Kind::Egress, &old.egress, egress, encode::plain, &mut names);
-        self.kind(&Kind::EgressPolicy, &old.egress_policies, egress_policies, encode::egress_policy, &mut names);
-        self.kind(&Kind::Workload, &old.workloads, workloads, encode::plain, &mut names);
-        self.kind(&Kind::Endpoints, before.1, now.1, encode::plain, &mut names);
+        self.kind(&Kind::Listener, changes(&old.listeners, listeners), encode::listener, &mut names);
+        self.kind(&Kind::Route, routes.changes(&old.routes, Arc::ptr_eq), encode::plain, &mut names);
+        let streams = stream_routes.changes(&old.stream_routes, Arc::ptr_eq);
+        self.kind(&Kind::StreamRoute, streams, encode::plain, &mut names);
+        self.kind(&Kind::Backend, changes(&old.backends, backends), encode::plain, &mut names);
+        self.kind(&Kind::Certificate, changes(&old.certificates, certificates), encode::certificate, &mut names);
+        self.kind(&Kind::Secret, changes(&old.secrets, secrets), encode::secret, &mut names);
+        self.kind(&Kind::Egress, changes(&old.egress, egress), encode::plain, &mut names);
+        self.kind(
+            &Kind::EgressPolicy,
+            changes(&old.egress_policies, egress_policies),
+            encode::egress_policy,
+            &mut names,
+        );
+        self.kind(&Kind::Workload, changes(&old.workloads, workloads), encode::plain, &mut names);
+        self.kind(&Kind::Endpoints, changes(before.1, now.1), encode::plain, &mut names);
         names
     }
 
-    fn kind<I: Ord + Display, V>(
+    fn kind<'m, I: Display + 'm, V: 'm>(
         &mut self,
         kind: &Kind,
-        before: &BTreeMap<I, Arc<V>>,
-        now: &BTreeMap<I, Arc<V>>,
+        changes: impl Iterator<Item = Change<'m, I, Arc<V>>>,
         encode: impl Fn(&Kind, &I, &V) -> (Name, Resource),
         names: &mut Vec<Name>,
     ) {
-        let (mut before, mut now) = (before.iter().peekable(), now.iter().peekable());
-        loop {
-            let order = match (before.peek(), now.peek()) {
-                (Some((old, _)), Some((new, _))) => old.cmp(new),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => return,
-            };
-            let gone = if order.is_le() { before.next() } else { None };
-            let here = if order.is_ge() { now.next() } else { None };
-            match (gone, here) {
-                (Some((_, old)), Some((_, new))) if Arc::ptr_eq(old, new) => {}
-                (_, Some((id, value))) => {
-                    let (name, resource) = encode(kind, id, value);
+        for Change { key, old: _, new } in changes {
+            match new {
+                Some(value) => {
+                    let (name, resource) = encode(kind, key, value);
                     if self.insert(name.clone(), resource) {
                         names.push(name);
                     }
                 }
-                (Some((id, _)), None) => {
-                    let name = Name::new(kind.clone(), id);
+                None => {
+                    let name = Name::new(kind.clone(), key);
                     self.remove(&name);
                     names.push(name);
                 }
-                (None, None) => return,
             }
         }
     }
@@ -192,4 +187,25 @@ impl ResourceSet {
         delta.removed.extend(held.map(|(name, _)| name.clone()));
         delta
     }
+}
+
+/// What is not the same value in both; they are walked side by side.
+fn changes<'m, I: Ord, V>(
+    before: &'m BTreeMap<I, Arc<V>>,
+    now: &'m BTreeMap<I, Arc<V>>,
+) -> impl Iterator<Item = Change<'m, I, Arc<V>>> {
+    let (mut before, mut now) = (before.iter().peekable(), now.iter().peekable());
+    let both = std::iter::from_fn(move || {
+        let order = match (before.peek(), now.peek()) {
+            (Some((old, _)), Some((new, _))) => old.cmp(new),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let old = if order.is_le() { before.next() } else { None };
+        let new = if order.is_ge() { now.next() } else { None };
+        let (key, _) = new.or(old)?;
+        Some(Change { key, old: old.map(|(_, value)| value), new: new.map(|(_, value)| value) })
+    });
+    both.filter(|Change { key: _, old, new }| !old.zip(*new).is_some_and(|(old, new)| Arc::ptr_eq(old, new)))
 }

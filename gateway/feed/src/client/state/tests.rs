@@ -8,6 +8,7 @@ use lychgate_ir::{
     Attachment, Certificate, EndpointSet, Endpoints, HostPattern, Listener, Match, PathMatch, Protocol, Redacted,
     Refusal, RefusalReason, Route, Rule, RuleId, Snapshot,
 };
+use lychgate_persistent::OrdMap;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -164,6 +165,13 @@ proptest! {
 }
 
 /// What is equal becomes the same value, as translation has it.
+fn share_routes(now: &mut OrdMap<lychgate_ir::RouteId, Arc<Route>>, before: &OrdMap<lychgate_ir::RouteId, Arc<Route>>) {
+    let mut shared: BTreeMap<_, _> = now.iter().map(|(id, route)| (id.clone(), route.clone())).collect();
+    share(&mut shared, &before.iter().map(|(id, route)| (id.clone(), route.clone())).collect());
+    *now = shared.into_iter().collect();
+}
+
+/// What is equal becomes the same value, as translation has it.
 fn share<I: Ord, V: PartialEq>(now: &mut BTreeMap<I, Arc<V>>, before: &BTreeMap<I, Arc<V>>) {
     for (id, value) in now {
         if let Some(before) = before.get(id).filter(|before| *before == value) {
@@ -187,7 +195,7 @@ proptest! {
         for published in &way {
             let (mut snapshot, mut endpoints, _) = published.parts();
             share(&mut snapshot.listeners, &before.0.listeners);
-            share(&mut snapshot.routes, &before.0.routes);
+            share_routes(&mut snapshot.routes, &before.0.routes);
             share(&mut snapshot.certificates, &before.0.certificates);
             share(&mut endpoints, &before.1);
             let old = set.clone();
