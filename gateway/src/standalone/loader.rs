@@ -190,10 +190,12 @@ impl Loader {
         report.log(before.as_ref().map(|last| &*last.report), &changed);
         let mut bad = before.map(|last| last.bad).unwrap_or_default();
         for object in changed {
-            match report.statuses.findings_of(&object).any(|finding| finding.is_problem()) {
-                true => bad.insert(object),
-                false => bad.remove(&object),
-            };
+            let is_bad = report.statuses.findings_of(&object).any(|finding| finding.is_problem());
+            if is_bad {
+                bad.insert(object);
+            } else {
+                bad.remove(&object);
+            }
         }
         self.metrics.objects(report.objects.len().saturating_sub(bad.len()), bad.len());
         let report = Arc::new(report);
