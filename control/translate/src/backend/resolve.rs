@@ -11,7 +11,7 @@ use crate::route::finding::Findings;
 use crate::status::reason;
 use crate::world::World;
 use lychgate_api::core::Service;
-use lychgate_api::gateway::{BackendObjectReference, XBackend};
+use lychgate_api::gateway::{BackendObjectReference, BackendTlsMode, XBackend};
 use lychgate_api::{GATEWAY_GROUP, GATEWAY_X_GROUP, Kind, ObjectKey};
 use lychgate_ir::{BackendId, BackendKind, ObjectName, Refusal, RefusalReason, RouteKind, Target, Transport};
 use std::sync::Arc;
@@ -30,6 +30,15 @@ pub(crate) enum Found {
 }
 
 impl Found {
+    /// Whether it says itself that TLS is spoken with it.
+    fn wants_tls(&self) -> bool {
+        match self {
+            Self::Service { object: _, covered } => *covered == Some(true),
+            Self::XBackend(object) => object.spec.tls.mode != BackendTlsMode::None,
+            Self::Nothing | Self::NotPermitted => false,
+        }
+    }
+
     /// The same, by value: a directory that is read again gives equal objects, not the very same.
     fn same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -40,6 +49,13 @@ impl Found {
         }
     }
 }
+
+/// What is said to routes of egress Gateways about backends with TLS of their own. How TLS is spoken with what is outside is up
+/// to the rule that lets a connection leave.
+const TLS_OF_CONNECTIONS: &str = "its TLS is not spoken on connections that leave; let the rule of an EgressPolicy that allows them \
+     speak it (tls.mode Originate) and lead to a backend without, or lead there by an HTTPRoute";
+const TLS_OF_WHAT_IS_SEALED: &str = "its TLS is not spoken on connections that leave: TLS that a listener passes through leaves as it \
+     comes, and where a listener ends TLS, connections are refused";
 
 /// A reference that was followed.
 #[derive(Clone, Debug)]
@@ -171,6 +187,13 @@ impl<'w, 'a> Resolver<'w, 'a> {
         }
         if let Err(note) = balance::read(metadata) {
             findings.note(format!("{path}: {kind} {key}: {note}"));
+        }
+        if found.wants_tls() && result.is_ok() {
+            match speaks {
+                RouteKind::Http | RouteKind::Grpc | RouteKind::Udp => {}
+                RouteKind::Tcp => findings.inside_only(format!("{path}: {kind} {key}: {TLS_OF_CONNECTIONS}")),
+                RouteKind::Tls => findings.outside_note(format!("{path}: {kind} {key}: {TLS_OF_WHAT_IS_SEALED}")),
+            }
         }
         let result = result.and_then(|port| match speaks {
             RouteKind::Udp => {

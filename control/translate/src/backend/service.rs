@@ -80,13 +80,12 @@ pub(super) fn carried_as(transport: Transport) -> TransportProtocol {
 }
 
 /// The name of a port for which it matters whether a BackendTLSPolicy covers it: one that must be covered, or one that
-/// no policy can protect.
+/// no policy can protect, be it only where a route leads out.
 pub(super) fn asks_for_tls(service: &Service, port: Option<u16>, route: RouteKind) -> Option<&str> {
     let port = port_of(service, port?, transport(route))?;
     let asks = match route {
         RouteKind::Http | RouteKind::Grpc => port.app_protocol.as_deref() == Some(WSS),
-        RouteKind::Tls | RouteKind::Tcp => false,
-        RouteKind::Udp => true,
+        RouteKind::Tls | RouteKind::Tcp | RouteKind::Udp => true,
     };
     asks.then_some(&port.name)
 }

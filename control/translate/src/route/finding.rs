@@ -17,6 +17,8 @@ pub(crate) struct Findings {
     /// What cannot be where a route leads out, though it can elsewhere.
     inside_only: Vec<String>,
     notes: Vec<String>,
+    /// The same where a route leads out.
+    outside_notes: Vec<String>,
 }
 
 impl Findings {
@@ -51,6 +53,13 @@ impl Findings {
     pub(crate) fn note(&mut self, message: String) {
         if !self.notes.contains(&message) {
             self.notes.push(message);
+        }
+    }
+
+    /// Worth knowing where a route leads out.
+    pub(crate) fn outside_note(&mut self, message: String) {
+        if !self.outside_notes.contains(&message) {
+            self.outside_notes.push(message);
         }
     }
 
@@ -93,5 +102,10 @@ impl Findings {
 
     pub(crate) fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Those for a parent by which things leave.
+    pub(crate) fn notes_outside(&self) -> Vec<String> {
+        self.notes.iter().chain(&self.outside_notes).cloned().collect()
     }
 }

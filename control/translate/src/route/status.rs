@@ -14,8 +14,8 @@ const MAX_PARENTS: usize = 32;
 pub(super) fn of(generation: i64, findings: &Findings, rules: usize, attached: &[Attached<'_>]) -> RouteStatus {
     let writer = Writer::new(generation);
     let rules_invalid = findings.invalid_problem();
-    let resolved = resolved_refs(writer, findings, findings.unresolved_problem().as_ref());
-    let resolved_outside = resolved_refs(writer, findings, findings.unresolved_outside().as_ref());
+    let resolved = resolved_refs(writer, findings.notes(), findings.unresolved_problem().as_ref());
+    let resolved_outside = resolved_refs(writer, &findings.notes_outside(), findings.unresolved_outside().as_ref());
     let parents = attached.iter().take(MAX_PARENTS).map(|attached| {
         let refused = attached.result.as_ref().err().cloned();
         let refused = refused.or_else(|| rules_invalid.clone().filter(|_| findings.all_invalid(rules)));
@@ -51,10 +51,10 @@ fn accepted(attached: &Attached<'_>) -> String {
     message
 }
 
-fn resolved_refs(writer: Writer, findings: &Findings, problem: Option<&Problem>) -> Condition {
+fn resolved_refs(writer: Writer, notes: &[String], problem: Option<&Problem>) -> Condition {
     let mut message = "all references are resolved".to_owned();
-    if !findings.notes().is_empty() {
-        message = format!("{message} | {}", sentences(findings.notes()));
+    if !notes.is_empty() {
+        message = format!("{message} | {}", sentences(notes));
     }
     writer.verdict(condition::RESOLVED_REFS, problem, reason::RESOLVED_REFS, &message)
 }
