@@ -1,11 +1,9 @@
 //! Labels and annotations by which we know our own, and others know what it belongs to.
 
-/// On a Gateway: Gateways of one namespace with the same value share a data plane.
-pub const SHARE: &str = "lychgate.dev/share";
+pub use lychgate_translate::{REMOTE, SHARE};
+
 /// On everything that we make: the group that it belongs to.
 pub const GROUP: &str = "lychgate.dev/group";
-/// On a Gateway: its data plane is in another cluster, which we know by this name. None is made here.
-pub const REMOTE: &str = "lychgate.dev/remote";
 /// Which of several control planes made it, and on a Gateway, which of them shall serve it.
 pub const REVISION: &str = "lychgate.dev/revision";
 /// On everything that we make: what we wanted when we wrote it last.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod backend_tls;
+mod deployment;
 pub(crate) mod frontend;
 pub(crate) mod parameters;
 mod settings;
@@ -17,6 +18,7 @@ use crate::status::condition::Problem;
 use crate::status::reason;
 use crate::world::World;
 use addresses::Addresses;
+use deployment::Deployment;
 use frontend::Frontend;
 use lychgate_api::ObjectKey;
 use lychgate_api::gateway::Gateway;
@@ -36,6 +38,7 @@ pub(crate) struct GatewayPlan<'a> {
     /// Gateway's addresses lead.
     pub(crate) binds: Vec<IpAddr>,
     pub(crate) settings: Settings,
+    pub(crate) deployment: Deployment,
     /// The certificate for backends (GEP-3155).
     pub(crate) identity: Option<Result<CertificateId, Problem>>,
     pub(crate) frontend: Frontend,
@@ -84,6 +87,7 @@ pub(crate) fn plan<'a>(world: &World<'a>, policies: &TlsPolicies<'a>) -> (Vec<Ga
     }
     plans.sort_by(|a, b| seniority(&a.object.metadata).cmp(&seniority(&b.object.metadata)));
     merge::adopt(world, policies, &mut plans);
+    deployment::judge(world, &mut plans);
     (plans, unclaimed)
 }
 
@@ -101,7 +105,7 @@ fn one<'a>(
         Err(problem) => (Settings::default(), Some(problem)),
     };
     let (egress, parameters_problem) = match direction {
-        Direction::Ingress => (None, parameters::unsigned(world.objects, object)),
+        Direction::Ingress => (None, None),
         Direction::Egress => match egress::settings::read(world, object) {
             Ok(egress) => (Some(egress), None),
             Err(problem) => (Some(egress::Settings::default()), Some(problem)),
@@ -119,6 +123,7 @@ fn one<'a>(
         binds: if world.options.standalone { addresses.bind.clone() } else { Vec::new() },
         addresses,
         settings,
+        deployment: Deployment::default(),
         identity: backend_tls::read(world, key, object),
         frontend: frontend::read(world, key, object),
         egress,

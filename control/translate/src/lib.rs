@@ -46,7 +46,7 @@ pub use gateway::parameters::parameters;
 pub use gateway_class::Direction;
 pub use names::{
     CONTROLLER_NAME, EGRESS_CONTROLLER_NAME, EGRESS_GATEWAY_CLASS, GATEWAY_CLASS, LOAD_BALANCER, MIN_TLS_VERSION,
-    PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, SHARE, TRUSTED_HOPS,
+    PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, REMOTE, SHARE, TRUSTED_HOPS,
 };
 pub use status::{Assigned, Finding, MissingAddress, ObjectStatus, Overlay, Place, SocketTrouble, Statuses};
 

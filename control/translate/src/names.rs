@@ -21,6 +21,8 @@ pub const TRUSTED_HOPS: &str = "lychgate.dev/trusted-hops";
 pub const PROXY_PROTOCOL_FROM: &str = "lychgate.dev/proxy-protocol-from";
 /// On a Gateway in a cluster: the name of the data plane that it shares with Gateways of its namespace that write the same.
 pub const SHARE: &str = "lychgate.dev/share";
+/// On a Gateway: its data plane is in another cluster, which we know by this name. None is made here.
+pub const REMOTE: &str = "lychgate.dev/remote";
 /// On a Service or XBackend: which header of the PROXY protocol its connections begin with, `v1` or `v2`.
 pub const PROXY_PROTOCOL: &str = "lychgate.dev/proxy-protocol";
 /// On a Service or XBackend: how an endpoint is picked, `round-robin` or `least-request`.

@@ -54,7 +54,6 @@ pub(crate) fn read(world: &World<'_>, gateway: &Gateway) -> Result<Settings, Pro
     let own = parameters::of_gateway(world.objects, gateway).ok().flatten();
     let class = parameters::class_of_gateway(world.objects, gateway);
     let mut reader = Reader { world, bad: Vec::new(), unresolved: Vec::new(), secrets: Vec::new() };
-    reader.audit_key(&gateway.metadata.namespace, &parameters::parameters(world.objects, gateway).deployment);
     let settings = Settings {
         default: pick(own, class, |egress| egress.default.as_ref())
             .map_or(EgressMode::Enforce, |(_, EgressDefault { mode, percent })| mode_of(*mode, Some(*percent))),
@@ -190,34 +189,44 @@ impl Reader<'_, '_> {
         Some(EgressInspection { authority, exclude: hosts })
     }
 
-    /// The data plane's pods have it from the Secret itself; here is told what they would wait for in vain.
-    fn audit_key(&mut self, namespace: &str, deployment: &DeploymentParameters) {
-        const PATH: &str = "spec.deployment.auditKeyRef";
-        let Some(LocalSecretKeyReference { name, key }) = &deployment.audit_key_ref else { return };
-        if !deployment.keeps_audit_log() {
-            self.bad.push(format!(
-                "{PATH}: there is no audit log to sign; add --audit-dir=/var/lib/lychgate/NAME to spec.deployment.args"
-            ));
-        }
-        let key = match self.world.secret_text(referrer(namespace), None, name, key) {
-            Ok(Secret { id, text }) if !is_ed25519(text.expose()) => Err(BadRef::Broken(format!(
-                "{id} is no Ed25519 key, PKCS #8 in PEM; make one with openssl genpkey -algorithm ed25519"
-            ))),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = key {
-            self.lost(PATH, error);
-        }
-    }
-
     fn lost(&mut self, path: &str, error: BadRef) {
-        let reason = match error {
-            BadRef::NotPermitted(_) => reason::REF_NOT_PERMITTED,
-            BadRef::Kind(_) | BadRef::Broken(_) => reason::INVALID_SECRET_REF,
-        };
-        self.unresolved.push((reason, format!("{path} of its GatewayParameters: {}", error.into_message())));
+        self.unresolved.push(lost(path, error));
     }
+}
+
+fn lost(path: &str, error: BadRef) -> (&'static str, String) {
+    let reason = match error {
+        BadRef::NotPermitted(_) => reason::REF_NOT_PERMITTED,
+        BadRef::Kind(_) | BadRef::Broken(_) => reason::INVALID_SECRET_REF,
+    };
+    (reason, format!("{path} of its GatewayParameters: {}", error.into_message()))
+}
+
+/// What signs the audit log. The data plane's pods have it from the Secret itself; here is told what they would wait for in vain.
+pub(crate) fn audit_key(
+    world: &World<'_>,
+    namespace: &str,
+    deployment: &DeploymentParameters,
+) -> Result<Option<Problem>, Problem> {
+    const PATH: &str = "spec.deployment.auditKeyRef";
+    let Some(LocalSecretKeyReference { name, key }) = &deployment.audit_key_ref else { return Ok(None) };
+    if !deployment.keeps_audit_log() {
+        let message = format!(
+            "{PATH}: there is no audit log to sign; add --audit-dir=/var/lib/lychgate/NAME to spec.deployment.args"
+        );
+        return Err(Problem::new(reason::INVALID_PARAMETERS, message));
+    }
+    let key = match world.secret_text(referrer(namespace), None, name, key) {
+        Ok(Secret { id, text }) if !is_ed25519(text.expose()) => Err(BadRef::Broken(format!(
+            "{id} is no Ed25519 key, PKCS #8 in PEM; make one with openssl genpkey -algorithm ed25519"
+        ))),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    Ok(key.err().map(|error| {
+        let (reason, message) = lost(PATH, error);
+        Problem::new(reason, message)
+    }))
 }
 
 /// Whether pods could sign with it.

@@ -6,7 +6,7 @@
 use crate::status::condition::Problem;
 use crate::status::reason;
 use lychgate_api::gateway::{Gateway, GatewayClass, LocalParametersReference, ParametersReference};
-use lychgate_api::lychgate::{GatewayParameters, GatewayParametersSpec};
+use lychgate_api::lychgate::{DeploymentParameters, GatewayParameters, GatewayParametersSpec};
 use lychgate_api::{Kind, LYCHGATE_GROUP, ObjectKey, Objects};
 
 /// What holds for a Gateway: its own parameters, and where they say nothing, those of its class. References that lead
@@ -23,8 +23,8 @@ pub fn parameters(objects: &Objects, gateway: &Gateway) -> GatewayParametersSpec
 }
 
 /// What signs an audit log makes no sense where nothing leaves: pods would wait for the key of a log that has no records.
-pub(super) fn unsigned(objects: &Objects, gateway: &Gateway) -> Option<Problem> {
-    parameters(objects, gateway).deployment.audit_key_ref.map(|_| {
+pub(super) fn unsigned(deployment: &DeploymentParameters) -> Option<Problem> {
+    deployment.audit_key_ref.as_ref().map(|_| {
         invalid(
             "spec.deployment.auditKeyRef: the audit log is of what leaves, and nothing does by this Gateway; remove it"
                 .to_owned(),

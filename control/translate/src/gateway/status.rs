@@ -26,6 +26,10 @@ pub(crate) fn gateway(plan: &GatewayPlan<'_>, node: &[IpAddr], attached: &BTreeM
     } else {
         (reason::LISTENERS_NOT_VALID, invalid_listeners(plan.listeners.iter()))
     };
+    let message = match &plan.deployment.note {
+        Some(note) => format!("{message} | {note}"),
+        None => message,
+    };
     let accepted = writer.verdict(condition::ACCEPTED, refused.as_ref(), why, &message);
     let not_programmed = refused
         .map(|problem| Problem::new(reason::INVALID, format!("not accepted: {}", problem.message)))
@@ -119,7 +123,13 @@ fn set_problem(plan: &GatewayPlan<'_>, set: &SetPlan<'_>) -> Option<Problem> {
 
 fn resolved_refs(plan: &GatewayPlan<'_>, writer: Writer) -> lychgate_api::meta::Condition {
     let own = plan.identity.as_ref().and_then(|identity| identity.as_ref().err()).cloned();
-    let own = own.or_else(|| plan.egress.as_ref().and_then(|egress| egress.unresolved.clone()));
+    let own = own.or_else(|| {
+        let of_parameters =
+            [&plan.deployment.unresolved, plan.egress.as_ref().map_or(&None, |egress| &egress.unresolved)];
+        let of_parameters: Vec<&Problem> = of_parameters.into_iter().flatten().collect();
+        let messages: Vec<&str> = of_parameters.iter().map(|problem| problem.message.as_str()).collect();
+        Some(Problem::new(of_parameters.first()?.reason, sentences(&messages)))
+    });
     let problem = own.or_else(|| {
         let bad = plan.listeners.iter().filter_map(|listener| {
             let problem = listener.unresolved.as_ref()?;
