@@ -58,6 +58,17 @@ pub struct OriginTls {
     pub identity: ClientIdentity,
 }
 
+impl OriginTls {
+    /// Whether it asks for nothing but what is usual: TLS 1.2 or later, whom the system believes, and no certificate of ours.
+    pub fn is_usual(&self) -> bool {
+        let Self { min_version, roots, pins, identity } = self;
+        *min_version == TlsVersion::V1_2
+            && *roots == Roots::System
+            && pins.is_empty()
+            && *identity == ClientIdentity::None
+    }
+}
+
 /// SHA-256 of a SubjectPublicKeyInfo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SpkiPin(pub [u8; 32]);

@@ -178,6 +178,8 @@ impl Leaver {
             }
             (EgressTls::Pass | EgressTls::Inspect(_), Reach::Plain) => ExitTls::None,
             (EgressTls::Pass, Reach::Tls(tls)) => ExitTls::OfBackend(tls.clone()),
+            // There is no TLS to look into, and nothing else is said of how it is spoken.
+            (EgressTls::Inspect(Ok(spec)), Reach::Tls(tls)) if spec.is_usual() => ExitTls::OfBackend(tls.clone()),
             (EgressTls::Originate(Ok(spec)), Reach::Plain) => ExitTls::OfRule(spec.clone(), gateway.cloned()),
             (EgressTls::Originate(_) | EgressTls::Inspect(_), Reach::Tls(_)) => {
                 let id = &state.spec.id;

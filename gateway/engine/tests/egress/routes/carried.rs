@@ -64,6 +64,32 @@ async fn a_rule_says_how_it_is_carried_and_what_it_cannot_say_here_refuses() {
     assert_eq!(origin.server.requests().len(), 1);
 }
 
+#[tokio::test]
+async fn a_rule_that_looks_into_tls_leaves_that_of_a_backend_to_the_backend() {
+    let origin = Origin::start(&["own.test"]).await;
+    let edit = |snapshot: &mut Snapshot| {
+        lead_http(snapshot, "own.test", &over_tls(&origin, outside("own.test", origin.https())), plainly);
+    };
+    let inspecting = |tls| EgressHandling { tls: EgressTls::Inspect(Ok(tls)), ..EgressHandling::default() };
+    let rule = |tls| vec![for_everyone(vec![handled(inspecting(tls), allow(&["own.test"]))])];
+    let usual = OriginTls { roots: Roots::System, ..believing(&origin.authority) };
+    let world = World::routed(Protocol::Http, rule(usual.clone()), edit).await;
+    world.dns.say("own.test", Ipv4Addr::LOCALHOST);
+    let seen = world.ask("own.test", "/", &[]).await;
+    assert_eq!(seen.status, 200, "{seen:?}");
+    assert!(seen.body.contains("TLSv1.3"), "{seen:?}");
+    // What else it says of the destination's TLS would not hold.
+    for more in [
+        OriginTls { pins: vec![SpkiPin([7; 32])], ..usual.clone() },
+        OriginTls { min_version: TlsVersion::V1_3, ..usual.clone() },
+        believing(&origin.authority),
+    ] {
+        world.apply(rule(more));
+        assert_eq!(world.ask("own.test", "/", &[]).await.status, 500);
+    }
+    assert_eq!(origin.server.requests().len(), 1);
+}
+
 /// A rule by which one connection may be open at a time.
 fn one_at_a_time() -> EgressHandling {
     let limits = EgressLimits { connections: Some(1), ..NO_LIMITS };
