@@ -20,6 +20,8 @@ import (
 type Rig struct {
 	// The program conformance/cluster, and the one that is kubectl.
 	program, node string
+	// The command `lychgate`, as the image has it.
+	lychgate string
 	// What this machine is called from inside.
 	Machine string
 	// An image with the command `lychgate`.
@@ -33,10 +35,11 @@ func Find() *Rig {
 		return nil
 	}
 	return &Rig{
-		program: program,
-		node:    os.Getenv("LYCHGATE_NODE"),
-		Machine: os.Getenv("LYCHGATE_MACHINE_ADDRESS"),
-		CLI:     os.Getenv("LYCHGATE_CLI"),
+		program:  program,
+		node:     os.Getenv("LYCHGATE_NODE"),
+		lychgate: os.Getenv("LYCHGATE_PROGRAM"),
+		Machine:  os.Getenv("LYCHGATE_MACHINE_ADDRESS"),
+		CLI:      os.Getenv("LYCHGATE_CLI"),
 	}
 }
 
@@ -122,16 +125,26 @@ func (r *Rig) Run(ctx context.Context, namespace, pod string, command ...string)
 	return string(output), 0, err
 }
 
-// Read a file as the process of a program in a pod has it.
-func (r *Rig) Read(pod, program, path string) ([]byte, error) {
+// Path of a file on this machine, which the process of a program in a pod has as another one, for as long as it runs.
+func (r *Rig) Path(pod, program, path string) (string, error) {
 	found, err := processes(pod, program)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no %s runs in pod %s", program, pod)
+		return "", fmt.Errorf("no %s runs in pod %s", program, pod)
 	}
-	return os.ReadFile(fmt.Sprintf("/proc/%d/root%s", found[0], path))
+	return fmt.Sprintf("/proc/%d/root%s", found[0], path), nil
+}
+
+// Lychgate runs the command `lychgate` on this machine, and tells what it printed.
+func (r *Rig) Lychgate(ctx context.Context, arguments ...string) ([]byte, error) {
+	output, err := exec.CommandContext(ctx, r.lychgate, arguments...).Output()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		return nil, fmt.Errorf("lychgate %s: %w: %s", strings.Join(arguments, " "), err, ended.Stderr)
+	}
+	return output, err
 }
 
 // Cut makes an address refuse all connections of other pods, also those that are open; probes of the kubelet still reach it.

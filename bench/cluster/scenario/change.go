@@ -79,11 +79,14 @@ func tell(result *report.Result, during string, seen traffic.Seen) {
 	result.Add(during+": requests", float64(seen.Requests), "")
 	failed := map[string]int{}
 	for outcome, count := range seen.Outcomes {
-		if outcome != traffic.Right {
+		if outcome != traffic.Right && outcome != traffic.NotSent {
 			failed[outcome] = count
 		}
 	}
 	result.Add(during+": failed", float64(seen.Failed), "").MustBe(0).Noting("%s", told(failed))
+	if unsent := seen.Of(traffic.NotSent); unsent > 0 {
+		result.Add(during+": not sent, as too many waited", float64(unsent), "")
+	}
 	// One failure of many thousand requests is found by when it was and what was said, or never.
 	for _, failure := range seen.Failures[:min(len(seen.Failures), 5)] {
 		fmt.Fprintf(os.Stderr, "bench: %s: failed at %s: %s of %s: %s\n", during,

@@ -271,7 +271,12 @@ func (l *leading) byConnection(ctx context.Context) error {
 	if err := l.secure.UntilRefused(ctx, l.tunnel, traffic.Other, "access denied", probeEvery); err != nil {
 		return err
 	}
-	return l.allow(ctx, "Enforce", "read only", l.tunnels())
+	if err := l.allow(ctx, "Enforce", "read only", l.tunnels()); err != nil {
+		return err
+	}
+	// Its status says that it holds. That the data planes have it is seen.
+	_, _, err := l.secure.UntilRight(ctx, l.tunnel, probeEvery)
+	return err
 }
 
 // lookedInto asks with trust in the Gateway's authority alone, which shows who speaks TLS with the workload.
@@ -297,18 +302,13 @@ func (l *leading) edits(ctx context.Context, result *report.Result) error {
 		"by TLSRoute":  traffic.Start(ctx, l.secure, 30, l.tunnel),
 		"looked into":  traffic.Start(ctx, l.inspected, 30, l.inside),
 	}
+	// With connections of its own: it does not wait behind the load.
+	asking := traffic.NewLedPlain(l.cart.inside.Dial, net.JoinHostPort(l.address, "80"))
+	defer asking.Close()
 	var failed error
 	for at := range l.stage.Sizes.Changes {
 		reason := fmt.Sprintf("edit %d", at)
-		err := l.allow(ctx, "Enforce", reason, l.tunnels())
-		if err == nil {
-			err = l.plain.UntilRefused(ctx, l.closed, "403", reason, probeEvery)
-		}
-		if err == nil {
-			err = world.Sleep(ctx, 250*time.Millisecond)
-		}
-		if err != nil {
-			failed = err
+		if failed = l.soon(ctx, func(ctx context.Context) error { return l.edit(ctx, asking, reason) }); failed != nil {
 			break
 		}
 	}
@@ -316,4 +316,15 @@ func (l *leading) edits(ctx context.Context, result *report.Result) error {
 		tell(result, fmt.Sprintf("%d edits of the policy, %s", l.stage.Sizes.Changes, name), loads[name].Stop())
 	}
 	return failed
+}
+
+// edit the policy once, until it is seen.
+func (l *leading) edit(ctx context.Context, asking *traffic.Client, reason string) error {
+	if err := l.allow(ctx, "Enforce", reason, l.tunnels()); err != nil {
+		return err
+	}
+	if err := asking.UntilRefused(ctx, l.closed, "403", reason, probeEvery); err != nil {
+		return err
+	}
+	return world.Sleep(ctx, 250*time.Millisecond)
 }

@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -11,6 +10,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"lychgate.dev/bench/cluster/world"
 )
@@ -35,8 +36,21 @@ func (o *outward) signing(ctx context.Context) error {
 	return err
 }
 
-// signed looks at the audit log in each of the Gateway's pods: it names the Secret's key, and is sealed.
+// signed has `lychgate audit verify` look at the audit log in each of the Gateway's pods, with the Secret's key.
 func (o *outward) signed(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "lychgate-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	der, err := x509.MarshalPKIXPublicKey(o.public)
+	if err != nil {
+		return err
+	}
+	key := filepath.Join(dir, "audit.pub")
+	if err := os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600); err != nil {
+		return err
+	}
 	pods, err := o.stage.List(ctx, world.Pod, home, "gateway.networking.k8s.io/gateway-name=out")
 	if err != nil {
 		return err
@@ -45,30 +59,34 @@ func (o *outward) signed(ctx context.Context) error {
 		return errors.New("the Gateway has no pods")
 	}
 	for _, pod := range pods {
-		log, err := o.stage.Rig.Read(string(pod.GetUID()), "lychgate-gateway", auditLog+"/segment-00000001.jsonl")
-		if err != nil {
-			return err
-		}
-		if err := o.signs(log); err != nil {
+		if err := o.verified(ctx, string(pod.GetUID()), key); err != nil {
 			return fmt.Errorf("the audit log of pod %s: %w", pod.GetName(), err)
 		}
 	}
 	return nil
 }
 
-func (o *outward) signs(log []byte) error {
-	first, rest, _ := bytes.Cut(log, []byte("\n"))
-	var open struct {
-		PublicKey string `json:"publicKey"`
+// verified is the log of one pod: whole, signed, and not empty. It is being written meanwhile.
+func (o *outward) verified(ctx context.Context, pod, key string) error {
+	log, err := o.stage.Rig.Path(pod, "lychgate-gateway", auditLog)
+	if err != nil {
+		return err
 	}
-	if err := json.Unmarshal(first, &open); err != nil {
-		return fmt.Errorf("%w in %q", err, first)
+	text, err := o.stage.Rig.Lychgate(ctx, "audit", "verify", log, "--key", key, "--output", "json")
+	if err != nil {
+		return err
 	}
-	if own := base64.StdEncoding.EncodeToString(o.public); open.PublicKey != own {
-		return fmt.Errorf("it is signed with %s, and the Secret has %s", open.PublicKey, own)
+	return isSigned(text)
+}
+
+// isSigned says whether a report of `lychgate audit verify` is about a log with records and with signatures.
+func isSigned(report []byte) error {
+	var found struct{ Lines, Records, Unsigned uint64 }
+	if err := json.Unmarshal(report, &found); err != nil {
+		return fmt.Errorf("%w in %q", err, report)
 	}
-	if !bytes.Contains(rest, []byte(`"signature":`)) {
-		return errors.New("nothing is signed")
+	if found.Records == 0 || found.Unsigned >= found.Lines {
+		return fmt.Errorf("%d records, and of %d lines %d are not signed", found.Records, found.Lines, found.Unsigned)
 	}
 	return nil
 }

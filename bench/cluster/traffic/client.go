@@ -52,6 +52,10 @@ type Client struct {
 	turn atomic.Uint64
 }
 
+// connections are how many each of a client's parts may have at a time. A machine that falls behind would open one for each
+// request that waits, each with a handshake or two, and fall farther behind.
+const connections = 32
+
 // patience is how long an answer may take.
 const patience = 10 * time.Second
 
@@ -65,7 +69,9 @@ func newClient(address string, dial Dial) *Client {
 	client := &Client{url: func(target Target) string { return "http://" + net.JoinHostPort(address, "80") + target.Path }}
 	for at := range client.webs {
 		client.webs[at] = &http.Client{
-			Transport:     &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true, DialContext: dial},
+			Transport: &http.Transport{
+				MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections, DisableCompression: true, DialContext: dial,
+			},
 			Timeout:       patience,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}

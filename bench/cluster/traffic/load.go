@@ -34,7 +34,7 @@ type Failure struct {
 	Said string
 }
 
-// inFlight is how many requests may wait for answers at once; those above are not sent, and counted.
+// inFlight is how many requests may wait for answers at once; those above are NotSent.
 const inFlight = 512
 
 // kept is how many failures are remembered one by one.
@@ -89,6 +89,10 @@ func (l *Load) note(outcome, said string, target Target, due time.Time) {
 	}
 }
 
+// NotSent is the outcome of what nobody was asked, because too many waited: no request, and no failure. Those that waited are
+// answered, or fail.
+const NotSent = "not sent"
+
 // Seen is what a load saw.
 type Seen struct {
 	Requests, Failed int
@@ -118,9 +122,7 @@ func (l *Load) Take() Seen {
 		}
 	}
 	if l.unsent > 0 {
-		seen.Outcomes["not sent: too many wait"] = l.unsent
-		seen.Requests += l.unsent
-		seen.Failed += l.unsent
+		seen.Outcomes[NotSent] = l.unsent
 	}
 	l.outcomes, l.latencies, l.failures, l.unsent = map[string]int{}, nil, nil, 0
 	l.pods = map[string]int{}

@@ -69,3 +69,14 @@ func TestAnswersAreJudged(t *testing.T) {
 		t.Error(seen.Outcomes)
 	}
 }
+
+func TestWhatIsNotSentIsNoFailure(t *testing.T) {
+	load := &Load{outcomes: map[string]int{Right: 2, "404": 1}, unsent: 3}
+	seen := load.Take()
+	if seen.Requests != 3 || seen.Failed != 1 || seen.Of(NotSent) != 3 {
+		t.Error(seen)
+	}
+	if again := load.Take(); len(again.Outcomes) != 0 || again.Requests != 0 {
+		t.Error(again)
+	}
+}
