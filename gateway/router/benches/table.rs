@@ -4,10 +4,10 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use common::{Request, With as _, is, listener, prefix, regex, route, table};
+use common::{Request, With as _, is, prefix, regex, route, table};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lychgate_ir::Route;
-use lychgate_router::RouteTable;
+use lychgate_persistent::OrdMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -72,14 +72,14 @@ fn build(criterion: &mut Criterion) {
             bencher.iter(|| table(black_box(&routes)));
         });
         let before = table(&routes);
-        let mut after = routes;
-        if let Some(last) = after.last_mut() {
-            *last = route(&name(count - 1), None, &[], vec![vec![prefix("/changed")]]);
-        }
+        let routes: OrdMap<_, _> = routes.into_iter().map(|route| (route.id.clone(), route)).collect();
+        let changed = route(&name(count - 1), None, &[], vec![vec![prefix("/changed")]]);
+        let mut after = routes.clone();
+        after.insert(changed.id.clone(), changed);
         group.bench_function(BenchmarkId::new("one changed", count), |bencher| {
             bencher.iter(|| {
                 let make = &mut |rule: &Arc<lychgate_ir::Rule>| rule.id.to_string();
-                RouteTable::build(&listener("http"), black_box(&after), Some(&before), make)
+                before.edited(black_box(&after).changes(&routes, Arc::ptr_eq), make)
             });
         });
     }

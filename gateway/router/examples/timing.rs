@@ -8,6 +8,7 @@ use lychgate_ir::{
     Attachment, Forward, GatewayId, HeaderMatch, HostPattern, ListenerId, ListenerOwner, Match, ObjectName, PathMatch,
     Route, RouteId, RouteKind, Rule, RuleId, Timeouts, ValueMatch,
 };
+use lychgate_persistent::OrdMap;
 use lychgate_router::{RequestLine, RouteTable};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -39,21 +40,21 @@ type Asks = (String, PathMatch, Option<String>);
 
 fn measure(what: &str, size: usize, asks: impl Fn(usize) -> Asks) {
     let listener = listener();
-    let mut routes: Vec<_> = (0..size).map(|number| route(number, asks(number))).collect();
-    let build = |routes: &[Arc<Route>], previous: Option<&RouteTable<u32>>| {
-        let start = Instant::now();
-        let (table, _) = RouteTable::build(&listener, routes, previous, &mut |rule| rule.id.index);
-        (table, start.elapsed())
-    };
-    let (mut table, built) = build(&routes, None);
+    let number = |number| route(number, asks(number));
+    let mut routes: OrdMap<_, _> = (0..size).map(number).map(|route| (route.id.clone(), route)).collect();
+    let make = &mut |rule: &Arc<Rule>| rule.id.index;
+    let start = Instant::now();
+    let (mut table, _) = RouteTable::build(&listener, routes.values(), make);
+    let built = start.elapsed();
 
     let mut changed = Duration::ZERO;
     for change in 0..CHANGES {
-        let number = change * 7919 % size;
-        routes[number] = route(number, asks(number));
-        let (next, took) = build(&routes, Some(&table));
-        table = next;
-        changed += took;
+        let route = number(change * 7919 % size);
+        let start = Instant::now();
+        let before = routes.clone();
+        routes.insert(route.id.clone(), route);
+        table = table.edited(routes.changes(&before, Arc::ptr_eq), make).0;
+        changed += start.elapsed();
     }
 
     let requests: Vec<_> = (0..1000).map(|step| request(asks(step * 104_729 % size))).collect();

@@ -12,7 +12,8 @@ use crate::request::RequestLine;
 use candidate::Attached;
 pub(crate) use candidate::Candidate;
 pub(crate) use host::{HostTable, Spot};
-use lychgate_ir::{HostPattern, ListenerId, MatchedPath, Rule, RuleId};
+use lychgate_ir::{HostPattern, ListenerId, MatchedPath, Route, RouteId, Rule, RuleId};
+use lychgate_persistent::OrdMap;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +23,7 @@ use std::sync::Arc;
 /// Immutable; a changed set of routes is a new table that shares with the one before what did not change.
 pub struct RouteTable<T> {
     listener: ListenerId,
-    /// In the order that they were given in.
-    attached: Vec<Arc<Attached<T>>>,
+    attached: OrdMap<RouteId, Arc<Attached<T>>>,
     /// By the host names as the routes write them, see [`lychgate_ir::Attachment::hostnames`].
     pub(crate) hosts: HostMap<Arc<HostTable<T>>>,
     unusable: Vec<Unusable>,
@@ -74,7 +74,7 @@ impl std::error::Error for Unusable {}
 impl<T> RouteTable<T> {
     /// A table in which nothing is found.
     pub fn empty(listener: ListenerId) -> Self {
-        Self { listener, attached: Vec::new(), hosts: HostMap::default(), unusable: Vec::new() }
+        Self { listener, attached: OrdMap::new(), hosts: HostMap::default(), unusable: Vec::new() }
     }
 
     /// The listener whose routes these are.
@@ -96,9 +96,14 @@ impl<T> RouteTable<T> {
         })
     }
 
+    /// All routes, ordered by id.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.attached.values().map(|attached| &attached.route)
+    }
+
     /// All rules of all routes, with their payloads.
     pub fn rules(&self) -> impl Iterator<Item = (&Arc<Rule>, &T)> {
-        self.attached.iter().flat_map(|attached| attached.rules())
+        self.attached.values().flat_map(|attached| attached.rules())
     }
 
     /// The matches that could not be compiled.

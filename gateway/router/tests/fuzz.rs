@@ -7,7 +7,7 @@ mod common;
 #[allow(dead_code)]
 mod reference;
 
-use common::{Request, listener, on, route_id, route_of, rule};
+use common::{Request, listener, on, rebuilt, route_id, route_of, rule};
 use http::uri::Authority;
 use http::{HeaderMap, Method};
 use lychgate_ir::{HeaderMatch, HostPattern, Match, PathMatch, QueryMatch, Route, ValueMatch};
@@ -110,7 +110,7 @@ impl Choices<'_> {
 type Routes = BTreeMap<String, Arc<Route>>;
 
 fn build(routes: &Routes, previous: Option<&RouteTable<()>>) -> RouteTable<()> {
-    RouteTable::build(&listener("http"), routes.values(), previous, &mut |_| ()).0
+    rebuilt(&listener("http"), routes.values(), previous, &mut |_| ()).0
 }
 
 /// A table finds what trying everything finds, and explains just that.

@@ -45,7 +45,7 @@ fn misdirected_requests_are_told_from_unknown_ones() {
             Selection::Misdirected(_) => "421".to_owned(),
             Selection::NotFound => "404".to_owned(),
             Selection::Serve(listener) => {
-                let (table, _) = RouteTable::build(listener, &routes, None, &mut |_| ());
+                let (table, _) = RouteTable::build(listener, &routes, &mut |_| ());
                 let request = Request::get(host, "/detect-misdirected-requests");
                 let hit = table.find(&request.line());
                 hit.map_or_else(|| "404".to_owned(), |hit| hit.rule.route.name.name.to_string())

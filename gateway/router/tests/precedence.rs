@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Request, With, exact, is, like, listener, prefix, regex, route, table};
+use common::{Request, With, exact, is, like, listener, prefix, rebuilt, regex, route, table};
 use http::Method;
 use lychgate_ir::{Match, Route};
 use lychgate_router::{MatchedPath, RouteTable};
@@ -207,7 +207,7 @@ fn what_cannot_be_compiled_matches_nothing_and_is_told() {
         route("bad", None, &[], vec![vec![regex("/a("), exact("/b")], vec![prefix("/").header("x-a", like("*"))]]),
         route("good", None, &[], vec![vec![prefix("/a")]]),
     ];
-    let (table, unusable) = RouteTable::build(&listener("http"), &routes, None, &mut |_| ());
+    let (table, unusable) = RouteTable::build(&listener("http"), &routes, &mut |_| ());
     let told: Vec<_> = unusable.iter().map(|unusable| (unusable.rule.index, unusable.match_index)).collect();
     assert_eq!(told, [(0, 0), (1, 0)]);
     assert!(unusable[1].to_string().starts_with(
@@ -218,6 +218,6 @@ fn what_cannot_be_compiled_matches_nothing_and_is_told() {
     assert_eq!(find(Request::get("a", "/b")).as_deref(), Some("bad"));
     assert_eq!(find(Request::get("a", "/c").header("x-a", "*")), None);
     // It goes when its route goes.
-    let (table, unusable) = RouteTable::build(&listener("http"), &routes[1..], Some(&table), &mut |_| ());
+    let (table, unusable) = rebuilt(&listener("http"), &routes[1..], Some(&table), &mut |_| ());
     assert_eq!((unusable.len(), table.unusable().len(), table.len()), (0, 0, 1));
 }

@@ -4,7 +4,7 @@
 mod common;
 mod reference;
 
-use common::{Request, like, listener, on, route_of, rule};
+use common::{Request, like, listener, on, rebuilt, route_of, rule};
 use http::{HeaderMap, Method};
 use lychgate_ir::{HeaderMatch, Match, ObjectName, PathMatch, QueryMatch, Route, RouteId, RouteKind, Rule, ValueMatch};
 use lychgate_router::{Outcome, RouteTable};
@@ -117,7 +117,7 @@ fn build(routes: &Routes, previous: Option<&RouteTable<u32>>, made: &mut u32) ->
         *made += 1;
         *made
     };
-    let (table, unusable) = RouteTable::build(&listener("http"), routes.values(), previous, make);
+    let (table, unusable) = rebuilt(&listener("http"), routes.values(), previous, make);
     assert_eq!(unusable, table.unusable());
     table
 }

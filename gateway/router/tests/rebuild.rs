@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Request, exact, host, listener, prefix, route, route_id, route_of, rule};
+use common::{Request, exact, host, listener, prefix, rebuilt, route, route_id, route_of, rule};
 use lychgate_ir::{Attachment, Route, Rule};
 use lychgate_router::RouteTable;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl Made {
             self.0.push(rule.id.to_string());
             self.0.len()
         };
-        RouteTable::build(&listener("http"), routes, previous, make).0
+        rebuilt(&listener("http"), routes, previous, make).0
     }
 }
 
@@ -70,9 +70,8 @@ fn routes_of_other_listeners_are_passed_over() {
     let table = made.build(&routes, Some(&table));
     assert_eq!((table.len(), made.0.len()), (1, 1));
 
-    // What another listener's table holds is of no use here.
     let make: &mut dyn FnMut(&Arc<Rule>) -> usize = &mut |_| 0;
-    let (other, _) = RouteTable::build(&listener("other"), &routes, Some(&table), make);
+    let (other, _) = RouteTable::build(&listener("other"), &routes, make);
     assert_eq!(other.rules().map(|(rule, _)| rule.id.to_string()).collect::<Vec<_>>().len(), 2);
     assert_eq!((payload(&other, "x", "/b"), other.listener()), (Some(0), &listener("other")));
 }

@@ -13,8 +13,10 @@ use crate::tls::server::{Presentable, ServerTls};
 use crate::upstream::{BackendCell, BackendState, Pools, Reach};
 use lychgate_ir::{
     Attachment, Backend, BackendId, BackendTls, Certificate, CertificateId, ClientIdentity, Listener, ListenerFilter,
-    ListenerId, ListenerTls, Protocol, Refusal, RefusalReason, Route, RuleId, Snapshot, StreamRoute, UpstreamTls,
+    ListenerId, ListenerTls, Protocol, Refusal, RefusalReason, Route, RouteId, RuleId, Snapshot, StreamRoute,
+    UpstreamTls,
 };
+use lychgate_persistent::Change;
 use lychgate_router::{Listeners, RouteTable, Unusable};
 use lychgate_telemetry::Metrics;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -151,8 +153,6 @@ impl<'a> Compiler<'a> {
     // Listeners.
 
     fn listeners(&mut self, backends: &HashMap<BackendId, Arc<BackendCell>>) -> Vec<Arc<ListenerState>> {
-        let attachments = |route: &'a Arc<Route>| &route.attachments[..];
-        let mut attached = by_listener(self.snapshot.routes.values(), attachments);
         let attachments = |route: &'a Arc<StreamRoute>| &route.attachments[..];
         let mut streams = by_listener(self.snapshot.stream_routes.values(), attachments);
         let previous: HashMap<&ListenerId, &Arc<ListenerState>> = self
@@ -162,13 +162,15 @@ impl<'a> Compiler<'a> {
             .flat_map(|port| port.listeners.iter())
             .map(|(_, listener)| (&listener.spec.id, listener))
             .collect();
+        let (mut changed, mut attached) = (self.changed_routes(&previous), self.routes_of_new(&previous));
         let (snapshot, metrics) = (self.snapshot, self.metrics);
         let compile = |(id, spec): (&ListenerId, &Arc<Listener>)| {
             let previous = previous.get(id).copied();
             let mut make = |rule: &Arc<lychgate_ir::Rule>| Arc::new(RuleState::compile(rule, backends, metrics));
-            let routes = attached.remove(id).unwrap_or_default();
-            let (routes, unusable) =
-                RouteTable::build(id, routes, previous.map(|previous| &previous.routes), &mut make);
+            let (routes, unusable) = match previous {
+                Some(previous) => previous.routes.edited(changed.remove(id).unwrap_or_default(), &mut make),
+                None => RouteTable::build(id, attached.remove(id).unwrap_or_default(), &mut make),
+            };
             let rejected = |unusable: Unusable| Rejected { why: unusable.to_string(), rule: unusable.rule };
             self.rejected.extend(unusable.into_iter().map(rejected));
             let tls = spec.tls.as_ref().map(|tls| self.listener_tls(spec, tls, previous));
@@ -187,6 +189,33 @@ impl<'a> Compiler<'a> {
             })
         };
         snapshot.listeners.iter().map(compile).collect()
+    }
+
+    /// The routes that are not as they were, by the listeners that have them or had them, and were there before.
+    fn changed_routes(
+        &self,
+        previous: &HashMap<&ListenerId, &Arc<ListenerState>>,
+    ) -> HashMap<&'a ListenerId, Vec<Change<'a, RouteId, Arc<Route>>>> {
+        let mut changed: HashMap<&ListenerId, Vec<_>> = HashMap::new();
+        for change in self.snapshot.routes.changes(&self.previous.snapshot.routes, Arc::ptr_eq) {
+            let routes = change.old.into_iter().chain(change.new);
+            let listeners = routes.flat_map(|route| &route.attachments).map(|attachment| &attachment.listener);
+            for listener in listeners.filter(|id| previous.contains_key(id)).collect::<BTreeSet<_>>() {
+                changed.entry(listener).or_default().push(change);
+            }
+        }
+        changed
+    }
+
+    /// All routes, by listener, if there are listeners that were not there before.
+    fn routes_of_new(
+        &self,
+        previous: &HashMap<&ListenerId, &Arc<ListenerState>>,
+    ) -> HashMap<&'a ListenerId, Vec<&'a Arc<Route>>> {
+        if self.snapshot.listeners.keys().all(|id| previous.contains_key(id)) {
+            return HashMap::new();
+        }
+        by_listener(self.snapshot.routes.values(), |route| &route.attachments[..])
     }
 
     fn listener_tls(

@@ -1,69 +1,104 @@
 //! From routes to a table, at the cost of what changed.
 
 use super::candidate::{Attached, Compiled};
-use super::host::{Change, HostTable};
+use super::host::{self, HostTable};
 use super::{RouteTable, Unusable};
 use crate::pattern::Patterns;
 use lychgate_ir::{Attachment, HostPattern, ListenerId, Route, RouteId, Rule};
+use lychgate_persistent::{Change, OrdMap};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl<T> RouteTable<T> {
     /// The table of a listener, and the matches that cannot be used.
     ///
-    /// Routes that are not attached to the listener are passed over. What `previous` (the same listener's) holds for the
-    /// very same `Arc<Route>` is kept as it is, and the payload of the very same `Arc<Rule>` even where its route is
-    /// another; `make` is asked for the others, once each. So a payload shall depend on nothing but its rule. The work
-    /// grows with the routes that changed if the routes come sorted by id, as a snapshot has them, besides one
-    /// comparison of pointers for each route.
+    /// Routes that are not attached to the listener are passed over. `make` is asked for the payload of each rule, once.
     pub fn build<'r>(
         listener: &ListenerId,
         routes: impl IntoIterator<Item = &'r Arc<Route>>,
-        previous: Option<&Self>,
         make: &mut dyn FnMut(&Arc<Rule>) -> T,
     ) -> (Self, Vec<Unusable>) {
-        let empty = Self::empty(listener.clone());
-        let previous = previous.filter(|previous| previous.listener == *listener).unwrap_or(&empty);
-        let difference = Difference::new(listener, routes, &previous.attached);
-        let mut compiler = Compiler { known: difference.rules_gone(), patterns: Patterns::default(), make };
+        let new = routes.into_iter().filter_map(|route| Some((route, attachment(route, listener)?))).collect();
+        Self::empty(listener.clone()).with(Edit { gone: Vec::new(), new }, make)
+    }
 
-        let mut changes: HashMap<HostPattern, Vec<Change<T>>> = HashMap::new();
-        for gone in &difference.gone {
+    /// This table after some routes changed, and the matches that cannot be used: the same as if it were built of all
+    /// routes of now.
+    ///
+    /// Every route that is not the same `Arc` as before is to be among the changes; those that are attached neither before
+    /// nor now are passed over. The payload of the very same `Arc<Rule>` is kept, also where its route is another; `make` is
+    /// asked for the others, once each. So a payload shall depend on nothing but its rule. Costs as much as what changed.
+    pub fn edited<'r>(
+        &self,
+        changes: impl IntoIterator<Item = Change<'r, RouteId, Arc<Route>>>,
+        make: &mut dyn FnMut(&Arc<Rule>) -> T,
+    ) -> (Self, Vec<Unusable>) {
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
+        for Change { key, old: _, new: now } in changes {
+            let known = self.attached.get(key);
+            if let (Some(known), Some(now)) = (known, now)
+                && Arc::ptr_eq(&known.route, now)
+            {
+                continue;
+            }
+            gone.extend(known.cloned());
+            new.extend(now.and_then(|route| Some((route, attachment(route, &self.listener)?))));
+        }
+        self.with(Edit { gone, new }, make)
+    }
+
+    fn with(&self, edit: Edit<'_, T>, make: &mut dyn FnMut(&Arc<Rule>) -> T) -> (Self, Vec<Unusable>) {
+        let mut compiler = Compiler { known: edit.rules_gone(), patterns: Patterns::default(), make };
+        let Edit { gone, new } = edit;
+        let mut changes: HashMap<HostPattern, Vec<host::Change<T>>> = HashMap::new();
+        for gone in &gone {
             for host in &gone.hostnames {
                 changes.entry(host.clone()).or_default().extend(gone.vacated());
             }
         }
-        let mut unusable = previous.unusable_without(&difference.gone);
-        let mut attached = Vec::with_capacity(difference.now.len());
-        for now in difference.now {
-            attached.push(match now {
-                Now::Same(same) => same,
-                Now::New(route, attachment) => {
-                    let new = compiler.attach(route, attachment);
-                    for host in &new.hostnames {
-                        changes.entry(host.clone()).or_default().extend(new.settled());
-                    }
-                    unusable.extend(new.rules.iter().flat_map(|rule| rule.unusable()).cloned());
-                    new
-                }
-            });
+        let mut unusable = self.unusable_without(&gone);
+        let mut attached = Vec::with_capacity(new.len());
+        for (route, attachment) in new {
+            let new = compiler.attach(route, attachment);
+            for host in &new.hostnames {
+                changes.entry(host.clone()).or_default().extend(new.settled());
+            }
+            unusable.extend(new.rules.iter().flat_map(|rule| rule.unusable()).cloned());
+            attached.push(new);
         }
 
-        let mut gone: Vec<_> = difference.gone.iter().map(|gone| gone.address()).collect();
-        gone.sort_unstable();
+        let mut addresses: Vec<_> = gone.iter().map(|gone| gone.address()).collect();
+        addresses.sort_unstable();
         let nothing = HostTable::default();
         let edits = changes.into_iter().map(|(host, changes)| {
-            let old = previous.hosts.get(&host).map_or(&nothing, |table| &**table);
-            let table = old.edited(changes, &gone).map(Arc::new);
+            let old = self.hosts.get(&host).map_or(&nothing, |table| &**table);
+            let table = old.edited(changes, &addresses).map(Arc::new);
             (host, table)
         });
         let table = Self {
-            listener: listener.clone(),
-            attached,
-            hosts: previous.hosts.edited(edits),
+            listener: self.listener.clone(),
+            hosts: self.hosts.edited(edits),
+            attached: self.attached_with(&gone, attached),
             unusable: unusable.clone(),
         };
         (table, unusable)
+    }
+
+    fn attached_with(
+        &self,
+        gone: &[Arc<Attached<T>>],
+        new: Vec<Arc<Attached<T>>>,
+    ) -> OrdMap<RouteId, Arc<Attached<T>>> {
+        let new = new.into_iter().map(|new| (new.route.id.clone(), new));
+        if self.attached.is_empty() {
+            return new.collect();
+        }
+        let mut attached = self.attached.clone();
+        for gone in gone {
+            attached.remove(&gone.route.id);
+        }
+        attached.extend(new);
+        attached
     }
 
     fn unusable_without(&self, gone: &[Arc<Attached<T>>]) -> Vec<Unusable> {
@@ -72,50 +107,13 @@ impl<T> RouteTable<T> {
     }
 }
 
-/// What became of the routes of before.
-struct Difference<'r, T> {
-    now: Vec<Now<'r, T>>,
+/// What becomes of a table: routes of it that are not there any more, and others that are. One that changed is both.
+struct Edit<'r, T> {
     gone: Vec<Arc<Attached<T>>>,
+    new: Vec<(&'r Arc<Route>, &'r Attachment)>,
 }
 
-enum Now<'r, T> {
-    Same(Arc<Attached<T>>),
-    New(&'r Arc<Route>, &'r Attachment),
-}
-
-impl<'r, T> Difference<'r, T> {
-    /// Walks both in order of ids. Where they come in another order, a route may count as gone and new at once, which
-    /// costs time but gives the same table.
-    fn new(
-        listener: &ListenerId,
-        routes: impl IntoIterator<Item = &'r Arc<Route>>,
-        before: &[Arc<Attached<T>>],
-    ) -> Self {
-        let mut before = before.iter().peekable();
-        let mut now = Vec::with_capacity(before.len());
-        let mut gone = Vec::new();
-        for route in routes {
-            if let Some(same) = before.next_if(|before| Arc::ptr_eq(&before.route, route)) {
-                now.push(Now::Same(same.clone()));
-                continue;
-            }
-            let Some(attachment) = attachment(route, listener) else { continue };
-            while let Some(before) = before.next_if(|before| before.route.id < route.id) {
-                gone.push(before.clone());
-            }
-            match before.next_if(|before| before.route.id == route.id) {
-                Some(same) if Arc::ptr_eq(&same.route, route) => now.push(Now::Same(same.clone())),
-                Some(before) => {
-                    gone.push(before.clone());
-                    now.push(Now::New(route, attachment));
-                }
-                None => now.push(Now::New(route, attachment)),
-            }
-        }
-        gone.extend(before.cloned());
-        Self { now, gone }
-    }
-
+impl<T> Edit<'_, T> {
     /// Rules of routes that are gone, by address: those that live on in a new route keep what was made of them.
     fn rules_gone(&self) -> HashMap<usize, Arc<Compiled<T>>> {
         let rules = self.gone.iter().flat_map(|gone| &gone.rules);

@@ -6,7 +6,8 @@ use lychgate_ir::{
     Attachment, Forward, GatewayId, HeaderMatch, HostPattern, ListenerId, ListenerOwner, Match, ObjectName, PathMatch,
     QueryMatch, Route, RouteId, RouteKind, Rule, RuleId, Timeouts, ValueMatch,
 };
-use lychgate_router::{RequestLine, RouteTable};
+use lychgate_persistent::OrdMap;
+use lychgate_router::{RequestLine, RouteTable, Unusable};
 use std::sync::Arc;
 
 pub(crate) fn listener(section: &str) -> ListenerId {
@@ -93,7 +94,7 @@ pub(crate) fn like(text: &str) -> ValueMatch {
 
 /// A table whose payloads are the rules' names.
 pub(crate) fn table(routes: &[Arc<Route>]) -> RouteTable<String> {
-    RouteTable::build(&listener("http"), routes, None, &mut |rule| rule.id.to_string()).0
+    RouteTable::build(&listener("http"), routes, &mut |rule| rule.id.to_string()).0
 }
 
 #[derive(Clone, Debug)]
@@ -129,4 +130,18 @@ impl Request {
         let Self { host, method, path, query, headers } = self;
         RequestLine { host, method, path, query: query.as_deref(), headers }
     }
+}
+
+/// A table of these routes: of nothing, or of the one before with what is different.
+pub(crate) fn rebuilt<'r, T>(
+    listener: &ListenerId,
+    routes: impl IntoIterator<Item = &'r Arc<Route>>,
+    previous: Option<&RouteTable<T>>,
+    make: &mut dyn FnMut(&Arc<Rule>) -> T,
+) -> (RouteTable<T>, Vec<Unusable>) {
+    let Some(previous) = previous else { return RouteTable::build(listener, routes, make) };
+    let by_id = |route: &Arc<Route>| (route.id.clone(), route.clone());
+    let before: OrdMap<RouteId, Arc<Route>> = previous.routes().map(by_id).collect();
+    let now: OrdMap<RouteId, Arc<Route>> = routes.into_iter().map(by_id).collect();
+    previous.edited(now.changes(&before, Arc::ptr_eq), make)
 }
