@@ -4,11 +4,13 @@ use crate::map::Run;
 use std::iter::FlatMap;
 use std::slice;
 
-type Of<'m, K, V> = fn(&'m Run<K, V>) -> slice::Iter<'m, (K, V)>;
+type Entries<'m, K, V> = slice::Iter<'m, (K, V)>;
+type Of<'m, K, V> = fn(&'m Run<K, V>) -> Entries<'m, K, V>;
+type OfAll<'m, K, V> = FlatMap<slice::Iter<'m, Run<K, V>>, Entries<'m, K, V>, Of<'m, K, V>>;
 
 /// All entries of a map, in order.
 pub struct Iter<'m, K, V> {
-    entries: FlatMap<slice::Iter<'m, Run<K, V>>, slice::Iter<'m, (K, V)>, Of<'m, K, V>>,
+    entries: OfAll<'m, K, V>,
     left: usize,
 }
 
