@@ -7,6 +7,7 @@
 //!                                                            (remembered while its parents and rivals hold)
 //! ```
 
+mod alike;
 mod attach;
 pub(crate) mod change;
 pub(crate) mod finding;
@@ -28,6 +29,7 @@ use crate::names::{created, name_of};
 use crate::policy::backend_tls::TlsPolicies;
 use crate::status::ObjectStatus;
 use crate::world::World;
+use alike::Alike;
 use attach::{Asks, Attached};
 use change::Change;
 use finding::Findings;
@@ -52,9 +54,9 @@ pub(crate) struct Compiled {
     /// How many rules the route has; one whose matches make no sense is not among `rules`.
     written: usize,
     findings: Findings,
-    lookups: Vec<Lookup>,
-    targets: Vec<BackendId>,
-    objects: Vec<(BackendKind, ObjectName)>,
+    lookups: Box<[Lookup]>,
+    targets: Box<[BackendId]>,
+    objects: Box<[(BackendKind, ObjectName)]>,
 }
 
 #[derive(Debug)]
@@ -77,9 +79,9 @@ pub(crate) struct Outcome {
     served: Option<Served>,
     pub(crate) status: Arc<ObjectStatus>,
     /// Listeners of parents that accept it.
-    pub(crate) listeners: Vec<ListenerId>,
+    pub(crate) listeners: Box<[ListenerId]>,
     /// The Gateways of these listeners, each once.
-    gateways: Vec<GatewayId>,
+    gateways: Box<[GatewayId]>,
 }
 
 /// A route as it was read, and what became of it.
@@ -128,6 +130,7 @@ struct Inputs<'w, 'a> {
     policies: &'w TlsPolicies<'a>,
     parents: &'w Parents,
     unchanged: Unchanged,
+    alike: Alike,
 }
 
 /// A route, before it is known who else wants what it wants.
@@ -165,7 +168,7 @@ pub(crate) fn all(
     unchanged: Unchanged,
     before: Option<(&Objects, &Memory)>,
 ) -> Routes {
-    let inputs = Inputs { world, policies, parents, unchanged };
+    let inputs = Inputs { world, policies, parents, unchanged, alike: Alike::default() };
     match before.filter(|(old, _)| unchanged.all() && only_http_routes_differ(old, world.objects)) {
         Some((old, memory)) => some(&inputs, old, memory),
         None => each(&inputs, before.map(|(_, memory)| memory)),
@@ -240,7 +243,7 @@ fn step<'s>(
     source: &'s Source,
     old: Option<&'s Arc<Remembered>>,
 ) -> Step<'s> {
-    let Inputs { world, policies, parents: _, unchanged } = *inputs;
+    let Inputs { world, policies, parents: _, unchanged, alike: _ } = *inputs;
     let mut resolver = Resolver::new(world, policies, source.kind(), &key.namespace);
     let same_source = old.filter(|old| old.source == *source);
     let same_rules = same_source.filter(|old| unchanged.references || resolver.confirms(&old.compiled.lookups));
@@ -266,7 +269,10 @@ fn compile(resolver: &mut Resolver<'_, '_>, key: &ObjectKey, source: &Source, ol
     let mut findings = Findings::default();
     let rules = match source.rules(resolver, &id_of(source.kind(), key), &mut findings) {
         Rules::Requests(rules) => {
-            CompiledRules::Requests(rules.into_iter().map(|rule| keep_rule(rule, old.map(|old| &old.rules))).collect())
+            let mut kept: Vec<_> = rules.into_iter().map(|rule| keep_rule(rule, old.map(|old| &old.rules))).collect();
+            // They would keep the room of what they were made of.
+            kept.shrink_to_fit();
+            CompiledRules::Requests(kept)
         }
         Rules::Streams(carried) => CompiledRules::Streams(carried),
     };
@@ -274,9 +280,9 @@ fn compile(resolver: &mut Resolver<'_, '_>, key: &ObjectKey, source: &Source, ol
         rules,
         written: source.written(),
         findings,
-        lookups: std::mem::take(&mut resolver.lookups),
-        targets: std::mem::take(&mut resolver.targets),
-        objects: std::mem::take(&mut resolver.objects),
+        lookups: std::mem::take(&mut resolver.lookups).into(),
+        targets: std::mem::take(&mut resolver.targets).into(),
+        objects: std::mem::take(&mut resolver.objects).into(),
     }
 }
 
@@ -310,16 +316,18 @@ impl<'s> Step<'s> {
             Self::Same(old) => {
                 let Remembered { source, compiled, .. } = &**old;
                 let relations = Relations::new(inputs, old.key(), source);
-                relations.read(inputs.world, old.key(), source, compiled.clone(), Some(old)).finish(losses)
+                relations
+                    .read(inputs.world, old.key(), source, compiled.clone(), Some(old))
+                    .finish(losses, &inputs.alike)
             }
-            Self::Read(reading) => reading.finish(losses),
+            Self::Read(reading) => reading.finish(losses, &inputs.alike),
         }
     }
 }
 
 impl<'s> Relations<'s> {
     fn new(inputs: &Inputs<'s, '_>, key: &'s ObjectKey, source: &'s Source) -> Self {
-        let Inputs { world, policies: _, parents, unchanged: _ } = *inputs;
+        let Inputs { world, policies: _, parents, unchanged: _, alike: _ } = *inputs;
         let asks = source.asks(key);
         let found = parents.find(world, &asks);
         let namespace = world.objects.get_namespace(&ObjectKey::new("", key.namespace.as_str())).cloned();
@@ -349,11 +357,11 @@ impl<'s> Relations<'s> {
 }
 
 impl Reading<'_> {
-    fn finish(self, losses: Vec<Loss>) -> Arc<Remembered> {
+    fn finish(self, losses: Vec<Loss>, alike: &Alike) -> Arc<Remembered> {
         let Self { key, source, namespace, links, compiled, mut attached, old } = self;
         let unopposed = if losses.is_empty() { Vec::new() } else { attach::attachments(&attached) };
         attached.iter_mut().for_each(|attached| attached.leave(&losses));
-        let outcome = outcome(key, source, &compiled, &attached, old.map(|old| &old.outcome));
+        let outcome = outcome(key, source, &compiled, &attached, old.map(|old| &old.outcome), alike);
         let object = match old {
             Some(old) => old.object.clone(),
             None => Arc::new(ObjectRef { kind: source::object_kind(source.kind()), key: key.clone() }),
@@ -369,6 +377,7 @@ fn outcome(
     compiled: &Compiled,
     attached: &[Attached<'_>],
     old: Option<&Outcome>,
+    alike: &Alike,
 ) -> Outcome {
     let metadata = source.metadata();
     let invalid = compiled.findings.all_invalid(compiled.written);
@@ -383,9 +392,9 @@ fn outcome(
     gateways.dedup();
     Outcome {
         served: served(id_of(source.kind(), key), created(metadata), compiled, attach::attachments(attached), old),
-        status: keep(ObjectStatus::Route(status), old.map(|old| &old.status)),
-        gateways,
-        listeners,
+        status: alike.keep(ObjectStatus::Route(status), old.map(|old| &old.status)),
+        gateways: gateways.into(),
+        listeners: listeners.into(),
     }
 }
 

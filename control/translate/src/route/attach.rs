@@ -192,5 +192,7 @@ pub(super) fn attachments(attached: &[Attached<'_>]) -> Vec<Attachment> {
         .collect();
     attachments.sort_by(|a, b| a.listener.cmp(&b.listener));
     attachments.dedup_by(|a, b| a.listener == b.listener);
+    // Most have one, and would keep the room of four.
+    attachments.shrink_to_fit();
     attachments
 }

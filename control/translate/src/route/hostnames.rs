@@ -19,5 +19,6 @@ pub(super) fn served(listener: &HostPattern, named: bool, route: &[HostPattern])
             served.push(host.clone());
         }
     }
+    served.shrink_to_fit();
     served
 }

@@ -3,6 +3,7 @@
 use super::{ObjectStatus, Place, Statuses};
 use lychgate_api::Time;
 use lychgate_api::meta::Condition;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Statuses {
@@ -11,9 +12,16 @@ impl Statuses {
     #[must_use]
     pub fn with_times(&self, before: Option<(&Self, &Self)>, now: Time) -> Self {
         let Some((plain, timed)) = before else {
-            let timed =
-                self.iter().map(|(object, status)| (Arc::new(object.clone()), Arc::new(status.timed(None, now))));
-            return Self::new(timed.collect());
+            // What is said alike of many is one value, and stays one.
+            let mut told: HashMap<*const ObjectStatus, Arc<ObjectStatus>> = HashMap::new();
+            let mut timed = |status: &Arc<ObjectStatus>| {
+                told.entry(Arc::as_ptr(status)).or_insert_with(|| Arc::new(status.timed(None, now))).clone()
+            };
+            let all = self.all.iter().map(|(object, status)| {
+                let status = self.instead.get(object).unwrap_or(status);
+                (object.clone(), timed(status))
+            });
+            return Self::new(all.collect());
         };
         let mut all = timed.all.clone();
         for object in self.touched_since(plain) {
