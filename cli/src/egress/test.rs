@@ -32,7 +32,8 @@ Examples:
 ///
 /// Decides as the gate does, for this moment: the name is resolved as the Gateway says, and every address of it is looked
 /// at. Nothing is connected to. `https://` is TLS as a client sends it; where a rule looks into TLS, the request inside it is
-/// decided about, too. What a rule allows and cannot be carried as it says is refused, and told. Exits with 1 if it may not leave.
+/// decided about, too. What a rule allows and cannot be carried as it says is refused, and told; what depends on more than
+/// policies (a proxy beyond, limits) is told as a condition. Exits with 1 if it may not leave.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct TestArgs {

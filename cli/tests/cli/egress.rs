@@ -270,6 +270,14 @@ spec:
     action: Allow
     to: {networks: [192.0.2.0/24, '2001:db8::/32']}
     sourceAddresses: [198.51.100.0/24, 203.0.113.7]
+  - name: beyond
+    action: Allow
+    to: {hosts: [beyond.invalid]}
+    via: {type: HTTP, host: proxy.invalid, port: 3128}
+  - name: bounded
+    action: Allow
+    to: {hosts: [bounded.localhost], within: [127.0.0.0/8]}
+    limits: {connections: 5}
 ---
 apiVersion: v1
 kind: Secret
@@ -296,5 +304,25 @@ fn what_the_gate_cannot_carry_as_a_rule_says_is_no() {
         let (allowed, said) = ask(config.path(), &[&["--as", "shop/cart"], more].concat());
         assert_eq!(allowed, expected, "{more:?}: {said}");
         assert!(said.contains(because), "{more:?}: {said}");
+    }
+}
+
+#[test]
+fn what_policies_alone_do_not_decide_is_told_as_a_condition() {
+    let config = dir(&[("gateway.yaml", GATEWAY), ("policy.yaml", CARRIED)]);
+    for (url, conditions) in [
+        // Nobody is asked for its address, and it has none.
+        ("http://beyond.invalid/", &["the proxy proxy.invalid:3128 (CONNECT) finds the address and dials it"][..]),
+        ("http://bounded.localhost/", &["the limits of the rule leave room"]),
+        ("dns://bounded.localhost", &[]),
+        ("http://secret.localhost/", &[]),
+    ] {
+        let (allowed, said) = ask(config.path(), &["--as", "shop/cart", url]);
+        assert!(allowed, "{url}: {said}");
+        let told: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("    if ")).collect();
+        assert_eq!(told, conditions, "{url}: {said}");
+        let (_, json) = ask(config.path(), &["--as", "shop/cart", url, "-o", "json"]);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["ways"][0]["conditions"], serde_json::json!(conditions), "{url}: {json}");
     }
 }

@@ -1,6 +1,6 @@
 //! Yes or no, and why.
 
-use super::carried::{Look, cannot_be_done, cannot_look_into_tls, leaves_from};
+use super::carried::{Look, beyond, cannot_be_done, cannot_look_into_tls, conditions_of, leaves_from};
 use super::wish::Wish;
 use crate::terminal::paint;
 use anyhow::Context;
@@ -20,9 +20,9 @@ use std::net::IpAddr;
 pub(super) enum Answer {
     /// Its name is not even asked for.
     Screened(Box<Explanation>),
-    /// Its name leads nowhere.
-    Unresolved(Failure),
-    /// For each address that it leads to, the ones that are allowed first.
+    /// Its name leads nowhere, and what would be if it did.
+    Unresolved(Failure, Decision),
+    /// For each address that it leads to, the ones that are allowed first; or for the proxy beyond that finds one.
     Decided(Vec<Way>),
     /// A question to DNS that may be asked, whose name has no address now.
     MayBeAsked(Failure),
@@ -30,7 +30,8 @@ pub(super) enum Answer {
 
 /// One address that it leads to.
 pub(super) struct Way {
-    address: IpAddr,
+    /// None is known where a proxy beyond is asked.
+    address: Option<IpAddr>,
     /// It was looked into TLS.
     inside: bool,
     /// Networks whose addresses it leaves from: those that the replica has. Empty leaves it to the host.
@@ -38,6 +39,8 @@ pub(super) struct Way {
     explanation: Explanation,
     /// Why it does not leave though it is allowed: the rule asks for what cannot be done.
     cannot: Option<String>,
+    /// What has to be besides.
+    conditions: Vec<String>,
 }
 
 impl Way {
@@ -66,42 +69,52 @@ impl Answer {
         if let (Screening::Refused(_), None) = (egress.screen(&ask), &inside) {
             return Ok(Self::Screened(Box::new(egress.explain(&ask, None))));
         }
+        let (asked, look) = match &inside {
+            Some((inside, look)) => (inside, Some(look)),
+            None => (&ask, None),
+        };
+        let way = |address: Option<IpAddr>, explanation: Explanation| {
+            let decided = explanation.decision.as_ref().filter(|decision| decision.verdict == Verdict::Allow);
+            let cannot = decided.and_then(|decision| {
+                let unseen = look.and_then(|look| cannot_look_into_tls(look, inspection));
+                unseen.or_else(|| cannot_be_done(decision, &asked.spoken, address))
+            });
+            let leaves = decided.filter(|_| cannot.is_none());
+            let from = leaves.map(leaves_from).unwrap_or_default();
+            let conditions = leaves.map(|decision| conditions_of(decision, &asked.spoken, address)).unwrap_or_default();
+            Way { address, inside: look.is_some(), from, cannot, conditions, explanation }
+        };
+        // Before anybody is asked for its address: where a proxy beyond finds it, nobody is.
+        let unseen = egress.decide_beyond(asked);
+        let is_beyond = unseen.verdict == Verdict::Allow && beyond(&unseen).is_some();
+        if is_beyond && !matches!(asked.spoken, Spoken::Dns) {
+            let explanation = Explanation { decision: Some(unseen), ..egress.explain(asked, None) };
+            return Ok(Self::Decided(vec![way(None, explanation)]));
+        }
         let answer = match &wish.target.host {
             TargetHost::Address(address) => vec![*address],
             TargetHost::Name(name) => match upstream().context(wish.to_string())?.addresses(name).await {
                 Ok(found) => found.addresses,
                 Err(failure) if matches!(ask.spoken, Spoken::Dns) => return Ok(Self::MayBeAsked(failure)),
-                Err(failure) => return Ok(Self::Unresolved(failure)),
+                Err(failure) => return Ok(Self::Unresolved(failure, egress.foresee(asked, None))),
             },
         };
         let named: &[IpAddr] = match &wish.target.host {
             TargetHost::Name(_) => &answer,
             TargetHost::Address(_) => &[],
         };
-        let way = |address: &IpAddr| {
+        let at = |address: &IpAddr| {
             let reached = Reached { address: *address, answer: named };
-            let explained = |ask: &Ask<'_>| egress.explain(ask, Some(&reached));
-            let (asked, look) = match &inside {
-                Some((inside, look)) => (inside, Some(look)),
-                None => (&ask, None),
-            };
-            let explanation = explained(asked);
-            let decided = explanation.decision.as_ref().filter(|decision| decision.verdict == Verdict::Allow);
-            let cannot = decided.and_then(|decision| {
-                let unseen = look.and_then(|look| cannot_look_into_tls(look, inspection));
-                unseen.or_else(|| cannot_be_done(decision, &asked.spoken, *address))
-            });
-            let from = decided.filter(|_| cannot.is_none()).map(leaves_from).unwrap_or_default();
-            Way { address: *address, inside: look.is_some(), from, explanation, cannot }
+            way(Some(*address), egress.explain(asked, Some(&reached)))
         };
-        let mut ways: Vec<Way> = answer.iter().map(way).collect();
+        let mut ways: Vec<Way> = answer.iter().map(at).collect();
         ways.sort_by_key(|way| !way.is_allowed());
         Ok(Self::Decided(ways))
     }
 
     pub(super) fn is_allowed(&self) -> bool {
         match self {
-            Self::Screened(_) | Self::Unresolved(_) => false,
+            Self::Screened(_) | Self::Unresolved(..) => false,
             Self::MayBeAsked(_) => true,
             Self::Decided(ways) => ways.iter().any(Way::is_allowed),
         }
@@ -116,8 +129,9 @@ impl Answer {
         };
         let _ = write!(text, ": {} to {wish} through {gateway}", who(source));
         match self {
-            Self::Unresolved(failure) => {
+            Self::Unresolved(failure, foreseen) => {
                 let _ = writeln!(text, "\n  no rule denies the name, but {failure}");
+                let _ = writeln!(text, "    if it led to an address that is not refused: {}", because(foreseen));
             }
             Self::MayBeAsked(failure) => {
                 let _ = writeln!(text, "\n  it may be asked for; now, {failure}");
@@ -128,15 +142,21 @@ impl Answer {
             }
             Self::Decided(ways) => {
                 let _ = writeln!(text);
-                for Way { address, inside, from, explanation, cannot } in ways {
+                for Way { address, inside, from, explanation, cannot, conditions } in ways {
                     let inside = if *inside { ", looked into TLS" } else { "" };
-                    let _ = writeln!(text, "  at {address}{inside}:");
+                    let _ = match address {
+                        Some(address) => writeln!(text, "  at {address}{inside}:"),
+                        None => writeln!(text, "  by a proxy beyond{inside}:"),
+                    };
                     if let Some(why) = cannot {
                         let _ = writeln!(text, "    refused, though it is allowed: {why}");
                     }
                     if !from.is_empty() {
                         let from = from.join(", ");
                         let _ = writeln!(text, "    leaves from what the replica has of {from}; from nothing else");
+                    }
+                    for condition in conditions {
+                        let _ = writeln!(text, "    if {condition}");
                     }
                     explained(&mut text, explanation);
                 }
@@ -147,16 +167,16 @@ impl Answer {
 
     pub(super) fn json(&self, gateway: &GatewayId) -> Value {
         let ways = match self {
-            Self::Unresolved(failure) | Self::MayBeAsked(failure) => {
+            Self::Unresolved(failure, _) | Self::MayBeAsked(failure) => {
                 return json!({ "allowed": self.is_allowed(), "gateway": gateway, "unresolved": failure.to_string() });
             }
             Self::Screened(explanation) => vec![json!({ "explanation": explanation })],
             Self::Decided(ways) => ways
                 .iter()
-                .map(|Way { address, inside, from, explanation, cannot }| {
+                .map(|Way { address, inside, from, explanation, cannot, conditions }| {
                     json!({
                         "address": address, "inside": inside, "leavesFrom": from, "explanation": explanation,
-                        "cannot": cannot,
+                        "cannot": cannot, "conditions": conditions,
                     })
                 })
                 .collect(),

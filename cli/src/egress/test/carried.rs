@@ -1,12 +1,15 @@
-//! Whether what a rule allows can be carried as the rule says. What cannot does not leave, whatever is allowed.
+//! Whether what a rule allows can be carried as the rule says. What cannot does not leave, whatever is allowed; and what depends
+//! on more than policies leaves if that is so.
 
 use http::Method;
 use lychgate_egress::{Because, Decision, Spoken};
 use lychgate_ir::Refusal;
 use lychgate_ir::egress::{
-    EgressCredential, EgressHandling, EgressInspection, EgressTls, OriginTls, UpstreamProxy, UpstreamProxyLogin,
+    EgressCredential, EgressHandling, EgressInspection, EgressMode, EgressTls, OriginTls, UpstreamProxy,
+    UpstreamProxyLogin, UpstreamProxyProtocol,
 };
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// How a rule goes on with TLS that it looks into, or why it cannot.
 pub(super) type Look = Result<OriginTls, Refusal>;
@@ -20,13 +23,9 @@ pub(super) fn cannot_look_into_tls(look: &Look, inspection: Option<&EgressInspec
     }
 }
 
-/// Why the rule that decided about this cannot be done as written, if so.
-pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>, to: IpAddr) -> Option<String> {
-    let handling = match &decision.because {
-        Because::Rule { handling, rule: _, level: _, reason: _ } => handling,
-        Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => return None,
-    };
-    let EgressHandling { tls, credential, via, leave_from, limits: _ } = &**handling;
+/// Why the rule that decided about this cannot be done as written, if so. Without an address, a proxy beyond finds it.
+pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>, to: Option<IpAddr>) -> Option<String> {
+    let EgressHandling { tls, credential, via, leave_from, limits: _ } = &**handling(decision)?;
     let request = match spoken {
         Spoken::Http(request) => Some(request),
         Spoken::NotYet | Spoken::Tcp | Spoken::Tls(_) => None,
@@ -45,8 +44,9 @@ pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>, to: IpAdd
         }
     };
     // A proxy beyond may be reached by the other family.
-    let has_family = leave_from.iter().any(|network| network.addr().is_ipv4() == to.is_ipv4());
-    if via.is_none() && !leave_from.is_empty() && !has_family {
+    if let (None, Some(to), false) = (via, to, leave_from.is_empty())
+        && !leave_from.iter().any(|network| network.addr().is_ipv4() == to.is_ipv4())
+    {
         return Some(format!("none of its source addresses is of the family of {to}"));
     }
     let credential = credential.as_ref().zip(request);
@@ -70,11 +70,42 @@ pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>, to: IpAdd
 /// Where what was decided about leaves from: the networks that its rule names, if it does. Which of their addresses it is
 /// depends on the replica.
 pub(super) fn leaves_from(decision: &Decision) -> Vec<String> {
+    handling(decision).iter().flat_map(|handling| &handling.leave_from).map(ToString::to_string).collect()
+}
+
+/// The proxy beyond by which a rule has something leave.
+pub(super) fn beyond(decision: &Decision) -> Option<&UpstreamProxy> {
+    handling(decision)?.via.as_ref()
+}
+
+/// What has to be besides, which nobody can tell from here.
+pub(super) fn conditions_of(decision: &Decision, spoken: &Spoken<'_>, to: Option<IpAddr>) -> Vec<String> {
+    // The gate answers itself.
+    let handling = handling(decision).filter(|_| !matches!(spoken, Spoken::Dns));
+    let Some(handling) = handling else { return Vec::new() };
+    let EgressHandling { tls: _, credential: _, via, leave_from: _, limits } = &**handling;
+    let mut conditions = Vec::new();
+    if let Some(UpstreamProxy { protocol, host, port, login: _ }) = via {
+        let speaks = match protocol {
+            UpstreamProxyProtocol::Http => "CONNECT",
+            UpstreamProxyProtocol::Socks5 => "SOCKS5",
+        };
+        let dials = match to {
+            Some(address) => format!("dials {address}"),
+            None => "finds the address and dials it".to_owned(),
+        };
+        conditions.push(format!("the proxy {host}:{port} ({speaks}) {dials}"));
+    }
+    if limits.as_ref().is_some_and(|limits| limits.mode == EgressMode::Enforce) {
+        conditions.push("the limits of the rule leave room".to_owned());
+    }
+    conditions
+}
+
+fn handling(decision: &Decision) -> Option<&Arc<EgressHandling>> {
     match &decision.because {
-        Because::Rule { handling, rule: _, level: _, reason: _ } => {
-            handling.leave_from.iter().map(ToString::to_string).collect()
-        }
-        Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => Vec::new(),
+        Because::Rule { handling, rule: _, level: _, reason: _ } => Some(handling),
+        Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => None,
     }
 }
 
