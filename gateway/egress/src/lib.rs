@@ -39,6 +39,7 @@
 pub mod address;
 pub mod agreement;
 mod ask;
+pub mod carried;
 mod decision;
 mod explain;
 pub mod limits;

@@ -2,6 +2,7 @@
 //! on more than policies leaves if that is so.
 
 use http::Method;
+use lychgate_egress::carried::{CREDENTIAL_WOULD_RETURN, TLS_IS_THE_GATES};
 use lychgate_egress::{Because, Decision, Spoken};
 use lychgate_ir::Refusal;
 use lychgate_ir::egress::{
@@ -35,7 +36,7 @@ pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>, to: Optio
     let of_tls = match tls {
         EgressTls::Pass => None,
         EgressTls::Originate(_) if matches!(spoken, Spoken::Tls(_)) => {
-            return Some("the gate itself speaks TLS with this destination".to_owned());
+            return Some(TLS_IS_THE_GATES.to_owned());
         }
         EgressTls::Originate(spec) => spec.as_ref().err(),
         // In the clear there is nothing to look into.
@@ -51,7 +52,7 @@ pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>, to: Optio
     }
     let credential = credential.as_ref().zip(request);
     if credential.is_some_and(|(_, request)| *request.method == Method::TRACE) {
-        return Some("TRACE would return the credential that the gate adds".to_owned());
+        return Some(CREDENTIAL_WOULD_RETURN.to_owned());
     }
     let of_credential = credential.and_then(|(credential, _)| {
         let EgressCredential { header: _, prefix: _, secret } = credential;

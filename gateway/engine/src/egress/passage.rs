@@ -7,6 +7,7 @@ use super::names::Addresses;
 use super::refused::Refused;
 use super::wish::{Shown, Wish};
 use http::Method;
+use lychgate_egress::carried::CREDENTIAL_WOULD_RETURN;
 use lychgate_egress::limits::Key;
 use lychgate_egress::source_address::Pair;
 use lychgate_egress::target::TargetHost;
@@ -150,8 +151,7 @@ impl Passage {
         let has_secret = |way: &&Way| handling(&way.decision).credential.is_some();
         match self.ways.iter().find(has_secret) {
             Some(way) if method == Method::TRACE => {
-                let said = "TRACE would return the credential that the gate adds";
-                Err(Refused::new(Reason::EgressDenied, said).after(&way.decision))
+                Err(Refused::new(Reason::EgressDenied, CREDENTIAL_WOULD_RETURN).after(&way.decision))
             }
             Some(_) | None => Ok(()),
         }

@@ -10,6 +10,7 @@ use crate::egress::refused::Refused;
 use crate::egress::wire::Begun;
 use crate::egress::wish::Shown;
 use crate::stream::{BrokenOff, Counts, relay};
+use lychgate_egress::carried::TLS_IS_THE_GATES;
 use lychgate_ir::egress::EgressTls;
 use lychgate_telemetry::{Direction, Reason};
 use std::io;
@@ -63,7 +64,7 @@ impl Tunnel {
                 return Err(refused.after(&way.decision));
             }
             (EgressTls::Originate(_), Shown::Tls(_)) => {
-                let refused = Refused::new(Reason::EgressDenied, "the gate itself speaks TLS with this destination");
+                let refused = Refused::new(Reason::EgressDenied, TLS_IS_THE_GATES);
                 return Err(refused.after(&way.decision));
             }
             (EgressTls::Originate(Err(refusal)), _) => return Err(Refused::broken(refusal).after(&way.decision)),
