@@ -316,13 +316,17 @@ impl ProxyHttp for Gateway {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut RequestContext) -> FailToProxy {
         let fault = ctx.fault.take().unwrap_or_else(|| Fault::of(error, ctx));
         let status = fault.status().as_u16();
-        // Pingora closes the connection after this, so the client has to be told.
-        session.set_keepalive(None);
-        if fault::answer(session, ctx, fault).await.is_err() {
+        let is_kept = fault.keeps_connection(session);
+        if !is_kept {
+            // Pingora closes the connection after this, so the client has to be told.
+            session.set_keepalive(None);
+        }
+        let is_answered = fault::answer(session, ctx, fault).await.is_ok();
+        if !is_answered {
             // The client is gone, or has the beginning of another response: there is nobody to tell.
             tracing::debug!(status, "the fault could not be told");
         }
-        FailToProxy { error_code: status, can_reuse_downstream: false }
+        FailToProxy { error_code: status, can_reuse_downstream: is_kept && is_answered }
     }
 
     fn suppress_error_log(&self, _session: &Session, _ctx: &RequestContext, _error: &Error) -> bool {

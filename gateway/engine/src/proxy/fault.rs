@@ -39,18 +39,26 @@ pub(super) struct Fault {
     said: Option<String>,
     /// When it may be tried again, in seconds.
     retry_after: Option<u64>,
+    /// Nothing of the request has gone anywhere, and the next one is as good as any.
+    went_nowhere: bool,
 }
 
 impl Fault {
     fn new(status: StatusCode, reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, detail: detail.into(), said: None, retry_after: None }
+        Self { status, reason, detail: detail.into(), said: None, retry_after: None, went_nowhere: false }
     }
 
     /// It does not leave.
     pub(super) fn not_let_out(refused: Refused) -> Self {
         let retry_after = refused.retry_after();
         let Refused { reason, status, said, detail, decision: _, retry_after: _ } = refused;
-        Self { said: Some(said), retry_after, ..Self::new(status, reason, detail) }
+        Self { said: Some(said), retry_after, went_nowhere: true, ..Self::new(status, reason, detail) }
+    }
+
+    /// Whether the connection that asks may go on to its next request. Over HTTP/2 others do not end with a stream.
+    pub(super) fn keeps_connection(&self, session: &mut Session) -> bool {
+        let downstream = session.as_downstream_mut();
+        self.went_nowhere && !downstream.is_http2() && downstream.is_body_done()
     }
 
     pub(super) fn status(&self) -> StatusCode {

@@ -7,7 +7,7 @@ use lychgate_ir::egress::{
 };
 use lychgate_ir::filter::{Fraction, Mirror};
 use lychgate_ir::{Backend, Filter, Protocol, Rule, Snapshot, Target, UpstreamProtocol};
-use lychgate_testkit::{Dial, WebSocket};
+use lychgate_testkit::{Dial, RawConnection, WebSocket};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -124,6 +124,31 @@ async fn only_so_many_connections_are_open_and_those_that_wait_make_room() {
     // All of them were closed but the last one.
     let counts = soon(origin.server.wait_for(|counts| counts.connections - counts.closed <= 1)).await;
     assert!(counts.connections > 5, "{counts:?}");
+}
+
+#[tokio::test]
+async fn who_is_refused_keeps_the_connection_unless_more_of_the_request_is_to_come() {
+    let origin = Origin::start(&[]).await;
+    let none = [
+        EgressLimits { connections: Some(0), ..NO_LIMITS },
+        EgressLimits { requests_per_second: Some(0), ..NO_LIMITS },
+        EgressLimits { bytes_per_day: Some(0), ..NO_LIMITS },
+    ];
+    for limits in none {
+        let world = world(&origin, limits, Setup::default()).await;
+        let mut client = RawConnection::open(&Dial::http1(world.proxy), "a.test").await.unwrap();
+        for host in ["a.test", "b.test", "a.test"] {
+            client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await.unwrap();
+            let answer = client.response().await.unwrap();
+            assert_eq!((answer.status, answer.header("connection")), (429, Some("keep-alive")), "{limits:?}");
+        }
+        // Whoever waits for a body that is not read would take its rest for the next request.
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\n").await.unwrap();
+        let answer = client.response().await.unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (429, Some("close")), "{limits:?}");
+        let (rest, _) = client.to_end().await.unwrap();
+        assert!(rest.is_empty());
+    }
 }
 
 /// What happens in between has no place to be: one thread, and no name has to be asked for (`localhost`).
