@@ -3,6 +3,7 @@
 //! client that uses what it gets runs out of them.
 
 use super::flaw::{Flaw, Flood};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 /// How a client of HTTP/2 begins.
@@ -12,6 +13,9 @@ const HEADER: usize = 9;
 
 /// CONTINUATION frames of one header block: 64 KiB of headers need 4.
 const CONTINUATIONS: u32 = 32;
+
+/// Streams that are remembered to have been reset: more than run at a time.
+const RESET: usize = 128;
 
 const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
@@ -110,6 +114,9 @@ struct Budgets {
     resets: Budget,
     /// Resets of streams that were opened in the same breath: whoever sends these wants no answer.
     hasty: Budget,
+    /// The streams that were reset last. Clients reset them again for each piece of data that was on its way to them, which
+    /// costs us nothing.
+    reset: VecDeque<u32>,
     /// The first stream that was opened by what is read now.
     opened: Option<u32>,
     pings: Budget,
@@ -129,6 +136,7 @@ impl Frames {
             budgets: Budgets {
                 resets: Budget::new(100, 10, now),
                 hasty: Budget::new(20, 2, now),
+                reset: VecDeque::new(),
                 opened: None,
                 pings: Budget::new(200, 20, now),
                 settings: Budget::new(100, 2, now),
@@ -172,6 +180,7 @@ impl Budgets {
                 }
                 (&mut self.empty, Flood::Empty)
             }
+            0x3 if self.is_reset(stream) => (&mut self.others, Flood::Resets),
             0x3 if self.opened.is_some_and(|opened| stream >= opened) => (&mut self.hasty, Flood::Resets),
             0x3 => (&mut self.resets, Flood::Resets),
             0x4 if has(ACK) => return Ok(()),
@@ -188,13 +197,26 @@ impl Budgets {
         if budget.spend() { Ok(()) } else { Err(flood) }
     }
 
+    /// Whether the stream was reset before. From now on, it was.
+    fn is_reset(&mut self, stream: u32) -> bool {
+        let was = self.reset.contains(&stream);
+        if !was {
+            if self.reset.len() == RESET {
+                self.reset.pop_front();
+            }
+            self.reset.push_back(stream);
+        }
+        was
+    }
+
     fn earn(&mut self, Frame { length: _, kind, flags: _, stream: _ }: Frame) {
         match kind {
-            // Clients measure their way with PINGs between pieces of data, and give back the window of each piece to
-            // its stream and to the connection.
+            // Clients measure their way with PINGs between pieces of data, give back the window of each piece to its stream and
+            // to the connection, and say once more that they want no more of it.
             0x0 => {
                 self.pings.earn(1);
                 self.window_updates.earn(4);
+                self.others.earn(1);
             }
             // Whoever was answered may lose interest in the rest.
             0x1 => self.resets.earn(1),
@@ -212,17 +234,30 @@ mod tests {
     use super::*;
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
-        let mut frame = vec![0, 0, u8::try_from(payload.len()).unwrap_or(u8::MAX), kind, flags, 0, 0, 0, 1];
+        frame_of(1, kind, flags, payload)
+    }
+
+    fn frame_of(stream: u32, kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0, 0, u8::try_from(payload.len()).unwrap_or(u8::MAX), kind, flags];
+        frame.extend_from_slice(&stream.to_be_bytes());
         frame.extend_from_slice(payload);
         frame
     }
 
+    fn reset(stream: u32) -> Vec<u8> {
+        frame_of(stream, 0x3, 0, &[0; 4])
+    }
+
     /// How many of a frame are let through at once.
     fn let_through(frame: &[u8]) -> (u32, Option<Flaw>) {
+        let_through_each(|_| frame.to_vec())
+    }
+
+    fn let_through_each(frame: impl Fn(u32) -> Vec<u8>) -> (u32, Option<Flaw>) {
         let mut frames = Frames::new();
         assert_eq!(frames.read(PREFACE), Ok(()));
         for count in 0..5000 {
-            if let Err(flaw) = frames.read(frame) {
+            if let Err(flaw) = frames.read(&frame(count)) {
                 return (count, Some(flaw));
             }
         }
@@ -232,8 +267,7 @@ mod tests {
     #[test]
     fn floods_are_held() {
         let cases = [
-            (frame(0x3, 0, &[0; 4]), 100, Flood::Resets),
-            ([frame(0x1, 0x5, b"head"), frame(0x3, 0, &[0; 4])].concat(), 20, Flood::Resets),
+            (reset(1), 1001, Flood::Resets),
             (frame(0x6, 0, &[0; 8]), 200, Flood::Pings),
             (frame(0x4, 0, &[]), 100, Flood::Settings),
             (frame(0x0, 0, &[]), 100, Flood::Empty),
@@ -248,6 +282,33 @@ mod tests {
             assert_eq!(flaw, Some(Flaw::Flood(flood)));
             // Some time passes meanwhile.
             assert!((least..least + 50).contains(&count), "{flood:?}: {count}");
+        }
+    }
+
+    #[test]
+    fn streams_that_are_opened_to_be_reset_are_a_flood() {
+        let hasty = |count| [frame_of(2 * count + 1, 0x1, 0x5, b"head"), reset(2 * count + 1)].concat();
+        for (let_through, least) in
+            [(let_through_each(|count| reset(2 * count + 1)), 100), (let_through_each(hasty), 20)]
+        {
+            let (count, flaw) = let_through;
+            assert_eq!(flaw, Some(Flaw::Flood(Flood::Resets)));
+            // Some time passes meanwhile.
+            assert!((least..least + 50).contains(&count), "{count}");
+        }
+    }
+
+    #[test]
+    fn streams_that_are_reset_again_for_what_was_on_its_way_are_no_flood() {
+        let mut frames = Frames::new();
+        frames.read(PREFACE).ok();
+        let data = frame(0x0, 0, b"data");
+        // Twice as many pieces for each of fifty streams as budgets have room for.
+        for piece in 0..40 {
+            for stream in (1..100).step_by(2) {
+                frames.written(&data);
+                assert_eq!(frames.read(&reset(stream)), Ok(()), "{piece}");
+            }
         }
     }
 
@@ -269,11 +330,11 @@ mod tests {
         let mut frames = Frames::new();
         frames.read(PREFACE).ok();
         let (data, head) = (frame(0x0, 0, b"data"), frame(0x1, END_HEADERS, b"head"));
-        for _ in 0..5000 {
+        for count in 0..5000 {
             frames.written(&data);
             frames.written(&head);
             assert_eq!(frames.read(&frame(0x6, 0, &[0; 8])), Ok(()));
-            assert_eq!(frames.read(&frame(0x3, 0, &[0; 4])), Ok(()));
+            assert_eq!(frames.read(&reset(2 * count + 1)), Ok(()));
             for _ in 0..4 {
                 assert_eq!(frames.read(&frame(0x8, 0, &[0; 4])), Ok(()));
             }
