@@ -7,7 +7,7 @@ use clap::Args;
 use lychgate_echo::cli::EchoArgs;
 use lychgate_gateway::Bind;
 use lychgate_gateway::args::{AuditArgs, LimitArgs, TelemetryArgs};
-use lychgate_gateway::process::{Signals, raise_descriptors, runtime};
+use lychgate_gateway::process::{Signals, raise_descriptors, runtime, workers};
 use lychgate_gateway::standalone::{Options, Report, Standalone, StartError};
 use lychgate_gateway::status::{Paint, as_text};
 use lychgate_ir::{Listener, Protocol};
@@ -53,7 +53,7 @@ pub(crate) struct RunArgs {
     /// by the next: an upgrade without a lost connection attempt. A socket of this name is made.
     #[arg(long, value_name = "PATH", requires = "config")]
     handover: Option<PathBuf>,
-    /// How many threads serve requests; by default one for each processor.
+    /// How many threads serve requests, each its own connections; by default one for each processor.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     #[command(flatten)]
@@ -85,7 +85,7 @@ pub(crate) fn echo(args: EchoArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let RunArgs { config, admin, poll, drain, drain_delay, handover, threads: _, telemetry, audit, limits } = args;
+    let RunArgs { config, admin, poll, drain, drain_delay, handover, threads, telemetry, audit, limits } = args;
     let mut signals = Signals::new()?;
     let (config, quickstart) = match config {
         Some(config) => (config, None),
@@ -101,6 +101,7 @@ async fn serve(args: RunArgs) -> anyhow::Result<ExitCode> {
         drain: Duration::from_secs(drain),
         drain_delay: Duration::from_secs(drain_delay),
         handover,
+        workers: workers(threads),
         limits: limits.limits(),
         metrics: telemetry.metrics(),
         access_log: telemetry.access_log()?,

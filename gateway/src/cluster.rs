@@ -13,12 +13,14 @@ use crate::admin::Admin;
 use crate::audit::AuditOptions;
 use crate::setup::{self, SetupError};
 use crate::sockets::Sockets;
+use crate::workers::Workers;
 use follower::Follower;
 use lychgate_engine::{Engine, Limits};
 use lychgate_feed::client::{Client, Options as FeedOptions};
 use lychgate_telemetry::{AccessLogOptions, MetricsLimits, TraceOptions};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -39,6 +41,9 @@ pub struct Options {
     pub drain: Duration,
     /// How long the process still accepts, though it says that it is not ready, before it begins to end.
     pub drain_delay: Duration,
+    /// Threads that serve connections, each with a runtime and connections to backends of its own; one alone is whoever
+    /// started this.
+    pub workers: NonZeroUsize,
     /// Limits on what comes from outside.
     pub limits: Limits,
     /// How many listeners, rules and backends are counted on their own.
@@ -59,6 +64,7 @@ impl Options {
             admin: None,
             drain: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
+            workers: NonZeroUsize::MIN,
             limits: Limits::default(),
             metrics: MetricsLimits::default(),
             access_log: None,
@@ -74,6 +80,9 @@ pub enum StartError {
     /// There is no engine.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The threads that serve connections cannot be started.
+    #[error("no threads can be started ({0}); allow this user more, or ask for fewer with --threads")]
+    Workers(#[source] io::Error),
     /// The admin port cannot be bound.
     #[error("the admin port {address} cannot be bound ({error}); end what uses it, or choose another with --admin")]
     Admin {
@@ -100,8 +109,10 @@ impl Cluster {
     /// # Errors
     /// Only for what no control plane could mend.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { feed, admin: address, drain, drain_delay, limits, metrics, access_log, trace, audit } = options;
-        let engine = setup::engine(limits, metrics, access_log, trace, audit.as_ref())?;
+        let Options { feed, admin: address, drain, drain_delay, workers, limits, metrics, access_log, trace, audit } =
+            options;
+        let threads = Workers::start(workers).map_err(StartError::Workers)?;
+        let engine = setup::engine(workers, limits, metrics, access_log, trace, audit.as_ref())?;
         let (tell, states) = watch::channel(State::default());
         let client = Client::start(feed).await;
         let mut admin = None;
@@ -111,7 +122,7 @@ impl Cluster {
             admin = Some(bound);
         }
         let admin_address = admin.as_ref().map(Admin::address);
-        let sockets = Sockets::new(engine.clone(), drain);
+        let sockets = Sockets::new(engine.clone(), threads, drain);
         let mut follower = Follower::new(engine.clone(), sockets, client, tell);
         follower.catch_up().await;
         admin.iter_mut().for_each(Admin::go_on);

@@ -23,6 +23,7 @@ mod setup;
 mod sockets;
 pub mod standalone;
 pub mod status;
+mod workers;
 
 // What the command has to name of the engine; it uses nothing else of it.
 pub use audit::{AuditOptions, AuditStartError};

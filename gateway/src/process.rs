@@ -2,6 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
+use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,16 +20,18 @@ pub fn raise_descriptors() {
     }
 }
 
-/// The runtime that requests are served on, with so many threads; by default one for each processor.
+/// How many threads serve requests: as many as was said, by default one for each processor.
+pub fn workers(threads: Option<u16>) -> NonZeroUsize {
+    let said = threads.and_then(|threads| NonZeroUsize::new(threads.into()));
+    said.unwrap_or_else(|| available_parallelism().unwrap_or(NonZeroUsize::MIN))
+}
+
+/// The runtime of everything that is not a connection, with as many threads; one thread alone serves them as well.
 ///
 /// # Errors
 /// If no threads can be started.
 pub fn runtime(threads: Option<u16>) -> io::Result<Runtime> {
-    let threads = match threads {
-        Some(threads) => threads.into(),
-        None => available_parallelism().map_or(1, usize::from),
-    };
-    let mut runtime = match threads {
+    let mut runtime = match workers(threads).get() {
         // Nobody to share work with, and nobody to wake.
         1 => Builder::new_current_thread(),
         threads => {

@@ -6,6 +6,7 @@ use lychgate_telemetry::{
     AccessLog, AccessLogOptions, CollectorError, Metrics, MetricsError, MetricsLimits, Notices, TraceOptions, Tracer,
 };
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Why no engine can be had.
@@ -28,8 +29,9 @@ pub enum SetupError {
     Audit(#[from] AuditStartError),
 }
 
-/// An engine that serves nothing yet.
+/// An engine that serves nothing yet, for so many workers.
 pub(crate) fn engine(
+    workers: NonZeroUsize,
     limits: Limits,
     metrics: MetricsLimits,
     access_log: Option<AccessLogOptions>,
@@ -48,5 +50,5 @@ pub(crate) fn engine(
         None => (None, None),
     };
     let observe = Observe { metrics, access_log, notices: Notices::default(), tracer, audit, shipped };
-    Ok(Engine::new(limits, Arc::new(observe))?)
+    Ok(Engine::new(workers, limits, Arc::new(observe))?)
 }

@@ -3,6 +3,7 @@
 
 mod connections;
 
+use crate::workers::Workers;
 use connections::Connections;
 use lychgate_engine::{Bind, Engine, Speaks};
 use lychgate_ir::Transport;
@@ -29,6 +30,7 @@ const BREATH: Duration = Duration::from_millis(50);
 /// The open sockets of one engine.
 pub struct Sockets {
     engine: Arc<Engine>,
+    workers: Workers,
     patience: Duration,
     open: BTreeMap<Bind, Open>,
     /// Sockets that somebody else has opened.
@@ -61,9 +63,9 @@ enum Work {
 
 impl Sockets {
     /// No socket is open yet. Connections of a socket that is closed have `patience` to end.
-    pub fn new(engine: Arc<Engine>, patience: Duration) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, workers: Workers, patience: Duration) -> Self {
         let (open, inherited) = (BTreeMap::new(), BTreeMap::new());
-        Self { engine, patience, open, inherited, held: false, connections: Connections::default() }
+        Self { engine, workers, patience, open, inherited, held: false, connections: Connections::default() }
     }
 
     /// Uses these sockets where they are wanted, and accepts nothing before it is told to go on.
@@ -99,8 +101,8 @@ impl Sockets {
     fn open(&mut self, bind: Bind, spoken: Speaks) -> io::Result<Open> {
         let inherited = self.inherited.remove(&bind);
         let (drain, draining) = watch::channel(false);
-        let (engine, connections, patience) = (self.engine.clone(), self.connections.clone(), self.patience);
-        let door = Arc::new(Door { engine, bind, draining, connections, patience });
+        let (engine, workers, connections) = (self.engine.clone(), self.workers.clone(), self.connections.clone());
+        let door = Arc::new(Door { engine, workers, bind, draining, connections, patience: self.patience });
         let work = match bind.transport {
             Transport::Tcp => Work::Tcp { listener: Arc::new(listen(bind, inherited)?), accepting: JoinSet::new() },
             Transport::Udp => {
@@ -279,6 +281,7 @@ fn bound(bind: Bind, kind: Type, protocol: Protocol) -> io::Result<Socket> {
 /// Where connections of one socket come in.
 struct Door {
     engine: Arc<Engine>,
+    workers: Workers,
     bind: Bind,
     draining: watch::Receiver<bool>,
     connections: Connections,
@@ -314,7 +317,7 @@ impl Door {
         let (engine, bind, patience) = (self.engine.clone(), self.bind, self.patience);
         let (draining, late) = (self.draining.clone(), self.draining.clone());
         let counted = self.connections.enter();
-        tokio::spawn(async move {
+        self.workers.serve(tcp, async move |tcp| {
             // Made here: a future that is moved in has its room twice, for as long as the connection is open.
             tokio::select! {
                 () = engine.serve(bind, tcp, peer, draining) => drop(counted),

@@ -14,6 +14,7 @@ use crate::admin::{Admin, Source, running};
 use crate::audit::AuditOptions;
 use crate::handover::HandoverError;
 use crate::setup::{self, SetupError};
+use crate::workers::Workers;
 use loader::{LoadError, Loader, Next};
 use lychgate_admission::ReadError;
 use lychgate_engine::{Engine, Limits};
@@ -21,6 +22,7 @@ use lychgate_telemetry::{AccessLogOptions, MetricsLimits, TraceOptions};
 use serde_json::{Value, json};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,6 +50,9 @@ pub struct Options {
     pub drain_delay: Duration,
     /// Where the next process asks for the sockets of this one, and this one asked for those of the one before.
     pub handover: Option<PathBuf>,
+    /// Threads that serve connections, each with a runtime and connections to backends of its own; one alone is whoever
+    /// started this.
+    pub workers: NonZeroUsize,
     /// Limits on what comes from outside.
     pub limits: Limits,
     /// How many listeners, rules and backends are counted on their own.
@@ -70,6 +75,7 @@ impl Options {
             drain: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
             handover: None,
+            workers: NonZeroUsize::MIN,
             limits: Limits::default(),
             metrics: MetricsLimits::default(),
             access_log: None,
@@ -91,6 +97,9 @@ pub enum StartError {
     /// There is no engine.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The threads that serve connections cannot be started.
+    #[error("no threads can be started ({0}); allow this user more, or ask for fewer with --threads")]
+    Workers(#[source] io::Error),
     /// The admin port cannot be bound.
     #[error("the admin port {address} cannot be bound ({error}); end what uses it, or choose another with --admin")]
     Admin {
@@ -144,8 +153,10 @@ impl Standalone {
     /// # Errors
     /// Only if nothing at all can be served.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { limits, metrics, access_log, trace, audit, .. } = &options;
-        let engine = setup::engine(limits.clone(), *metrics, access_log.clone(), trace.clone(), audit.as_ref())?;
+        let Options { workers, limits, metrics, access_log, trace, audit, .. } = &options;
+        let threads = Workers::start(*workers).map_err(StartError::Workers)?;
+        let engine =
+            setup::engine(*workers, limits.clone(), *metrics, access_log.clone(), trace.clone(), audit.as_ref())?;
         let ready = Arc::new(AtomicBool::new(false));
         let told = Arc::new(OnceLock::new());
         let mut heritage = Heritage::claim(options.handover.as_deref()).await?;
@@ -156,7 +167,7 @@ impl Standalone {
             admin = Some(bound.map_err(|error| StartError::Admin { address, error })?);
         }
         let admin_address = admin.as_ref().map(Admin::address);
-        let sockets = heritage.sockets(engine.clone(), options.drain);
+        let sockets = heritage.sockets(engine.clone(), threads, options.drain);
         let mut loader = Loader::new(&options, engine.clone(), sockets);
         let report = loader.load().await?;
         if !loader.serves() {

@@ -135,7 +135,10 @@ impl Dial {
         };
         let io = TokioIo::new(stream);
         let sender = if http2 {
-            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            // By default it ends its own connection when it has given up many responses of which more was on its way.
+            let mut client = http2::Builder::new(TokioExecutor::new());
+            client.max_concurrent_reset_streams(1000);
+            let (sender, connection) = client.handshake(io).await?;
             tokio::spawn(connection);
             Sender::Http2(sender)
         } else {

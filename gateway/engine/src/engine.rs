@@ -5,24 +5,21 @@ use crate::egress::Gate;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::observe::Observe;
+use crate::proxies::Proxies;
 use crate::proxy::Gateway;
 use crate::runtime::{Bind, Compiler, Port, Runtime, Speaks};
 use crate::tls;
 use crate::upstream::{BackendCell, Names, Pace, Pools, Resolver};
 use lychgate_audit::Counts;
 use lychgate_ir::{Certificate, EndpointAddress, EndpointSet, Endpoints, GatewayId, Resolution, RuleId, Snapshot};
-use pingora_core::apps::HttpServerOptions;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora_core::server::configuration::ServerConf;
-use pingora_proxy::{HttpProxy, ReadAheadBudget};
+use pingora_proxy::ReadAheadBudget;
 use rustls::ServerConfig;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
-
-/// More tries than any rule may ask for; the rules themselves say how many.
-const MAX_TRIES: usize = 1000;
 
 /// What one connection of HTTP/2 may send before somebody has read it, over all its streams. One stream alone may send
 /// 64 KiB: were it the same, a stream that nobody reads from would stop all others.
@@ -35,7 +32,7 @@ const HTTP2_SEND_BUFFER: usize = 64 << 10;
 /// Compiles snapshots and serves connections.
 pub struct Engine {
     live: Arc<Live<Runtime>>,
-    pub(crate) proxy: Arc<HttpProxy<Gateway>>,
+    pub(crate) proxies: Arc<Proxies>,
     pub(crate) limits: Limits,
     waiting: Arc<ReadAheadBudget>,
     pub(crate) observe: Arc<Observe>,
@@ -63,35 +60,17 @@ pub struct Applied {
 pub struct EngineError(#[from] rustls::Error);
 
 impl Engine {
-    /// An engine that serves nothing yet.
-    pub fn new(limits: Limits, observe: Arc<Observe>) -> Result<Arc<Self>, EngineError> {
+    /// An engine that serves nothing yet, for so many [workers](crate::be_worker).
+    pub fn new(workers: NonZeroUsize, limits: Limits, observe: Arc<Observe>) -> Result<Arc<Self>, EngineError> {
         let live = Arc::new(Live::new(Arc::new(Runtime::default())));
-        // Pingora keeps so many for each thread, and the limit is that of all.
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(limits.idle_upstream.max(1));
-        let conf = ServerConf {
-            max_retries: MAX_TRIES,
-            upstream_keepalive_pool_size: limits.idle_upstream / threads,
-            threads,
-            ..ServerConf::default()
-        };
         let gates = watch::Sender::new(());
         let gateway = Gateway::new(live.clone(), limits.clone(), observe.clone(), gates.subscribe());
         let (waiting, questions) = (gateway.waiting(), gateway.questions());
-        let mut proxy = HttpProxy::new(gateway, Arc::new(conf));
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
-        // Pingora would refuse it without a log line; we refuse what is not WebSocket.
-        options.allow_connect_method_proxying = true;
-        // It would refuse them with nothing but a status.
-        options.h2_hand_over_invalid_authority = true;
-        proxy.server_options = Some(options);
-        proxy.h2_options = Some(http2(&limits));
-        proxy.handle_init_modules();
-        let proxy = Arc::new(proxy);
-        let (pools, of) = (Pools::default(), Arc::downgrade(&proxy));
+        let proxies = Arc::new(Proxies::new(workers, &gateway, &http2(&limits), limits.idle_upstream));
+        let (pools, of) = (Pools::default(), Arc::downgrade(&proxies));
         pools.are_closed_by(move |key| {
-            if let Some(proxy) = of.upgrade() {
-                proxy.close_idle_upstream(key);
+            if let Some(proxies) = of.upgrade() {
+                proxies.close_idle_upstream(key);
             }
             questions.close_idle(key);
         });
@@ -101,7 +80,7 @@ impl Engine {
             .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
         Ok(Arc::new(Self {
             live,
-            proxy,
+            proxies,
             waiting,
             quotas: Quotas::new(limits.connections, limits.connections_of_source),
             limits,

@@ -47,14 +47,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The proxy.
+/// The proxy. All workers have the same, with other connections to backends.
+#[derive(Clone)]
 pub(crate) struct Gateway {
     pub(crate) live: Arc<Live<Runtime>>,
     pub(crate) limits: Limits,
     observe: Arc<Observe>,
-    mirrors: Mirrors,
-    authorizer: Authorizer,
-    backlog: Backlog,
+    mirrors: Arc<Mirrors>,
+    authorizer: Arc<Authorizer>,
+    backlog: Arc<Backlog>,
     /// Told when an egress Gateway has changed.
     gates: watch::Receiver<()>,
 }
@@ -66,8 +67,8 @@ impl Gateway {
         observe: Arc<Observe>,
         gates: watch::Receiver<()>,
     ) -> Self {
-        let (mirrors, backlog) = (Mirrors::new(&limits), Backlog::new(limits.responses_backlog, limits.client_idle));
-        let authorizer = Authorizer::new(&limits);
+        let (mirrors, authorizer) = (Arc::new(Mirrors::new(&limits)), Arc::new(Authorizer::new(&limits)));
+        let backlog = Arc::new(Backlog::new(limits.responses_backlog, limits.client_idle));
         Self { live, limits, observe, mirrors, authorizer, backlog, gates }
     }
 

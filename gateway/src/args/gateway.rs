@@ -2,6 +2,7 @@
 
 use super::{AuditArgs, HeadersError, LimitArgs, LogArgs, TelemetryArgs};
 use crate::cluster::Options;
+use crate::process;
 use clap::Parser;
 use lychgate_feed::client::{Control, Options as FeedOptions, Pace};
 use std::net::SocketAddr;
@@ -45,7 +46,7 @@ pub struct GatewayArgs {
     /// load balancers take to notice.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     drain_delay: u64,
-    /// How many threads serve requests; by default one for each processor.
+    /// How many threads serve requests, each its own connections; by default one for each processor.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     #[command(flatten)]
@@ -84,7 +85,7 @@ impl GatewayArgs {
             admin,
             drain,
             drain_delay,
-            threads: _,
+            threads,
             telemetry,
             audit,
             limits,
@@ -96,6 +97,7 @@ impl GatewayArgs {
             admin: Some(admin),
             drain: Duration::from_secs(drain),
             drain_delay: Duration::from_secs(drain_delay),
+            workers: process::workers(threads),
             limits: limits.limits(),
             metrics: telemetry.metrics(),
             access_log: telemetry.access_log()?,

@@ -5,6 +5,7 @@ use super::{Report, StartError};
 use crate::admin::{Admin, Source};
 use crate::handover::{Asked, Desk, HandoverError, LineError, Name, Taken, take};
 use crate::sockets::Sockets;
+use crate::workers::Workers;
 use lychgate_admission::Severity;
 use lychgate_engine::{Bind, Engine};
 use std::collections::BTreeSet;
@@ -55,8 +56,8 @@ impl Heritage {
     }
 
     /// The sockets of listeners. Those that are taken over are silent until everything is prepared.
-    pub(super) fn sockets(&mut self, engine: Arc<Engine>, patience: Duration) -> Sockets {
-        let sockets = Sockets::new(engine, patience);
+    pub(super) fn sockets(&mut self, engine: Arc<Engine>, workers: Workers, patience: Duration) -> Sockets {
+        let sockets = Sockets::new(engine, workers, patience);
         match &mut self.taken {
             Some(taken) => {
                 let inherited = std::mem::take(&mut taken.sockets).into_iter();

@@ -3,6 +3,7 @@
 use lychgate_echo::{EchoConfig, EchoIdentity, EchoServer, Port};
 use lychgate_gateway::standalone::{Options, Report, Standalone, StartError};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,12 @@ impl Site {
             }
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// The same with one worker, so that all clients share connections to backends, and what is done for one request is done
+    /// before the next.
+    pub(crate) async fn serve_alone(files: &[(&str, &str)]) -> Self {
+        Self::try_serve_with(files, alone).await.unwrap()
     }
 
     /// Serves these files, or tells why not.
@@ -109,10 +116,16 @@ impl Site {
     }
 }
 
-/// Options for tests: ports from the kernel.
+/// One worker alone.
+pub(crate) fn alone(options: &mut Options) {
+    options.workers = NonZeroUsize::MIN;
+}
+
+/// Options for tests: ports from the kernel, and two workers.
 pub(crate) fn options(dir: &Path) -> Options {
     let mut options = Options::new(dir.to_owned());
     options.admin = Some(([127, 0, 0, 1], 0).into());
+    options.workers = NonZeroUsize::new(2).unwrap();
     options.drain = Duration::from_secs(5);
     options
 }

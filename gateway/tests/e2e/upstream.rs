@@ -26,7 +26,7 @@ impl Bed {
         let address = free_addr();
         let gateway = http_gateway(address.port()) + &routes(backends);
         let files: Vec<(&str, &str)> = files.iter().copied().chain([("gateway.yaml", gateway.as_str())]).collect();
-        Self { site: Site::serve(&files).await, address }
+        Self { site: Site::serve_alone(&files).await, address }
     }
 
     /// A GET of `/<path>` on a connection of its own.

@@ -21,7 +21,7 @@ impl Engine {
     /// Serves the requests of a connection. When `drain` turns true, running requests finish, and it ends.
     pub(crate) async fn serve_http(&self, connection: Connection, stream: Stream, drain: watch::Receiver<bool>) {
         let app = Arc::new(ConnectionApp {
-            proxy: self.proxy.clone(),
+            proxy: self.proxies.here().clone(),
             connection: Arc::new(connection),
             linger: self.limits.linger,
             client_idle: self.limits.client_idle,

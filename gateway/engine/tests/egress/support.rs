@@ -22,6 +22,7 @@ use lychgate_ir::{
 use lychgate_telemetry::{AccessFormat, AccessLog, AccessLogOptions, AccessTarget, Metrics, MetricsLimits};
 use lychgate_testkit::{Authority, ClientTls, server_tls};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
@@ -83,7 +84,7 @@ impl World {
         let mut observe = Arc::into_inner(Observe::metrics(metrics)).unwrap();
         observe.audit = audit;
         observe.access_log = access_log;
-        let engine = Engine::new(limits, Arc::new(observe)).unwrap();
+        let engine = Engine::new(NonZeroUsize::MIN, limits, Arc::new(observe)).unwrap();
         let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
         let proxy = listener.local_addr().unwrap();
         let dns = Dns::start().await;

@@ -34,7 +34,7 @@ impl Bed {
         let backends = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free_addr();
         let files = http_gateway(address.port()) + &files(backends.local_addr().unwrap());
-        let site = Site::serve(&[("all.yaml", &files)]).await;
+        let site = Site::serve_alone(&[("all.yaml", &files)]).await;
         Self { site, address, backends }
     }
 

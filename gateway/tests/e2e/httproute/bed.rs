@@ -13,6 +13,12 @@ pub(super) async fn serve(objects: &str) -> (Site, SocketAddr) {
     (Site::serve(&[("gateway.yaml", &http_gateway(at.port())), ("objects.yaml", objects)]).await, at)
 }
 
+/// The same with one worker.
+pub(super) async fn serve_alone(objects: &str) -> (Site, SocketAddr) {
+    let at = free_addr();
+    (Site::serve_alone(&[("gateway.yaml", &http_gateway(at.port())), ("objects.yaml", objects)]).await, at)
+}
+
 /// An echo server for each name, and its Service of that name.
 pub(super) async fn pods<const N: usize>(names: [&str; N]) -> ([EchoServer; N], String) {
     let mut servers = Vec::with_capacity(N);

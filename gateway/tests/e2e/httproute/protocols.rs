@@ -1,6 +1,6 @@
 //! What is spoken: h1, h2c and h2 to clients, h1 and h2c to backends.
 
-use super::bed::{pod, serve};
+use super::bed::{pod, serve, serve_alone};
 use crate::support::{Site, echo, gateway, http_route, service, service_speaking};
 use http::Version;
 use lychgate_echo::EchoReport;
@@ -12,7 +12,7 @@ const RULE: &str = "    - backendRefs: [{name: it, port: 80}]\n";
 async fn an_app_protocol_of_h2c_is_spoken_to_the_backend_on_one_connection() {
     let (it, address) = echo("it").await;
     let services = service_speaking("it", Some("kubernetes.io/h2c"), &[address]);
-    let (site, at) = serve(&(services + &http_route("it", "[]", RULE))).await;
+    let (site, at) = serve_alone(&(services + &http_route("it", "[]", RULE))).await;
     assert!(site.report().is_clean(), "{:#}", site.report().to_value());
     let report: EchoReport = Dial::http1(at).get("http://a.example/").await.unwrap().json();
     assert_eq!(report.proto, "HTTP/2.0");

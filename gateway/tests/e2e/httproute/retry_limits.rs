@@ -1,6 +1,6 @@
 //! Bodies of requests that are tried again, and those that cannot be.
 
-use super::bed::{pod, serve};
+use super::bed::{pod, serve_alone};
 use crate::support::http_route;
 use bytes::Bytes;
 use http::Request;
@@ -15,7 +15,7 @@ const RULE: &str =
 
 async fn bed() -> (EchoServer, crate::support::Site, SocketAddr) {
     let (it, services) = pod("it").await;
-    let (site, at) = serve(&(services + &http_route("it", "[]", RULE))).await;
+    let (site, at) = serve_alone(&(services + &http_route("it", "[]", RULE))).await;
     (it, site, at)
 }
 

@@ -1,7 +1,7 @@
 //! Floods of HTTP/2: frames that cost us more than the client.
 
 use super::{bed, speaking};
-use crate::support::eventually;
+use crate::support::{alone, eventually};
 use lychgate_testkit::{Dial, RawConnection};
 use std::time::Duration;
 
@@ -164,7 +164,7 @@ async fn however_many_responses_wait_they_take_no_more_than_the_limit_and_a_smal
 
 #[tokio::test]
 async fn streams_that_nobody_takes_do_not_hold_up_others_on_the_same_connection_to_a_backend() {
-    let bed = speaking(Some("kubernetes.io/h2c"), |_| {}).await;
+    let bed = speaking(Some("kubernetes.io/h2c"), alone).await;
     let mut stalled = RawConnection::open(&Dial::http1(bed.at), "a").await.unwrap();
     stalled.send(Frames::hello_without_window()).await.unwrap();
     // One after the other, so that all share the connection of the first.

@@ -172,7 +172,7 @@ async fn connections_to_backends_are_counted_as_made_kept_and_closed() {
         + &ca("ca", &authority)
         + &tls_policy("sealed", &trusting("ca", "b.example"))
         + &http_route("r", "[]", rules);
-    let site = Site::serve(&[("all.yaml", &files)]).await;
+    let site = Site::serve_alone(&[("all.yaml", &files)]).await;
     let client = Dial::http1(address);
     for name in ["plain", "sealed"] {
         for _ in 0..3 {

@@ -9,6 +9,7 @@ use pingora_core::apps::HttpServerApp;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use std::mem::size_of_val;
+use std::num::NonZeroUsize;
 use tokio::net::{TcpListener, TcpStream};
 
 async fn pair() -> (TcpStream, TcpStream) {
@@ -22,15 +23,19 @@ async fn pair() -> (TcpStream, TcpStream) {
 #[tokio::test]
 async fn an_idle_connection_takes_little_room() {
     const MOST: usize = 9_500;
-    let engine =
-        Engine::new(Limits::default(), Observe::metrics(Metrics::new(MetricsLimits::default()).unwrap())).unwrap();
+    let engine = Engine::new(
+        NonZeroUsize::MIN,
+        Limits::default(),
+        Observe::metrics(Metrics::new(MetricsLimits::default()).unwrap()),
+    )
+    .unwrap();
     let bind = Bind { address: None, port: 1, transport: Transport::Tcp };
     let end = ([127, 0, 0, 1], 1).into();
     let (_drain, draining) = watch::channel(false);
     let (one, other) = pair().await;
     let task = size_of_val(&engine.clone().serve(bind, one, end, draining.clone()));
     let app = Arc::new(ConnectionApp {
-        proxy: engine.proxy.clone(),
+        proxy: engine.proxies.here().clone(),
         connection: Arc::new(Connection::new(bind, Ends::new(end, end), None)),
         linger: Duration::ZERO,
         client_idle: Duration::ZERO,
@@ -40,7 +45,7 @@ async fn an_idle_connection_takes_little_room() {
     let request = |stream| ServerSession::new_http1(Box::new(L4Stream::from(stream)));
     let (one, other) = pair().await;
     let ours = size_of_val(&*app.process_new_http(request(one), &draining));
-    let pingoras = size_of_val(&*engine.proxy.process_new_http(request(other), &draining));
+    let pingoras = size_of_val(&*engine.proxies.here().process_new_http(request(other), &draining));
     let all = [task, whole, ours, pingoras];
     assert!(all.iter().sum::<usize>() <= MOST, "{all:?}: more than {MOST} bytes");
 }

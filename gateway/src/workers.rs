@@ -1,0 +1,103 @@
+//! Threads that serve connections. Each has a runtime of its own, and a connection stays with the one that it was given
+//! to: what is waited for and who waits are of one thread, and nobody else has to be woken.
+
+use lychgate_engine::be_worker;
+use std::future::Future;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// Some threads, or none: then connections are served where they are accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct Workers(Arc<[Worker]>);
+
+#[derive(Debug)]
+struct Worker {
+    runtime: Handle,
+    /// Connections that it serves.
+    serves: Arc<AtomicUsize>,
+    /// The thread ends, and what it still serves, when this is dropped.
+    _end: oneshot::Sender<()>,
+}
+
+impl Workers {
+    /// Starts so many threads. One thread alone is that which accepts.
+    ///
+    /// # Errors
+    /// If no threads can be started.
+    pub(crate) fn start(count: NonZeroUsize) -> io::Result<Self> {
+        match count.get() {
+            1 => Ok(Self(Arc::default())),
+            count => (0..count).map(Worker::start).collect::<io::Result<_>>().map(Self),
+        }
+    }
+
+    /// Serves a connection, at whoever has the fewest.
+    pub(crate) fn serve<S>(&self, tcp: TcpStream, serve: impl FnOnce(TcpStream) -> S + Send + 'static)
+    where
+        S: Future<Output = ()> + Send + 'static,
+    {
+        let Some(worker) = self.0.iter().min_by_key(|worker| worker.serves.load(Ordering::Relaxed)) else {
+            tokio::spawn(serve(tcp));
+            return;
+        };
+        // What wakes a task of a worker is the worker's, so that the socket has to be known there, and not here.
+        let tcp = match tcp.into_std() {
+            Ok(tcp) => tcp,
+            Err(error) => return lost(&error),
+        };
+        let counted = Counted::of(&worker.serves);
+        worker.runtime.spawn(async move {
+            match TcpStream::from_std(tcp) {
+                Ok(tcp) => serve(tcp).await,
+                Err(error) => lost(&error),
+            }
+            drop(counted);
+        });
+    }
+}
+
+fn lost(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be given to the thread that would serve it");
+}
+
+impl Worker {
+    fn start(number: usize) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (end, ended) = oneshot::channel();
+        thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+            be_worker(number);
+            // An error means that nobody gives it anything any more.
+            let _ = runtime.block_on(ended);
+            // Whatever else still runs there is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { runtime: handle, serves: Arc::default(), _end: end })
+    }
+}
+
+/// One connection.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn of(serves: &Arc<AtomicUsize>) -> Self {
+        serves.fetch_add(1, Ordering::Relaxed);
+        Self(serves.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
