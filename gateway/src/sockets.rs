@@ -171,7 +171,9 @@ impl Sockets {
     pub async fn drain(mut self) -> usize {
         let connections = self.connections.clone();
         self.close_others(&BTreeMap::new()).await;
-        connections.ended(self.patience).await
+        let left = connections.ended(self.patience).await;
+        self.workers.end().await;
+        left
     }
 }
 

@@ -5,12 +5,16 @@ use lychgate_engine::be_worker;
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+
+/// How long threads may take to drop what they serve.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Some threads, or none: then connections are served where they are accepted.
 #[derive(Clone, Debug)]
@@ -21,8 +25,15 @@ struct Worker {
     runtime: Handle,
     /// Connections that it serves.
     serves: Arc<AtomicUsize>,
-    /// The thread ends, and what it still serves, when this is dropped.
-    _end: oneshot::Sender<()>,
+    /// The thread ends, and what it still serves, when this is told or dropped.
+    life: Mutex<Option<Life>>,
+}
+
+#[derive(Debug)]
+struct Life {
+    end: oneshot::Sender<()>,
+    /// Nothing is served there any more.
+    over: oneshot::Receiver<()>,
 }
 
 impl Workers {
@@ -62,6 +73,29 @@ impl Workers {
     }
 }
 
+impl Workers {
+    /// Ends what is still served, and waits until it has said what there was to say, but not for long.
+    pub(crate) async fn end(&self) {
+        let lives = self.0.iter().filter_map(|worker| worker.lock().take());
+        let ending: Vec<_> = lives
+            .map(|Life { end, over }| {
+                // An error means that it has ended.
+                let _ = end.send(());
+                over
+            })
+            .collect();
+        let all = async {
+            for over in ending {
+                // An error means that it has ended.
+                let _ = over.await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            tracing::warn!("a thread that serves connections does not end; it is left behind");
+        }
+    }
+}
+
 fn lost(error: &io::Error) {
     tracing::warn!(%error, "a connection could not be given to the thread that would serve it");
 }
@@ -71,14 +105,22 @@ impl Worker {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
+        let (tell, over) = oneshot::channel();
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             be_worker(number);
             // An error means that nobody gives it anything any more.
             let _ = runtime.block_on(ended);
-            // Whatever else still runs there is not waited for.
+            // Drops what is still served. What blocks is not waited for.
             runtime.shutdown_background();
+            // Whether somebody waits for it is their business.
+            let _ = tell.send(());
         })?;
-        Ok(Self { runtime: handle, serves: Arc::default(), _end: end })
+        Ok(Self { runtime: handle, serves: Arc::default(), life: Mutex::new(Some(Life { end, over })) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Life>> {
+        // It is there or not, whoever panics.
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -65,14 +65,13 @@ impl Engine {
         let live = Arc::new(Live::new(Arc::new(Runtime::default())));
         let gates = watch::Sender::new(());
         let gateway = Gateway::new(live.clone(), limits.clone(), observe.clone(), gates.subscribe());
-        let (waiting, questions) = (gateway.waiting(), gateway.questions());
+        let waiting = gateway.waiting();
         let proxies = Arc::new(Proxies::new(workers, &gateway, &http2(&limits), limits.idle_upstream));
         let (pools, of) = (Pools::default(), Arc::downgrade(&proxies));
         pools.are_closed_by(move |key| {
             if let Some(proxies) = of.upgrade() {
-                proxies.close_idle_upstream(key);
+                proxies.close_idle(key);
             }
-            questions.close_idle(key);
         });
         let refusing = ServerConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()?

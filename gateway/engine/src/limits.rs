@@ -65,7 +65,8 @@ pub struct Limits {
     pub responses_backlog: usize,
     /// The longest wait between two tries. Default: 10 s.
     pub max_backoff: Duration,
-    /// Idle connections to backends that are kept, over all backends. Default: 1024.
+    /// Idle connections to backends that are kept, over all backends: a part of it for each worker, but not less than 128 (or
+    /// half of it). Default: 1024.
     pub idle_upstream: usize,
 }
 

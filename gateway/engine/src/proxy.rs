@@ -47,14 +47,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// The proxy. All workers have the same, with other connections to backends.
-#[derive(Clone)]
+/// The proxy. Each worker has one, with connections of its own.
 pub(crate) struct Gateway {
     pub(crate) live: Arc<Live<Runtime>>,
     pub(crate) limits: Limits,
     observe: Arc<Observe>,
-    mirrors: Arc<Mirrors>,
-    authorizer: Arc<Authorizer>,
+    mirrors: Mirrors,
+    authorizer: Authorizer,
     backlog: Arc<Backlog>,
     /// Told when an egress Gateway has changed.
     gates: watch::Receiver<()>,
@@ -67,9 +66,23 @@ impl Gateway {
         observe: Arc<Observe>,
         gates: watch::Receiver<()>,
     ) -> Self {
-        let (mirrors, authorizer) = (Arc::new(Mirrors::new(&limits)), Arc::new(Authorizer::new(&limits)));
+        let (mirrors, authorizer) = (Mirrors::new(&limits), Authorizer::new(&limits));
         let backlog = Arc::new(Backlog::new(limits.responses_backlog, limits.client_idle));
         Self { live, limits, observe, mirrors, authorizer, backlog, gates }
+    }
+
+    /// The same for a worker: with the same limits, and other connections to mirrors and authorization services.
+    pub(crate) fn of_worker(&self) -> Self {
+        let Self { live, limits, observe, mirrors, authorizer, backlog, gates } = self;
+        Self {
+            live: live.clone(),
+            limits: limits.clone(),
+            observe: observe.clone(),
+            mirrors: mirrors.of_worker(),
+            authorizer: authorizer.of_worker(),
+            backlog: backlog.clone(),
+            gates: gates.clone(),
+        }
     }
 
     /// Where connections to authorization services wait.

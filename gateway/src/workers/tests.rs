@@ -65,3 +65,27 @@ async fn what_is_still_served_ends_with_the_workers() {
     // Its socket is closed, though the client has not left.
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn what_is_still_served_is_dropped_before_the_end_is_told() {
+    struct Dropped(Arc<AtomicUsize>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let bed = Bed::new(2).await;
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        clients.push(TcpStream::connect(bed.listener.local_addr().unwrap()).await.unwrap());
+        let (tcp, _) = bed.listener.accept().await.unwrap();
+        let dropped = Dropped(count.clone());
+        bed.workers.serve(tcp, async move |_| {
+            let _dropped = dropped;
+            std::future::pending().await
+        });
+    }
+    bed.workers.end().await;
+    assert_eq!(count.load(Ordering::Relaxed), 2);
+}

@@ -76,6 +76,19 @@ impl Authorizer {
         }
     }
 
+    /// The same, with connections of its own.
+    pub(super) fn of_worker(&self) -> Self {
+        let Self { connector: _, room, whole, connect, resolve, head } = self;
+        Self {
+            connector: Arc::new(Connector::new(None)),
+            room: room.clone(),
+            whole: *whole,
+            connect: *connect,
+            resolve: *resolve,
+            head: *head,
+        }
+    }
+
     /// Where connections to services wait for the next question.
     pub(super) fn connector(&self) -> Arc<Connector> {
         self.connector.clone()

@@ -52,6 +52,19 @@ impl Mirrors {
         }
     }
 
+    /// The same, with connections of its own.
+    pub(super) fn of_worker(&self) -> Self {
+        let Self { connector: _, in_flight, room, whole, connect, resolve } = self;
+        Self {
+            connector: Arc::new(Connector::new(None)),
+            in_flight: in_flight.clone(),
+            room: room.clone(),
+            whole: *whole,
+            connect: *connect,
+            resolve: *resolve,
+        }
+    }
+
     /// Starts the copies of a request that its rule lets through.
     pub(super) fn start(&self, session: &mut Session, ctx: &mut RequestContext, leaver: Option<&Leaver>) {
         let (Some(routed), Some(forward), Some(client)) = (&ctx.routed, &ctx.forward, &ctx.connection) else { return };

@@ -146,7 +146,7 @@ async fn a_service_may_speak_http2_in_clear_text() {
         + &service("it", &[backend])
         + &auth.service_h2c()
         + &http_route("it", "[]", &rule("protocol: HTTP, http: {}, forwardBody: {maxSize: 100}", ""));
-    let _site = crate::support::Site::serve(&[("all.yaml", &files)]).await;
+    let _site = crate::support::Site::serve_alone(&[("all.yaml", &files)]).await;
     for body in ["", "body"] {
         assert_eq!(send(&Dial::http1(at), "POST", "/x?y", &[], Bytes::from_static(body.as_bytes())).await.status, 200);
         let asked = auth.last();

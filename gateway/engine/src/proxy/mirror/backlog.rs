@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// Room for all copies.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Room {
     of_one: usize,
     of_all: Arc<Semaphore>,
