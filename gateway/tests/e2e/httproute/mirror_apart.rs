@@ -1,6 +1,6 @@
 //! Fire and forget: whatever a mirror does, the client does not notice.
 
-use super::bed::{Canned, pods, send, serve};
+use super::bed::{Canned, pods, send, serve, serve_alone};
 use super::mirror::whole;
 use crate::support::{http_route, service};
 use bytes::Bytes;
@@ -96,7 +96,7 @@ async fn a_mirror_without_endpoints_or_without_object_does_not_matter() {
 #[tokio::test]
 async fn the_mirror_s_answer_is_thrown_away_and_its_connection_kept() {
     let ([_main, mirror], services) = pods(["main", "mirror"]).await;
-    let (_site, at) = serve(&(services + &http_route("it", "[]", &rule()))).await;
+    let (_site, at) = serve_alone(&(services + &http_route("it", "[]", &rule()))).await;
     for n in 1..=3 {
         assert_eq!(send(at, "GET", "http://a.example/?size=100000", &[]).await.header("x-echo-pod"), Some("main"));
         mirror.wait_for(|counts| counts.answered >= n).await;
