@@ -3,7 +3,7 @@
 use super::Kept;
 use super::store::{Advice, Store, Updated};
 use super::watch::{Half, Writing};
-use lychgate_admission::{Diagnostic, ObjectName, Position, ReadError, Reader, Severity};
+use lychgate_admission::{Diagnostic, ObjectName, Position, ReadError, Reader, Reading, Severity};
 use lychgate_api::{Object, ObjectRef, Objects};
 use lychgate_engine::{Applied, Engine};
 use lychgate_ir::{CertificateId, RuleId};
@@ -54,11 +54,14 @@ impl Directory {
     /// Reads the directory and applies what changed. Must run where tokio is.
     pub(super) fn load(&mut self, writing: Writing) -> Result<Loaded, ReadError> {
         let now = Instant::now();
-        let reading = match self.in_step {
-            true => self.reader.read_changes(&self.dir)?,
-            false => self.reader.read_dir(&self.dir)?.into(),
-        };
+        // Not in step while it reads either: a panic there may leave the reader with half of what it knew.
         let in_step = std::mem::replace(&mut self.in_step, false);
+        let reading = match in_step {
+            true => self.reader.read_changes(&self.dir),
+            false => self.reader.read_dir(&self.dir).map(Reading::from),
+        };
+        // Nothing is taken note of where nothing can be read.
+        let reading = reading.inspect_err(|_| self.in_step = in_step)?;
         let read = now.elapsed();
         let mut diagnostics = reading.diagnostics.clone();
         let updated = self.store.update(reading, now, &OnDisk(writing));
