@@ -169,21 +169,23 @@ impl Store {
 
     /// Takes note of what is not there any more. What was read anew is not waited for in its older version.
     fn miss(&mut self, found: &[AdmittedObject], gone: Gone) {
-        let found: HashSet<ObjectRef> = found.iter().map(|admitted| admitted.object.reference()).collect();
+        // As at the start, when everything is new.
+        if self.entries.is_empty() && self.waiting.is_empty() {
+            return;
+        }
+        let found = found.iter().map(|admitted| name(&admitted.object));
         match gone {
             Gone::These(gone) => {
-                let gone: HashSet<ObjectRef> = gone.into_iter().collect();
-                self.waiting.retain(|waiting| {
-                    let reference = waiting.object.reference();
-                    !found.contains(&reference) && !gone.contains(&reference)
-                });
+                let over: HashSet<Name<'_>> = found.chain(gone.iter().map(referred)).collect();
+                self.waiting.retain(|waiting| !over.contains(&name(&waiting.object)));
                 for reference in gone.into_iter().filter(|reference| self.entries.contains_key(reference)) {
                     self.absent.entry(reference).or_insert(None);
                 }
             }
             Gone::Others => {
                 self.waiting.clear();
-                for reference in self.entries.keys().filter(|reference| !found.contains(reference)) {
+                let found: HashSet<Name<'_>> = found.collect();
+                for reference in self.entries.keys().filter(|reference| !found.contains(&referred(reference))) {
                     self.absent.entry(reference.clone()).or_insert(None);
                 }
             }
@@ -258,6 +260,18 @@ impl Store {
         let same = with(read, created, generation);
         (same != before).then(|| same.with_generation(written.max(generation + 1)))
     }
+}
+
+/// Kind, namespace and name, borrowed: a set of all objects copies none of them.
+type Name<'a> = (Kind, &'a str, &'a str);
+
+fn name(object: &Object) -> Name<'_> {
+    let metadata = object.metadata();
+    (object.kind(), &metadata.namespace, &metadata.name)
+}
+
+fn referred(ObjectRef { kind, key }: &ObjectRef) -> Name<'_> {
+    (*kind, &key.namespace, &key.name)
 }
 
 /// The object with these, and the very same one if it has them already: most objects never change, and need no copy.
