@@ -133,7 +133,14 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
             Arc::make_mut(run).insert(at, (key, value));
             return None;
         }
+        let is_last = at == run.len();
+        // What comes in falling order fills a run as well.
+        if is_last && let Some(next) = runs.get_mut(number + 1).filter(|next| next.len() < LONGEST) {
+            Arc::make_mut(next).insert(0, (key, value));
+            return None;
+        }
         // What comes in order fills one run after the other.
+        let run = runs.get_mut(number)?;
         let middle = if at == run.len() { at } else { LONGEST / 2 };
         let mut later = run.get(middle..).unwrap_or_default().to_vec();
         if at >= middle {
@@ -183,14 +190,6 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
         let at = at.ok()?;
         let run = Arc::make_mut(&mut self.runs).get_mut(run)?;
         Arc::make_mut(run).get_mut(at).map(|(_, value)| value)
-    }
-
-    /// Keeps only those of which `keep` says so. Runs of which all are kept stay shared.
-    pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool) {
-        let gone: Vec<K> = self.iter().filter(|(key, value)| !keep(key, value)).map(|(key, _)| key.clone()).collect();
-        for key in gone {
-            self.remove(&key);
-        }
     }
 }
 
@@ -274,5 +273,22 @@ impl<'m, K, V> IntoIterator for &'m OrdMap<K, V> {
 
     fn into_iter(self) -> Iter<'m, K, V> {
         self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_filled_in_rising_and_in_falling_order() {
+        let (ends, between) = ((0..64_u32).chain(10_000..10_064), 64..10_000_u32);
+        let ends: OrdMap<u32, ()> = ends.map(|key| (key, ())).collect();
+        let (mut rising, mut falling) = (ends.clone(), ends);
+        rising.extend(between.clone().map(|key| (key, ())));
+        falling.extend(between.rev().map(|key| (key, ())));
+        assert_eq!(rising, falling);
+        let most = 10_064 / SHORT;
+        assert!(rising.runs.len() <= most && falling.runs.len() <= most, "{}", falling.runs.len());
     }
 }

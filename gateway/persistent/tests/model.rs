@@ -17,6 +17,8 @@ enum Edit {
     Cut(u16),
     /// Many in order.
     Fill(u16, u16),
+    /// The same, from the last to the first.
+    Fall(u16, u16),
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -27,6 +29,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         2 => (key(), 0..3_u32).prop_map(|(key, value)| Edit::Change(key, value)),
         1 => key().prop_map(Edit::Cut),
         1 => (key(), 0..300_u16).prop_map(|(from, count)| Edit::Fill(from, count)),
+        1 => (key(), 0..300_u16).prop_map(|(from, count)| Edit::Fall(from, count)),
     ]
 }
 
@@ -39,12 +42,17 @@ fn apply(edit: &Edit, map: &mut OrdMap<u16, u32>, model: &mut Model) {
             assert_eq!(map.get_mut(&key).map(|known| *known = value), known);
         }
         Edit::Cut(at) => {
-            map.retain(|key, _| *key < at);
-            model.retain(|key, _| *key < at);
+            for (key, value) in model.split_off(&at) {
+                assert_eq!(map.remove(&key), Some(value));
+            }
         }
         Edit::Fill(from, count) => {
             map.extend((from..from + count).map(|key| (key, 9)));
             model.extend((from..from + count).map(|key| (key, 9)));
+        }
+        Edit::Fall(from, count) => {
+            map.extend((from..from + count).rev().map(|key| (key, 8)));
+            model.extend((from..from + count).map(|key| (key, 8)));
         }
     }
 }
