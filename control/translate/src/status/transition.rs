@@ -11,15 +11,16 @@ impl Statuses {
     /// not say. `before` is what was said last, without and with times; what did not change is shared with it.
     #[must_use]
     pub fn with_times(&self, before: Option<(&Self, &Self)>, now: Time) -> Self {
+        // What is said alike of many is one value, and stays one.
+        let mut told: HashMap<(*const ObjectStatus, Option<*const ObjectStatus>), Arc<ObjectStatus>> = HashMap::new();
+        let mut tell = |status: &Arc<ObjectStatus>, said: Option<&Arc<ObjectStatus>>| {
+            let both = (Arc::as_ptr(status), said.map(Arc::as_ptr));
+            told.entry(both).or_insert_with(|| Arc::new(status.timed(said.map(|said| &**said), now))).clone()
+        };
         let Some((plain, timed)) = before else {
-            // What is said alike of many is one value, and stays one.
-            let mut told: HashMap<*const ObjectStatus, Arc<ObjectStatus>> = HashMap::new();
-            let mut timed = |status: &Arc<ObjectStatus>| {
-                told.entry(Arc::as_ptr(status)).or_insert_with(|| Arc::new(status.timed(None, now))).clone()
-            };
             let all = self.all.iter().map(|(object, status)| {
                 let status = self.instead.get(object).unwrap_or(status);
-                (object.clone(), timed(status))
+                (object.clone(), tell(status, None))
             });
             return Self::new(all.collect());
         };
@@ -32,7 +33,7 @@ impl Statuses {
             let said = timed.get(object);
             // Told at the same time, it is the same value.
             if said.is_none() || plain.get(object) != Some(status) {
-                all.insert(object.clone(), Arc::new(status.timed(said.map(|said| &**said), now)));
+                all.insert(object.clone(), tell(status, said));
             }
         }
         Self::new(all)
@@ -142,5 +143,21 @@ mod tests {
         let other = said(false, true, "one").with_times(Some((&first, &timed)), Time::from_unix_seconds(20));
         assert!(Arc::ptr_eq(other.get(&object("steady")).unwrap(), timed.get(&object("steady")).unwrap()));
         assert_eq!(times(&other, "changing"), [20, 10, 10]);
+    }
+
+    #[test]
+    fn what_is_said_alike_of_many_stays_one_value() {
+        let both = |status: Arc<ObjectStatus>| {
+            let entry = |name: &str| (Arc::new(object(name)), status.clone());
+            Statuses::new(crate::status::Entries::from([entry("a"), entry("b")]))
+        };
+        let one =
+            |statuses: &Statuses| Arc::ptr_eq(statuses.get(&object("a")).unwrap(), statuses.get(&object("b")).unwrap());
+        let of = |accepted| said(accepted, true, "one").get(&object("changing")).unwrap().clone();
+        let (first, second) = (both(of(true)), both(of(false)));
+        let first_timed = first.with_times(None, Time::from_unix_seconds(10));
+        let second_timed = second.with_times(Some((&first, &first_timed)), Time::from_unix_seconds(20));
+        assert!(one(&first_timed) && one(&second_timed));
+        assert_eq!((times(&second_timed, "a"), times(&second_timed, "b")), (vec![20, 10, 10], vec![20, 10, 10]));
     }
 }
