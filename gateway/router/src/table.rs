@@ -12,7 +12,7 @@ use crate::request::RequestLine;
 use candidate::Attached;
 pub(crate) use candidate::Candidate;
 pub(crate) use host::{HostTable, Spot};
-use lychgate_ir::{HostPattern, ListenerId, MatchedPath, Route, RouteId, Rule, RuleId};
+use lychgate_ir::{HostPattern, ListenerId, MatchedPath, RouteId, Rule, RuleId};
 use lychgate_persistent::OrdMap;
 use serde::Serialize;
 use std::fmt;
@@ -94,11 +94,6 @@ impl<T> RouteTable<T> {
                 host,
             })
         })
-    }
-
-    /// All routes, ordered by id.
-    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.attached.values().map(|attached| &attached.route)
     }
 
     /// All rules of all routes, with their payloads.

@@ -7,7 +7,7 @@ mod common;
 #[allow(dead_code)]
 mod reference;
 
-use common::{Request, listener, on, rebuilt, route_id, route_of, rule};
+use common::{Built, Request, listener, on, rebuilt, route_id, route_of, rule};
 use http::uri::Authority;
 use http::{HeaderMap, Method};
 use lychgate_ir::{HeaderMatch, HostPattern, Match, PathMatch, QueryMatch, Route, ValueMatch};
@@ -109,7 +109,7 @@ impl Choices<'_> {
 
 type Routes = BTreeMap<String, Arc<Route>>;
 
-fn build(routes: &Routes, previous: Option<&RouteTable<()>>) -> RouteTable<()> {
+fn build(routes: &Routes, previous: Option<Built<'_, ()>>) -> RouteTable<()> {
     rebuilt(&listener("http"), routes.values(), previous, &mut |_| ()).0
 }
 
@@ -132,16 +132,16 @@ fn fuzz_matching() {
     bolero::check!().with_max_len(1024).for_each(|bytes| {
         let mut choices = Choices(bytes.iter());
         let mut routes = Routes::new();
-        let mut previous = None;
+        let mut previous: Option<(Vec<Arc<Route>>, RouteTable<()>)> = None;
         for _ in 0..2 {
             for route in choices.some(6, Choices::route) {
                 routes.insert(route.id.to_string(), route);
             }
-            let table = build(&routes, previous.as_ref());
+            let table = build(&routes, previous.as_ref().map(|(routes, table)| (&**routes, table)));
             for request in [vec![choices.request()], choices.some(8, Choices::request)].concat() {
                 agrees(&table, &routes, &request);
             }
-            previous = Some(table);
+            previous = Some((routes.values().cloned().collect(), table));
         }
     });
 }

@@ -218,6 +218,6 @@ fn what_cannot_be_compiled_matches_nothing_and_is_told() {
     assert_eq!(find(Request::get("a", "/b")).as_deref(), Some("bad"));
     assert_eq!(find(Request::get("a", "/c").header("x-a", "*")), None);
     // It goes when its route goes.
-    let (table, unusable) = rebuilt(&listener("http"), &routes[1..], Some(&table), &mut |_| ());
+    let (table, unusable) = rebuilt(&listener("http"), &routes[1..], Some((&routes, &table)), &mut |_| ());
     assert_eq!((unusable.len(), table.unusable().len(), table.len()), (0, 0, 1));
 }

@@ -4,7 +4,7 @@
 mod common;
 mod reference;
 
-use common::{Request, like, listener, on, rebuilt, route_of, rule};
+use common::{Built, Request, like, listener, on, rebuilt, route_of, rule};
 use http::{HeaderMap, Method};
 use lychgate_ir::{HeaderMatch, Match, ObjectName, PathMatch, QueryMatch, Route, RouteId, RouteKind, Rule, ValueMatch};
 use lychgate_router::{Outcome, RouteTable};
@@ -112,7 +112,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
     prop::collection::vec(request(), 1..20)
 }
 
-fn build(routes: &Routes, previous: Option<&RouteTable<u32>>, made: &mut u32) -> RouteTable<u32> {
+fn build(routes: &Routes, previous: Option<Built<'_, u32>>, made: &mut u32) -> RouteTable<u32> {
     let make: &mut dyn FnMut(&Arc<Rule>) -> u32 = &mut |_| {
         *made += 1;
         *made
@@ -169,6 +169,7 @@ fn check_steps(first: Routes, steps: &[(Routes, Index)], requests: &[Request]) -
     let mut made = 0;
     let mut table = build(&routes, None, &mut made);
     for (changed, removed) in steps {
+        let earlier: Vec<Arc<Route>> = routes.values().cloned().collect();
         if let Some(id) =
             (!routes.is_empty()).then(|| routes.keys().nth(removed.index(routes.len()))).flatten().cloned()
         {
@@ -176,7 +177,7 @@ fn check_steps(first: Routes, steps: &[(Routes, Index)], requests: &[Request]) -
         }
         routes.extend(changed.clone());
         let before = made;
-        table = build(&routes, Some(&table), &mut made);
+        table = build(&routes, Some((&earlier, &table)), &mut made);
         let new: u32 = changed.values().map(|route| u32::try_from(route.rules.len()).unwrap()).sum();
         prop_assert_eq!(made - before, new, "a payload is made for each new rule, and for no other");
 

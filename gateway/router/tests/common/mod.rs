@@ -132,16 +132,19 @@ impl Request {
     }
 }
 
+/// Routes, and their table.
+pub(crate) type Built<'t, T> = (&'t [Arc<Route>], &'t RouteTable<T>);
+
 /// A table of these routes: of nothing, or of the one before with what is different.
 pub(crate) fn rebuilt<'r, T>(
     listener: &ListenerId,
     routes: impl IntoIterator<Item = &'r Arc<Route>>,
-    previous: Option<&RouteTable<T>>,
+    previous: Option<Built<'_, T>>,
     make: &mut dyn FnMut(&Arc<Rule>) -> T,
 ) -> (RouteTable<T>, Vec<Unusable>) {
-    let Some(previous) = previous else { return RouteTable::build(listener, routes, make) };
+    let Some((before, previous)) = previous else { return RouteTable::build(listener, routes, make) };
     let by_id = |route: &Arc<Route>| (route.id.clone(), route.clone());
-    let before: OrdMap<RouteId, Arc<Route>> = previous.routes().map(by_id).collect();
+    let before: OrdMap<RouteId, Arc<Route>> = before.iter().map(by_id).collect();
     let now: OrdMap<RouteId, Arc<Route>> = routes.into_iter().map(by_id).collect();
     previous.edited(now.changes(&before, Arc::ptr_eq), make)
 }
