@@ -87,7 +87,16 @@ impl Walk<'_> {
 
     fn entry(&mut self, path: &Path, depth: usize) {
         let name: Arc<str> = Arc::from(path.to_string_lossy());
-        match fs::metadata(path) {
+        let metadata = fs::metadata(path);
+        let is_dir = metadata.as_ref().is_ok_and(fs::Metadata::is_dir);
+        if (is_dir || is_ours(path)) && path.file_name().is_some_and(|name| name.to_str().is_none()) {
+            // Files are known by their paths as text, and two such names may be the same text. Escaped, they are not.
+            self.reached += usize::from(!is_dir);
+            let name = Arc::from(format!("{path:?}"));
+            let message = "has a name that is not UTF-8, and is not read".to_owned();
+            return self.tell(Severity::Error, &name, message, Some("rename it"));
+        }
+        match metadata {
             Ok(metadata) if metadata.is_dir() => {
                 if depth >= MAX_DEPTH {
                     let message = format!("folders are nested more than {MAX_DEPTH} deep; this one is passed over");

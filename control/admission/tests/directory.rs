@@ -102,6 +102,33 @@ fn a_file_that_cannot_be_read_harms_only_itself() {
     );
 }
 
+/// As text, both have one name.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf8_are_told_and_not_read() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "good.yaml", &namespace("good"));
+    put(dir.path(), "a\u{fffd}.yaml", &namespace("text"));
+    for (file, name) in [(&b"a\xfe.yaml"[..], "one"), (b"a\xff.yaml", "two"), (b"a\xff.md", "three")] {
+        fs::write(dir.path().join(OsStr::from_bytes(file)), namespace(name)).unwrap();
+    }
+    let sub = dir.path().join(OsStr::from_bytes(b"s\xff"));
+    fs::create_dir(&sub).unwrap();
+    put(&sub, "c.yaml", &namespace("sub"));
+    let admitted = read_dir(dir.path()).unwrap();
+    assert_eq!(names(&admitted), ["text", "good"]);
+    let told = |name: &str| {
+        format!("\"{}/{name}\": has a name that is not UTF-8, and is not read; rename it", dir.path().display())
+    };
+    let diagnostics: Vec<String> = admitted.diagnostics.iter().map(ToString::to_string).collect();
+    let mut expected = ["a\\xFE.yaml", "a\\xFF.yaml", "s\\xFF"].map(told);
+    expected.sort();
+    assert_eq!(diagnostics, expected);
+    assert_eq!(admitted.unread.len(), 3);
+}
+
 #[test]
 fn an_unusable_directory_is_an_error_that_helps() {
     let dir = tempfile::tempdir().unwrap();
