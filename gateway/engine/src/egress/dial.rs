@@ -24,7 +24,7 @@ use race::{Attempt, race};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// A connection, and the way that it took.
@@ -59,25 +59,36 @@ pub(crate) fn is_same_road(a: &EgressHandling, b: &EgressHandling) -> bool {
 }
 
 /// Connects by the first way that can be taken; those that could not be taken lately come last. What it is counted by is asked
-/// before each attempt; if none succeeds, a limit says more of why than an address that does not answer.
+/// before each attempt; if none succeeds, a limit says more of why than an address that does not answer, and that more than one
+/// that there is no source address for.
 pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits, mut fare: Fare) -> Result<Dialled, Refused> {
     let mut ways: Vec<&Way> = passage.ways.iter().collect();
     ways.sort_by_cached_key(|way| passage.choice(way).is_some_and(|address| gate.lately.fails(address)));
-    let (mut next, mut begun, mut limited) = (ways.into_iter(), Vec::new(), None);
+    let (mut next, mut begun, mut limited, mut absent) = (ways.into_iter(), Vec::new(), None, None);
     let begin = || -> Option<Attempt<'_, Dialled, Refused>> {
-        let way = next.next()?;
+        let (way, socket) = loop {
+            let way = next.next()?;
+            match socket(gate, passage, way) {
+                Some(Err(refused)) if refused.is_absent() => {
+                    absent.get_or_insert_with(|| refused.after(&way.decision));
+                }
+                socket => break (way, socket),
+            }
+        };
         let counted = fare.enter(way, &gate.lines);
         // What a limit refuses says nothing of the address.
         match &counted {
             Ok(_) => begun.push(way),
             Err(full) => drop(limited.get_or_insert_with(|| full.clone())),
         }
-        Some(Box::pin(attempt(gate, passage, way, counted, limits)))
+        Some(Box::pin(attempt(gate, passage, way, socket, counted, limits)))
     };
     let dialled = race(begin).await;
     let taken = dialled.as_ref().and_then(|dialled| dialled.as_ref().ok()).map(|dialled| dialled.way.address);
+    // What cannot leave to a proxy says nothing of the addresses beyond it.
+    let has_left = !matches!(&dialled, Some(Err(refused)) if refused.is_absent());
     // Those that had begun before, and are not there yet, are slower.
-    for way in begun {
+    for way in begun.into_iter().filter(|_| has_left) {
         let is_taken = taken == Some(way.address);
         if let Some(address) = passage.choice(way) {
             gate.lately.tell(address, is_taken);
@@ -86,19 +97,33 @@ pub(crate) async fn dial(gate: &Gate, passage: &Passage, limits: &Limits, mut fa
             break;
         }
     }
-    let dialled = dialled.unwrap_or_else(|| Err(Refused::misconfigured("a passage without a way")));
+    let nowhere = || Err(absent.unwrap_or_else(|| Refused::misconfigured("a passage without a way")));
+    let dialled = dialled.unwrap_or_else(nowhere);
     dialled.map_err(|refused| limited.unwrap_or(refused))
+}
+
+/// Where no proxy beyond is asked: a socket that is bound to where it may leave from.
+fn socket(gate: &Gate, passage: &Passage, way: &Way) -> Option<Result<TcpSocket, Refused>> {
+    let handling = handling(&way.decision);
+    let address = way.address.filter(|_| handling.via.is_none())?;
+    Some(departure(gate, way, &handling).socket(SocketAddr::new(address, passage.wish.target.port)))
+}
+
+fn departure<'a>(gate: &'a Gate, way: &Way, handling: &'a EgressHandling) -> Departure<'a> {
+    Departure { networks: &handling.leave_from, pair: way.pair, own: &gate.own }
 }
 
 async fn attempt(
     gate: &Gate,
     passage: &Passage,
     way: &Way,
+    socket: Option<Result<TcpSocket, Refused>>,
     counted: Result<Option<(Share, Seat)>, Refused>,
     limits: &Limits,
 ) -> Result<Dialled, Refused> {
     let (counted, handling) = (counted?, handling(&way.decision));
-    let io = road(gate, passage, way, &handling, limits).await.map_err(|refused| refused.after(&way.decision))?;
+    let io =
+        road(gate, passage, way, socket, &handling, limits).await.map_err(|refused| refused.after(&way.decision))?;
     let spare = counted.as_ref().map(|(_, seat)| seat.spare());
     let io = match counted {
         Some((share, seat)) => io.metered(share, seat),
@@ -111,25 +136,28 @@ async fn road(
     gate: &Gate,
     passage: &Passage,
     way: &Way,
+    socket: Option<Result<TcpSocket, Refused>>,
     handling: &EgressHandling,
     limits: &Limits,
 ) -> Result<Begun, Refused> {
     let Target { host: _, port } = passage.wish.target;
-    let departure = Departure { networks: &handling.leave_from, pair: way.pair, own: &gate.own };
-    match (&handling.via, way.address) {
-        (Some(proxy), address) => via::connect(gate, proxy, &passage.wish.target, address, departure, limits).await,
-        (None, Some(address)) => {
-            let to = SocketAddr::new(address, port);
-            tcp(to, departure, limits).await.map(|tcp| Begun::new(Wire::Tcp(tcp)))
+    match (&handling.via, way.address, socket) {
+        (Some(proxy), address, _) => {
+            let departure = departure(gate, way, handling);
+            via::connect(gate, proxy, &passage.wish.target, address, departure, limits).await
         }
-        (None, None) => Err(Refused::misconfigured("no address, and no proxy that would know one")),
+        (None, Some(address), Some(socket)) => {
+            tcp(socket?, SocketAddr::new(address, port), limits).await.map(|tcp| Begun::new(Wire::Tcp(tcp)))
+        }
+        (None, None, _) | (None, Some(_), None) => {
+            Err(Refused::misconfigured("no address, and no proxy that would know one"))
+        }
     }
 }
 
 /// A connection to an address.
-async fn tcp(to: SocketAddr, departure: Departure<'_>, limits: &Limits) -> Result<TcpStream, Refused> {
+async fn tcp(socket: TcpSocket, to: SocketAddr, limits: &Limits) -> Result<TcpStream, Refused> {
     let not_connected = |error: io::Error| Refused::not_connected(&to.to_string(), &error);
-    let socket = departure.socket(to)?;
     let late = || io::Error::new(io::ErrorKind::TimedOut, format!("nothing within {:?}", limits.connect));
     let connected = timeout(limits.connect, socket.connect(to)).await.map_err(|_| late()).flatten();
     let tcp = connected.map_err(not_connected)?;
@@ -138,17 +166,22 @@ async fn tcp(to: SocketAddr, departure: Departure<'_>, limits: &Limits) -> Resul
     Ok(tcp)
 }
 
-/// A connection to one of these addresses, whichever answers first.
+/// A connection to one of these addresses, whichever answers first, of those that there is a source address for.
 pub(super) async fn tcp_among(
     addresses: impl IntoIterator<Item = IpAddr>,
     port: u16,
     departure: Departure<'_>,
     limits: &Limits,
 ) -> Option<Result<TcpStream, Refused>> {
-    let mut addresses = in_turn(addresses).into_iter();
+    let (mut addresses, mut absent) = (in_turn(addresses).into_iter(), None);
     let begin = || -> Option<Attempt<'_, TcpStream, Refused>> {
-        let to = SocketAddr::new(addresses.next()?, port);
-        Some(Box::pin(tcp(to, departure, limits)))
+        loop {
+            let to = SocketAddr::new(addresses.next()?, port);
+            match departure.socket(to) {
+                Err(refused) if refused.is_absent() => drop(absent.get_or_insert(refused)),
+                socket => return Some(Box::pin(async move { tcp(socket?, to, limits).await })),
+            }
+        }
     };
-    race(begin).await
+    race(begin).await.or_else(|| absent.map(Err))
 }

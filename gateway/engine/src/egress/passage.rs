@@ -7,6 +7,7 @@ use super::names::Addresses;
 use super::refused::Refused;
 use super::wish::{Shown, Wish};
 use http::Method;
+use ipnet::IpNet;
 use lychgate_egress::carried::CREDENTIAL_WOULD_RETURN;
 use lychgate_egress::limits::Key;
 use lychgate_egress::source_address::Pair;
@@ -101,8 +102,7 @@ impl Passage {
             TargetHost::Address(address) => vec![*address],
             TargetHost::Name(_) => in_turn(answer.iter().copied()),
         };
-        let mut ways = Vec::new();
-        let mut denied = None;
+        let (mut allowed, mut aside, mut denied) = (Vec::new(), Vec::new(), None);
         for address in addresses {
             let reached = Reached { address, answer: &answer };
             let decision = match degree {
@@ -110,11 +110,15 @@ impl Passage {
                 Degree::Decided => egress.decide(&ask, &reached),
             };
             match decision.verdict {
-                Verdict::Allow if ways.len() < TRIES => ways.push(asker.way(gate, &wish, Some(address), decision)?),
-                Verdict::Allow => {}
+                Verdict::Allow if has_source(&handling(&decision), address) => allowed.push((address, decision)),
+                Verdict::Allow => aside.push((address, decision)),
                 Verdict::Deny => drop(denied.get_or_insert(decision)),
             }
         }
+        // Where there is nothing else, they say why it cannot leave.
+        let taken = if allowed.is_empty() { aside } else { allowed }.into_iter().take(TRIES);
+        let ways = taken.map(|(address, decision)| asker.way(gate, &wish, Some(address), decision));
+        let ways: Vec<Way> = ways.collect::<Result<_, _>>()?;
         match (ways.is_empty(), denied) {
             (false, _) => Ok(Self { wish, ways, answer, is_asked }),
             (true, Some(decision)) => Err(Refused::denied(decision)),
@@ -178,6 +182,14 @@ impl Passage {
         let way = asker.way(gate, wish, None, decision)?;
         Ok(Some(Self { wish: wish.clone(), ways: vec![way], answer: Addresses::default(), is_asked: false }))
     }
+}
+
+/// Whether a rule names any address of this family to leave from, if it names some. To a proxy beyond, the family is that of
+/// the proxy.
+fn has_source(handling: &EgressHandling, to: IpAddr) -> bool {
+    let EgressHandling { tls: _, credential: _, via, leave_from, limits: _ } = handling;
+    let is_of_family = |network: &IpNet| network.addr().is_ipv4() == to.is_ipv4();
+    via.is_some() || leave_from.is_empty() || leave_from.iter().any(is_of_family)
 }
 
 /// What DNS says of a name that is only claimed for an address; nothing if it leads nowhere. Not asked where that changes

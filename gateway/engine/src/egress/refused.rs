@@ -102,6 +102,11 @@ impl Refused {
         Self::new(Reason::EgressSourceAddress, said).because(detail)
     }
 
+    /// Whether that is all that is against it: elsewhere it may leave.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.reason == Reason::EgressSourceAddress
+    }
+
     /// No connection to where it goes.
     pub(crate) fn not_connected(to: &str, error: &io::Error) -> Self {
         let detail = format!("connecting to {to}: {error}");

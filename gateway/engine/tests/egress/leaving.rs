@@ -2,17 +2,21 @@
 
 use crate::support::*;
 use ipnet::IpNet;
-use lychgate_ir::egress::{EgressHandling, EgressPolicy, Workload};
+use lychgate_echo::{EchoConfig, EchoServer, Port};
+use lychgate_ir::egress::{EgressHandling, EgressPath, EgressPolicy, EgressProtocol, EgressRule, HttpRule, Workload};
 use lychgate_ir::{Protocol, Snapshot};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-fn leaving_from(networks: &[&str]) -> Vec<EgressPolicy> {
+fn from(networks: &[&str]) -> EgressHandling {
     let network = |text: &&str| text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse()).unwrap();
     let leave_from: Vec<IpNet> = networks.iter().map(network).collect();
-    let handling = EgressHandling { leave_from, ..EgressHandling::default() };
-    vec![for_everyone(vec![handled(handling, allow(&["api.test", "**.many.test"])), allow(&["usual.test"])])]
+    EgressHandling { leave_from, ..EgressHandling::default() }
+}
+
+fn leaving_from(networks: &[&str]) -> Vec<EgressPolicy> {
+    vec![for_everyone(vec![handled(from(networks), allow(&["api.test", "**.many.test"])), allow(&["usual.test"])])]
 }
 
 /// The address of the client that the origin saw.
@@ -120,4 +124,62 @@ async fn connections_of_routes_are_those_of_their_source_address() {
     let refused = world.ask("api.test", "/", &[]).await;
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.body.contains("cannot leave from the address that it should"), "{refused:?}");
+}
+
+/// A host with an address of each family, and a rule for each of these paths.
+struct Both {
+    world: World,
+    v4: EchoServer,
+    v6: EchoServer,
+}
+
+impl Both {
+    async fn with(rules: &[(&str, &[&str])]) -> Self {
+        let at = |address: SocketAddr| EchoServer::bind(EchoConfig::default().with_http(address));
+        let v6 = at(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0)).await.unwrap();
+        let port = v6.local_addr(Port::Http).unwrap().port();
+        // Nobody else takes ports of this one.
+        let address = Ipv4Addr::new(127, 0, 3, 4);
+        let v4 = at(SocketAddr::new(address.into(), port)).await.unwrap();
+        let rule = |(path, networks): &(&str, &[&str])| -> EgressRule {
+            let paths = vec![EgressPath::Prefix((*path).into())];
+            let http = EgressProtocol::Http(HttpRule { methods: vec![http::Method::GET], paths });
+            handled(from(networks), speaking(vec![http], allow_within(&["api.test"], &["127.0.0.0/8", "::1/128"])))
+        };
+        let rules = rules.iter().map(rule).collect();
+        let edit = |snapshot: &mut Snapshot| lead_http(snapshot, "api.test", &outside("api.test", port), plainly);
+        let world = World::routed(Protocol::Http, vec![for_everyone(rules)], edit).await;
+        world.dns.say_all::<IpAddr>("api.test", &[Ipv6Addr::LOCALHOST.into(), address.into()]);
+        Self { world, v4, v6 }
+    }
+
+    /// Asks once, and says how often each family was asked so far.
+    async fn ask(&self, path: &str) -> (u16, [usize; 2]) {
+        let seen = self.world.ask("api.test", path, &[]).await;
+        (seen.status, [&self.v4, &self.v6].map(|origin| origin.requests().len()))
+    }
+}
+
+#[tokio::test]
+async fn a_rule_leaves_to_the_family_that_it_has_an_address_of_and_others_are_not_bothered() {
+    let both = Both::with(&[("/any", &[]), ("/v6", &["::1"]), ("/gone", &["198.51.100.9"])]).await;
+    assert_eq!(both.ask("/any").await, (200, [1, 0]));
+    // IPv4 is known to answer, and is of no use here.
+    assert_eq!(both.ask("/v6").await, (200, [1, 1]));
+    // That this host has no such address says nothing of where it would have gone.
+    assert_eq!(both.ask("/gone").await, (503, [1, 1]));
+    assert_eq!(both.ask("/any").await, (200, [2, 1]));
+}
+
+#[tokio::test]
+async fn what_the_destination_refuses_is_told_though_there_is_no_address_to_leave_from_to_another_of_its() {
+    let origin = Origin::start(&[]).await;
+    let rule = allow_within(&["api.test"], &["127.0.0.0/8", "::1/128"]);
+    let world = World::allowing(vec![handled(from(&["127.0.0.9", "2001:db8::9"]), rule)]).await;
+    // Nobody listens at the first.
+    let gone = Ipv4Addr::new(127, 0, 0, 2);
+    world.dns.say_all::<IpAddr>("api.test", &[gone.into(), Ipv6Addr::LOCALHOST.into()]);
+    let seen = world.curl(&[&format!("http://api.test:{}/", origin.http())]).await;
+    assert_eq!(seen.status, 502, "{seen:?}");
+    assert!(seen.body.contains("the destination refused the connection"), "{seen:?}");
 }
