@@ -247,12 +247,13 @@ impl RequestContext {
     }
 
     fn unseen(&mut self, mut error: Box<Error>, has_more: fn(&Attempts) -> bool) -> Box<Error> {
-        self.meets_limits();
+        let more = has_more(&self.attempts) && !self.is_late();
+        self.meets_limits(!more);
         if let Some(forward) = &self.forward {
             forward.backend.metrics.not_connected(connect_failure(&error));
         }
         self.attempt_failed(&error);
-        error.set_retry(has_more(&self.attempts) && self.fault.is_none() && !self.is_late());
+        error.set_retry(more && self.fault.is_none());
         error
     }
 
@@ -269,7 +270,7 @@ impl RequestContext {
             return error;
         }
         if *error.esource() == ErrorSource::Upstream {
-            self.meets_limits();
+            self.meets_limits(true);
         }
         let safe = session.req_header().method.is_idempotent();
         // A kept connection that the endpoint had already closed: it has not seen the request.

@@ -79,10 +79,12 @@ impl RequestContext {
         }
     }
 
-    /// No other attempt is made at what a limit has refused or ended, or has no address to leave from: it would fare no better.
-    pub(super) fn meets_limits(&mut self) {
+    /// No other attempt is made at what a limit has refused or ended: it would fare no better. That there is no address to
+    /// leave from is told after the last one.
+    pub(super) fn meets_limits(&mut self, is_last: bool) {
         if self.fault.is_none() {
-            self.fault = self.leaving.as_ref().and_then(|leaving| leaving.limited()).map(Fault::not_let_out);
+            let limited = |leaving: &Leaving| if is_last { leaving.limited() } else { leaving.limited_elsewhere() };
+            self.fault = self.leaving.as_deref().and_then(limited).map(Fault::not_let_out);
         }
     }
 

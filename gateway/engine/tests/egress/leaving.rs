@@ -183,3 +183,10 @@ async fn what_the_destination_refuses_is_told_though_there_is_no_address_to_leav
     assert_eq!(seen.status, 502, "{seen:?}");
     assert!(seen.body.contains("the destination refused the connection"), "{seen:?}");
 }
+
+#[tokio::test]
+async fn another_address_of_a_host_is_tried_where_there_is_none_to_leave_from_to_the_first() {
+    let both = Both::with(&[("/any", &[]), ("/other", &["198.51.100.9", "::1"])]).await;
+    assert_eq!(both.ask("/any").await, (200, [1, 0]));
+    assert_eq!(both.ask("/other").await, (200, [1, 1]));
+}

@@ -15,6 +15,8 @@ pub(super) struct Choice {
     pub(super) picked: Picked,
     /// The way to it, and those that may be taken in its place: nothing about them differs but the address.
     pub(super) ways: Vec<Way>,
+    /// Whether the destination has others, be they of another rule, that this request has not had.
+    pub(super) has_others: bool,
 }
 
 /// What is dialled already, or cannot be.
@@ -43,7 +45,8 @@ pub(super) fn choose(gate: &Gate, passage: &Passage, wanted: &Wanted<'_>) -> Opt
         way.address != first.address && is_same_road && is_same_account && !was_tried(address(way))
     };
     let others = passage.ways.iter().filter(is_other).filter(|_| !is_kept);
-    Some(Choice { ways: std::iter::once(first).chain(others).cloned().collect(), picked })
+    let has_others = passage.ways.iter().any(|way| way.address != first.address && !was_tried(address(way)));
+    Some(Choice { ways: std::iter::once(first).chain(others).cloned().collect(), picked, has_others })
 }
 
 /// Takes the first of the ways, if it is known to answer or the only one. Else all of them are tried side by side, and what

@@ -36,6 +36,8 @@ pub(super) struct Exit {
     pub(super) way: Way,
     /// Whether there were others.
     pub(super) has_choice: bool,
+    /// Whether another attempt can go elsewhere.
+    pub(super) has_others: bool,
     pub(super) tls: ExitTls,
     pub(super) version: HttpVersion,
     pub(super) limits: Limits,
@@ -94,14 +96,15 @@ impl Exit {
     }
 
     async fn open(&self) -> pingora_error::Result<L4Stream> {
-        let Self { gate, passage, way, has_choice: _, tls: _, version: _, limits, limited, ready } = self;
+        let Self { gate, passage, way, has_choice: _, has_others: _, tls: _, version: _, limits, limited, ready } =
+            self;
         let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
         let dialled = match ready {
             Some(ready) => ready,
             None => dial(gate, passage, limits, Fare { paid: way.share.clone(), ..Fare::default() }).await,
         };
         let dialled = dialled.map_err(|refused| {
-            if matches!(refused.reason, Reason::EgressLimit | Reason::EgressSourceAddress) {
+            if refused.reason == Reason::EgressLimit || refused.is_absent() {
                 let _ = limited.set(refused.clone());
             }
             error(refused)
@@ -116,7 +119,8 @@ impl Exit {
 
     /// Speaks TLS on it, if that is wanted.
     async fn speak(&self, io: Begun) -> pingora_error::Result<L4Stream> {
-        let Self { gate, passage, way: _, has_choice: _, tls, version, limits, limited: _, ready: _ } = self;
+        let Self { gate, passage, way: _, has_choice: _, has_others: _, tls, version, limits, limited: _, ready: _ } =
+            self;
         match tls {
             ExitTls::None => carry(io, None),
             ExitTls::OfRule(spec, gateway) => {

@@ -59,6 +59,7 @@ struct Connecting {
     passage: Passage,
     way: Way,
     has_choice: bool,
+    has_others: bool,
     ready: Ready,
 }
 
@@ -91,10 +92,10 @@ impl Leaver {
         };
         match decided {
             Ok((gate, Decided { connection, picked, tls, version, credential })) => {
-                let Connecting { passage, way, has_choice, ready } = connection;
+                let Connecting { passage, way, has_choice, has_others, ready } = connection;
                 let (gate, limits) = (gate.clone(), self.limits.clone());
                 let (limited, ready) = (OnceLock::new(), Mutex::new(ready));
-                let exit = Exit { gate, passage, way, has_choice, tls, version, limits, limited, ready };
+                let exit = Exit { gate, passage, way, has_choice, has_others, tls, version, limits, limited, ready };
                 Ok(Leaving::new(self.clone(), record, exit, picked, credential))
             }
             Err(refused) => {
@@ -124,8 +125,8 @@ impl Leaver {
         tells_nobody(&state)?;
         let asker = Asker { source, address: self.client.ends.source.ip() };
         let mut passage = Passage::find(gate, &asker, wish, Degree::Decided).await?;
-        let Choice { mut picked, ways } = match picked {
-            Some(picked) => Choice { picked, ways: passage.ways },
+        let Choice { mut picked, ways, has_others } = match picked {
+            Some(picked) => Choice { has_others: has_others(wanted, &picked), picked, ways: passage.ways },
             None => choose(gate, &passage, wanted).ok_or_else(|| no_endpoint(wanted.backend))?,
         };
         passage.ways = ways;
@@ -145,7 +146,7 @@ impl Leaver {
             picked = wanted.backend.pick_among(&[address], None, &[]).ok_or_else(|| no_endpoint(wanted.backend))?;
             record.takes(&passage, &way).await?;
         }
-        let connection = Connecting { passage, way, has_choice, ready };
+        let connection = Connecting { passage, way, has_choice, has_others, ready };
         Ok(Decided { connection, picked, tls, version: version(&state, wanted.offer), credential })
     }
 
@@ -208,6 +209,13 @@ fn seen(head: &RequestHeader) -> Result<SeenRequest, Refused> {
         Ok(_) | Err(_) => return Err(Refused::misconfigured("a filter writes a path that can be read in two ways")),
     }
     Ok(SeenRequest { host, method: head.method.clone(), path: path.to_owned(), tls: None })
+}
+
+/// Whether a backend has endpoints that this request has not had.
+fn has_others(wanted: &Wanted<'_>, picked: &Picked) -> bool {
+    let is_had =
+        |one: &Arc<EndpointState>| wanted.tried.iter().chain([picked.endpoint()]).any(|had| had.address == one.address);
+    wanted.backend.endpoints().all().any(|one| !is_had(one))
 }
 
 fn nowhere() -> Refused {

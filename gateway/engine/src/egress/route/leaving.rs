@@ -120,7 +120,12 @@ impl Leaving {
         self.exit.limited.get().cloned().or_else(ended)
     }
 
-    /// The same, where the end of an answer says no more than that its connection has ended.
+    /// The same, where another attempt would fare no better: to another endpoint there may be an address to leave from.
+    pub(crate) fn limited_elsewhere(&self) -> Option<Refused> {
+        self.limited().filter(|refused| !refused.is_absent() || !self.exit.has_others)
+    }
+
+    /// What has ended it, where the end of an answer says no more than that its connection has ended.
     pub(crate) fn cut(&self) -> Option<Refused> {
         self.limited().filter(|_| self.ends_with_connection)
     }

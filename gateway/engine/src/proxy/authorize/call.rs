@@ -101,7 +101,7 @@ impl Gateway {
             service.metrics.not_connected(connect_failure(&error));
             ctx.observation.trace.broke_off(Some(Reason::AuthFailed.as_str()), &error);
             // What a limit has refused is not asked again: it would be counted, and refused, once more.
-            match way.limited() {
+            match way.limited_elsewhere() {
                 Some(Refused { detail, .. }) => Broken::late(detail),
                 None => Broken::unseen(&endpoint, &error),
             }

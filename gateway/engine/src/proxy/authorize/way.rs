@@ -60,9 +60,9 @@ impl Way {
         self.leaving.as_ref().map_or(matches!(reach, Reach::Tls(_)), |leaving| leaving.is_tls())
     }
 
-    /// What a limit has against it.
-    pub(super) fn limited(&self) -> Option<Refused> {
-        self.leaving.as_ref()?.limited()
+    /// What a limit has against it, or any address that it could leave from, wherever else it is asked.
+    pub(super) fn limited_elsewhere(&self) -> Option<Refused> {
+        self.leaving.as_ref()?.limited_elsewhere()
     }
 
     /// How it is reached.

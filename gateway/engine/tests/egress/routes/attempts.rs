@@ -2,13 +2,13 @@
 
 use crate::support::*;
 use lychgate_echo::{EchoConfig, EchoServer, Port};
-use lychgate_ir::egress::{EgressRule, PortRange};
+use lychgate_ir::egress::{EgressHandling, EgressRule, PortRange};
 use lychgate_ir::{
     Backend, Endpoint, EndpointAddress, EndpointSet, Endpoints, Protocol, Retry, Rule, Snapshot, Target, Timeouts,
     WeightedBackend,
 };
 use serde_json::Value;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,4 +151,35 @@ async fn timeouts_of_a_route_hold_for_what_leaves() {
     world.dns.fall_silent();
     let late = world.ask("whole.svc", "/", &[]).await;
     assert_eq!(late.status, 504, "{late:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_there_is_no_address_to_leave_from_to_is_passed_over() {
+    let origin = Origin::start(&[]).await;
+    let pods = service(origin.http());
+    let edit = |snapshot: &mut Snapshot| lead_http(snapshot, "pods.svc", &pods, plainly);
+    let leave_from = vec!["127.0.0.9/32".parse().unwrap()];
+    let handling = EgressHandling { leave_from, ..EgressHandling::default() };
+    let policies = vec![for_everyone(vec![handled(handling, allow_addresses(&["127.0.0.0/8", "::1/128"]))])];
+    let world = World::routed(Protocol::Http, policies, edit).await;
+    let [v4, v6] = [LOCAL, Ipv6Addr::LOCALHOST.into()].map(|address| SocketAddr::new(address, origin.http()));
+    world.engine.apply_endpoints(&endpoints(&pods, &[v4, v6]));
+    // One of two requests begins with that of IPv6.
+    for _ in 0..4 {
+        let seen = world.ask("pods.svc", "/", &[]).await;
+        assert_eq!(seen.status, 200, "{seen:?}");
+    }
+    // Where there is no other, it is asked once.
+    let refused = "lychgate_backend_connect_failures_total";
+    let failures = || -> f64 {
+        let metrics = world.engine.metrics();
+        let counted = metrics.lines().filter(|line| line.starts_with(refused));
+        counted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    let before = failures();
+    world.engine.apply_endpoints(&endpoints(&pods, &[v6]));
+    let seen = world.ask("pods.svc", "/", &[]).await;
+    assert_eq!(seen.status, 503, "{seen:?}");
+    assert!(seen.body.contains("cannot leave from the address that it should"), "{seen:?}");
+    assert!((failures() - before - 1.0).abs() < 0.5, "{}", world.engine.metrics());
 }
