@@ -39,7 +39,8 @@ pub(super) struct Fault {
     said: Option<String>,
     /// When it may be tried again, in seconds.
     retry_after: Option<u64>,
-    /// Nothing of the request has gone anywhere, and the next one is as good as any.
+    /// The gate has ended it, before anything of it went anywhere or after: nothing of that is the client's doing or that of
+    /// its connection, and the next request is as good as any.
     went_nowhere: bool,
 }
 
@@ -435,7 +436,9 @@ pub(super) async fn reply(session: &mut Session, ctx: &mut RequestContext, reply
 }
 
 async fn send(session: &mut Session, ctx: &mut RequestContext, mut head: ResponseHeader, body: Bytes) -> Result<()> {
-    if session.response_written().is_some_and(|written| !written.status.is_informational()) {
+    // After 101 nothing is framed: whatever is written would be taken for what the other end says.
+    let has_begun = |status: StatusCode| !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS;
+    if session.response_written().is_some_and(|written| has_begun(written.status)) {
         return Err(Error::explain(ErrorType::InternalError, "a response has already begun"));
     }
     // This is the last word.

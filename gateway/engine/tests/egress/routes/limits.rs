@@ -342,6 +342,33 @@ async fn what_a_request_became_is_ended_with_the_day() {
 }
 
 #[tokio::test]
+async fn nothing_is_written_into_a_connection_that_a_limit_ends() {
+    let listener = tokio::net::TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let backend = outside("a.test", listener.local_addr().unwrap().port());
+    let world =
+        of_backends(&[backend], EgressLimits { bytes_per_day: Some(50_000), ..NO_LIMITS }, Setup::default()).await;
+    let origin = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head(&mut stream).await;
+        let switched = b"HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        stream.write_all(switched).await.unwrap();
+        // Until nobody reads.
+        while stream.write_all(&[b'x'; 10_000]).await.is_ok() {}
+    });
+    let mut client = TcpStream::connect(world.proxy).await.unwrap();
+    let ask = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    client.write_all(ask).await.unwrap();
+    let answer = head(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+    let mut rest = Vec::new();
+    // Closed or reset.
+    let _ = soon(client.read_to_end(&mut rest)).await;
+    let other: Vec<u8> = rest.into_iter().filter(|byte| *byte != b'x').collect();
+    assert!(other.is_empty(), "{}", String::from_utf8_lossy(&other));
+    soon(origin).await.unwrap();
+}
+
+#[tokio::test]
 async fn limits_in_shadow_tell_and_refuse_nothing() {
     let origin = Origin::start(&[]).await;
     let directory = tempfile::tempdir().unwrap();
