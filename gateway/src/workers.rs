@@ -5,7 +5,6 @@ use lychgate_engine::be_worker;
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -23,8 +22,8 @@ pub(crate) struct Workers(Arc<[Worker]>);
 #[derive(Debug)]
 struct Worker {
     runtime: Handle,
-    /// Connections that it serves.
-    serves: Arc<AtomicUsize>,
+    /// Each connection that it serves has another one of these.
+    serves: Arc<()>,
     /// The thread ends, and what it still serves, when this is told or dropped.
     life: Mutex<Option<Life>>,
 }
@@ -53,7 +52,7 @@ impl Workers {
     where
         S: Future<Output = ()> + Send + 'static,
     {
-        let Some(worker) = self.0.iter().min_by_key(|worker| worker.serves.load(Ordering::Relaxed)) else {
+        let Some(worker) = self.0.iter().min_by_key(|worker| Arc::strong_count(&worker.serves)) else {
             tokio::spawn(serve(tcp));
             return;
         };
@@ -62,7 +61,7 @@ impl Workers {
             Ok(tcp) => tcp,
             Err(error) => return lost(&error),
         };
-        let counted = Counted::of(&worker.serves);
+        let counted = worker.serves.clone();
         worker.runtime.spawn(async move {
             match TcpStream::from_std(tcp) {
                 Ok(tcp) => serve(tcp).await,
@@ -71,9 +70,7 @@ impl Workers {
             drop(counted);
         });
     }
-}
 
-impl Workers {
     /// Ends what is still served, and waits until it has said what there was to say, but not for long.
     pub(crate) async fn end(&self) {
         let lives = self.0.iter().filter_map(|worker| worker.lock().take());
@@ -121,22 +118,6 @@ impl Worker {
     fn lock(&self) -> MutexGuard<'_, Option<Life>> {
         // It is there or not, whoever panics.
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One connection.
-struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn of(serves: &Arc<AtomicUsize>) -> Self {
-        serves.fetch_add(1, Ordering::Relaxed);
-        Self(serves.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -44,7 +45,7 @@ async fn connections_are_served_by_whoever_has_the_fewest() {
     }
     // One of the second worker's leaves.
     drop(clients.remove(1));
-    while bed.workers.0[1].serves.load(Ordering::Relaxed) > 1 {
+    while Arc::strong_count(&bed.workers.0[1].serves) - 1 > 1 {
         tokio::task::yield_now().await;
     }
     assert_eq!(bed.connect().await.1.as_deref(), Some("worker-1"));

@@ -7,7 +7,7 @@ mod http;
 mod listeners;
 mod service;
 
-use crate::support::{Site, alone, echo, http_gateway, http_route, service as service_yaml, service_speaking};
+use crate::support::{Site, alone_and, echo, http_gateway, http_route, service as service_yaml, service_speaking};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use lychgate_echo::EchoServer;
@@ -44,11 +44,7 @@ impl Bed {
             + &service_yaml("it", &[backend])
             + &auth.service()
             + &http_route("it", "[]", &rule(settings, fields));
-        let edit = |options: &mut Options| {
-            alone(options);
-            edit(options);
-        };
-        let site = Site::try_serve_with(&[("all.yaml", &objects)], edit).await.unwrap();
+        let site = Site::serve_with(&[("all.yaml", &objects)], alone_and(edit)).await;
         assert!(site.report().is_clean(), "{:#}", site.report().to_value());
         Self { site, at, it, auth }
     }

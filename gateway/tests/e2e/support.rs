@@ -23,7 +23,12 @@ pub(crate) struct Site {
 impl Site {
     /// Serves these files.
     pub(crate) async fn serve(files: &[(&str, &str)]) -> Self {
-        match Self::try_serve(files).await {
+        Self::serve_with(files, |_| {}).await
+    }
+
+    /// Serves these files with other options.
+    pub(crate) async fn serve_with(files: &[(&str, &str)], edit: impl FnOnce(&mut Options)) -> Self {
+        match Self::try_serve_with(files, edit).await {
             Ok(site) => site,
             Err(StartError::Nothing { report, .. }) => {
                 panic!("nothing can be served:\n{:#?}\n{:#}", report.diagnostics, report.to_value())
@@ -35,7 +40,7 @@ impl Site {
     /// The same with one worker, so that all clients share connections to backends, and what is done for one request is done
     /// before the next.
     pub(crate) async fn serve_alone(files: &[(&str, &str)]) -> Self {
-        Self::try_serve_with(files, alone).await.unwrap()
+        Self::serve_with(files, alone).await
     }
 
     /// Serves these files, or tells why not.
@@ -119,6 +124,14 @@ impl Site {
 /// One worker alone.
 pub(crate) fn alone(options: &mut Options) {
     options.workers = NonZeroUsize::MIN;
+}
+
+/// One worker alone, and what else is edited.
+pub(crate) fn alone_and(edit: impl FnOnce(&mut Options)) -> impl FnOnce(&mut Options) {
+    |options| {
+        alone(options);
+        edit(options);
+    }
 }
 
 /// Options for tests: ports from the kernel, and two workers.

@@ -8,7 +8,7 @@ mod contexts;
 mod export;
 mod logs;
 
-use crate::support::{Site, alone, http_gateway};
+use crate::support::{Site, alone_and, http_gateway};
 use collector::Collector;
 use lychgate_gateway::standalone::Options;
 use lychgate_gateway::{OtlpProtocol, OtlpTarget, TraceOptions};
@@ -34,11 +34,7 @@ async fn serve(objects: &str, options: TraceOptions) -> (Site, SocketAddr) {
 async fn serve_with(objects: &str, edit: impl FnOnce(&mut Options)) -> (Site, SocketAddr) {
     let at = free_addr();
     let files = [("gateway.yaml", &*http_gateway(at.port())), ("objects.yaml", objects)];
-    let edit = |options: &mut Options| {
-        alone(options);
-        edit(options);
-    };
-    (Site::try_serve_with(&files, edit).await.unwrap(), at)
+    (Site::serve_with(&files, alone_and(edit)).await, at)
 }
 
 /// Sends a GET with these headers.

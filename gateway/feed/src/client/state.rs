@@ -6,6 +6,7 @@ mod tests;
 use crate::resource::{Decoded, Hash, Kind, Name, Need, Sum, Value, decode};
 use crate::{Rejected, Unbound, Version, wire};
 use lychgate_ir::{Attachment, Endpoints, ListenerId, Route, RouteId, Snapshot, StreamRoute};
+use lychgate_persistent::OrdMap;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -258,35 +259,35 @@ impl State {
 
     /// Takes routes off listeners that are shut, and puts them back on those that are so no more.
     fn detach(&mut self, snapshot: &mut Snapshot) {
-        for (id, route) in std::mem::take(&mut self.routes) {
-            snapshot.routes.insert(id, route);
-        }
-        for (id, route) in std::mem::take(&mut self.stream_routes) {
-            snapshot.stream_routes.insert(id, route);
-        }
-        let shut = &self.shut;
-        let is_shut = |attachment: &Attachment| shut.contains(&attachment.listener);
-        self.routes = snapshot
-            .routes
-            .iter()
-            .filter(|(_, route)| route.attachments.iter().any(is_shut))
-            .map(|(id, route)| (id.clone(), route.clone()))
-            .collect();
-        for (id, route) in &self.routes {
-            let mut open = Route::clone(route);
-            open.attachments.retain(|attachment| !is_shut(attachment));
-            snapshot.routes.insert(id.clone(), Arc::new(open));
-        }
-        self.stream_routes = snapshot
-            .stream_routes
-            .iter()
-            .filter(|(_, route)| route.attachments.iter().any(is_shut))
-            .map(|(id, route)| (id.clone(), route.clone()))
-            .collect();
-        for (id, route) in &self.stream_routes {
-            let mut open = StreamRoute::clone(route);
-            open.attachments.retain(|attachment| !is_shut(attachment));
-            snapshot.stream_routes.insert(id.clone(), Arc::new(open));
-        }
+        detach(
+            &self.shut,
+            &mut self.routes,
+            &mut snapshot.routes,
+            (|route| &route.attachments, |route| &mut route.attachments),
+        );
+        detach(
+            &self.shut,
+            &mut self.stream_routes,
+            &mut snapshot.stream_routes,
+            (|route| &route.attachments, |route| &mut route.attachments),
+        );
+    }
+}
+
+/// The same for routes of one kind. Those that are taken off are kept `whole`.
+fn detach<R: Clone>(
+    shut: &BTreeSet<ListenerId>,
+    whole: &mut BTreeMap<RouteId, Arc<R>>,
+    routes: &mut OrdMap<RouteId, Arc<R>>,
+    (seen, changed): (impl Fn(&R) -> &[Attachment], impl Fn(&mut R) -> &mut Vec<Attachment>),
+) {
+    routes.extend(std::mem::take(whole));
+    let is_shut = |attachment: &Attachment| shut.contains(&attachment.listener);
+    let taken = routes.iter().filter(|(_, route)| seen(route).iter().any(is_shut));
+    *whole = taken.map(|(id, route)| (id.clone(), route.clone())).collect();
+    for (id, route) in whole {
+        let mut open = R::clone(route);
+        changed(&mut open).retain(|attachment| !is_shut(attachment));
+        routes.insert(id.clone(), Arc::new(open));
     }
 }

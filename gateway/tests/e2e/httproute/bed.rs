@@ -1,7 +1,8 @@
 //! What these tests share: a Gateway with one HTTP listener, echo servers as backends, and who of them answered.
 
-use crate::support::{Site, echo, http_gateway, service};
+use crate::support::{Site, alone, echo, http_gateway, service};
 use lychgate_echo::EchoServer;
+use lychgate_gateway::standalone::Options;
 use lychgate_testkit::{Dial, Reply, free_addr};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,14 +10,18 @@ use tokio::net::TcpListener;
 
 /// Serves objects beside a Gateway `gw` with one HTTP listener.
 pub(super) async fn serve(objects: &str) -> (Site, SocketAddr) {
-    let at = free_addr();
-    (Site::serve(&[("gateway.yaml", &http_gateway(at.port())), ("objects.yaml", objects)]).await, at)
+    serve_with(objects, |_| {}).await
 }
 
 /// The same with one worker.
 pub(super) async fn serve_alone(objects: &str) -> (Site, SocketAddr) {
+    serve_with(objects, alone).await
+}
+
+async fn serve_with(objects: &str, edit: impl FnOnce(&mut Options)) -> (Site, SocketAddr) {
     let at = free_addr();
-    (Site::serve_alone(&[("gateway.yaml", &http_gateway(at.port())), ("objects.yaml", objects)]).await, at)
+    let files = [("gateway.yaml", &*http_gateway(at.port())), ("objects.yaml", objects)];
+    (Site::serve_with(&files, edit).await, at)
 }
 
 /// An echo server for each name, and its Service of that name.

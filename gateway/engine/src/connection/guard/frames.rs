@@ -288,10 +288,9 @@ mod tests {
     #[test]
     fn streams_that_are_opened_to_be_reset_are_a_flood() {
         let hasty = |count| [frame_of(2 * count + 1, 0x1, 0x5, b"head"), reset(2 * count + 1)].concat();
-        for (let_through, least) in
+        for ((count, flaw), least) in
             [(let_through_each(|count| reset(2 * count + 1)), 100), (let_through_each(hasty), 20)]
         {
-            let (count, flaw) = let_through;
             assert_eq!(flaw, Some(Flaw::Flood(Flood::Resets)));
             // Some time passes meanwhile.
             assert!((least..least + 50).contains(&count), "{count}");
