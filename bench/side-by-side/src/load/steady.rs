@@ -2,6 +2,7 @@
 
 use super::url;
 use crate::process::Invocation;
+use crate::report::median;
 use crate::site::Site;
 use crate::tools::Tools;
 use anyhow::Context;
@@ -26,6 +27,16 @@ pub(crate) struct Latency {
     pub(crate) p99: f64,
     pub(crate) p999: f64,
     pub(crate) failed: u64,
+}
+
+impl Latency {
+    /// Of each figure the median of the rounds; the rate is that of all of them. Nothing, of none.
+    pub(crate) fn median(rounds: &[Self]) -> Option<Self> {
+        let of = |figure: fn(&Self) -> f64| median(&rounds.iter().map(figure).collect::<Vec<_>>());
+        let rate = rounds.first()?.rate;
+        let failed = rounds.iter().map(|round| round.failed).sum();
+        Some(Self { rate, p50: of(|it| it.p50), p99: of(|it| it.p99), p999: of(|it| it.p999), failed })
+    }
 }
 
 impl Steady {
@@ -55,4 +66,17 @@ fn read(text: &str, rate: u64) -> anyhow::Result<Latency> {
     let counts = value.get("statusCodeDistribution").and_then(Value::as_object).context("no statuses")?;
     let failed = counts.iter().filter(|(status, _)| *status != "200").filter_map(|(_, count)| count.as_u64()).sum();
     Ok(Latency { rate, p50: percentile("p50")?, p99: percentile("p99")?, p999: percentile("p99.9")?, failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Latency;
+
+    #[test]
+    fn one_hiccup_is_not_the_median() {
+        let round = |p99, failed| Latency { rate: 9, p50: 0.5, p99, p999: 2.0 * p99, failed };
+        let all = Latency::median(&[round(1.0, 0), round(50.0, 2), round(1.5, 0)]).unwrap();
+        assert_eq!((all.rate, all.p50, all.p99, all.p999, all.failed), (9, 0.5, 1.5, 3.0, 2));
+        assert!(Latency::median(&[]).is_none());
+    }
 }
