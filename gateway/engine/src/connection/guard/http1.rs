@@ -149,7 +149,11 @@ impl Http1 {
         let (State::Body(left) | State::Chunked(Chunks::Data(left))) = self.state else {
             return Pin::new(io).poll_read(cx, buf);
         };
-        let room = usize::try_from(left).unwrap_or(usize::MAX).min(buf.remaining());
+        let room = usize::try_from(left).unwrap_or(usize::MAX);
+        if room >= buf.remaining() {
+            // A part of the buffer would be filled with zeros first.
+            return Pin::new(io).poll_read(cx, buf);
+        }
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
         ready!(Pin::new(io).poll_read(cx, &mut part))?;
         let read = part.filled().len();
