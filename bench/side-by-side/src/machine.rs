@@ -35,7 +35,12 @@ pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) processors: usize,
     pub(crate) kernel: String,
+    /// How TCP finds out how fast it may send.
+    pub(crate) congestion_control: String,
 }
+
+/// It paces what it sends by how fast the other end has read: over the loopback that is a matter of luck.
+const PACED: &str = "bbr";
 
 impl Machine {
     pub(crate) fn this() -> anyhow::Result<Self> {
@@ -46,6 +51,17 @@ impl Machine {
             (0..CpuSet::MAX_CPU).take_while(|cpu| Path::new(&format!("/sys/devices/system/cpu/cpu{cpu}")).exists());
         let kernel = rustix::system::uname();
         let kernel = format!("{} {}", kernel.sysname().to_string_lossy(), kernel.release().to_string_lossy());
-        Ok(Self { processor, processors: processors.count(), kernel })
+        let congestion_control =
+            std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")?.trim().to_owned();
+        Ok(Self { processor, processors: processors.count(), kernel, congestion_control })
+    }
+
+    /// What makes figures of this machine worth less, and what helps.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        let Self { processor: _, processors: _, kernel: _, congestion_control } = self;
+        (congestion_control == PACED).then_some(
+            "TCP paces what it sends here (bbr): rounds of large bodies may differ by two times, whoever carries them. \
+             `sysctl net.ipv4.tcp_congestion_control=cubic`, which is Linux's default, helps",
+        )
     }
 }

@@ -86,7 +86,11 @@ async fn begin(run: &Run, plan: &Plan, tools: &Tools) -> anyhow::Result<Report> 
     }
     let date = OffsetDateTime::now_utc().date().to_string();
     let mode = format!("{:?}", run.mode).to_lowercase();
-    let new = Report { date, mode, machine: Machine::this()?, versions, measured: Vec::new() };
+    let machine = Machine::this()?;
+    if let Some(warning) = machine.warning() {
+        eprintln!("lychgate-bench: {warning}");
+    }
+    let new = Report { date, mode, machine, versions, measured: Vec::new() };
     let before = run.out.join(report::FILE);
     if !run.resume || !before.exists() {
         return Ok(new);

@@ -47,7 +47,7 @@ impl Pace {
         let (rounds, warm_up, steady) = match (mode, workload.scene) {
             // There are many of them, and each is one of a row.
             (Mode::Full, Scene::Routes(_) | Scene::Filtered(_)) => ((3, 3), 1, None),
-            (Mode::Full, _) => ((3, 4), 1, Some((5, 2))),
+            (Mode::Full, _) => ((3, 4), 1, Some((5, 1))),
             (Mode::Quick, _) => ((2, 2), 0, Some((1, 1))),
             (Mode::Smoke, _) => ((1, 1), 0, None),
         };

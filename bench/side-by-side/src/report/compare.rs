@@ -73,7 +73,12 @@ mod tests {
         Report {
             date: String::new(),
             mode: String::new(),
-            machine: Machine { processor: String::new(), processors: 2, kernel: String::new() },
+            machine: Machine {
+                processor: String::new(),
+                processors: 2,
+                kernel: String::new(),
+                congestion_control: String::new(),
+            },
             versions: [(Peer::Lychgate, String::new()), (Peer::Nginx, String::new())].into(),
             measured: vec![one(Peer::Lychgate, lychgate), one(Peer::Nginx, nginx)],
         }

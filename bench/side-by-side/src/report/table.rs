@@ -14,10 +14,11 @@ fn about(report: &Report) -> String {
     let Report { date, mode, machine, versions, measured: _ } = report;
     let versions: Vec<String> = versions.iter().map(|(peer, version)| format!("{} {version}", peer.name())).collect();
     format!(
-        "Measured on {date} ({mode} run): {} processors ({}), {}. {}. –: cannot do it, or not with configuration alone.\n",
+        "Measured on {date} ({mode} run): {} processors ({}), {}, TCP with {}. {}. –: cannot do it, or not with configuration alone.\n",
         machine.processors,
         machine.processor,
         machine.kernel,
+        machine.congestion_control,
         versions.join(", ")
     )
 }
