@@ -4,8 +4,8 @@
 use super::drift::{is_current, keep_replicas, mark};
 use super::*;
 use lychgate_admission::read_text;
-use lychgate_api::{ObjectKey, Objects};
-use lychgate_translate::{MissingAddress, Options, Translation, translate};
+use lychgate_api::{Kind, ObjectKey, ObjectRef, Objects};
+use lychgate_translate::{MissingAddress, ObjectStatus, Options, Translation, translate};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -301,6 +301,56 @@ fn gateways_that_share() {
     let desired = world(&[SHARED]).desired();
     let services: Vec<Value> = desired.into_iter().filter(|object| object["kind"] == "Service").collect();
     insta::assert_yaml_snapshot!(services);
+}
+
+/// One Gateway that shares, created on that day, with parameters of its own.
+fn sharing(name: &str, day: u8, listeners: &str) -> String {
+    format!(
+        "
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: {name}
+  namespace: shop
+  creationTimestamp: 2026-01-0{day}T00:00:00Z
+  annotations: {{lychgate.dev/share: front}}
+spec:
+  gatewayClassName: lychgate
+  infrastructure: {{parametersRef: {{group: lychgate.dev, kind: GatewayParameters, name: {name}}}}}
+  listeners: [{listeners}]
+---
+apiVersion: lychgate.dev/v1alpha1
+kind: GatewayParameters
+metadata: {{name: {name}, namespace: shop}}
+spec: {{deployment: {{replicas: {day}}}}}
+"
+    )
+}
+
+#[test]
+fn statuses_call_the_one_senior_whose_pods_are_made() {
+    let http = |name: &str, port: u16| format!("{{name: {name}, port: {port}, protocol: HTTP}}");
+    let tcp = "{name: tcp, port: 80, protocol: TCP}";
+    let bare = "{name: bare, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: lost}]}}";
+    // Why the first is not served: its listeners conflict with each other, or it has no certificate.
+    for not_served in [format!("{}, {tcp}", http("http", 80)), bare.to_owned()] {
+        let world = world(&[
+            &sharing("first", 1, &not_served),
+            &sharing("second", 2, &http("http", 80)),
+            &sharing("third", 3, &http("http", 81)),
+        ]);
+        let group = world.groups.wanted.values().next().unwrap();
+        assert_eq!(group.parameters.deployment.replicas, Some(2), "{not_served}");
+        let accepted = |name: &str| {
+            let object = ObjectRef { kind: Kind::Gateway, key: ObjectKey::new("shop", name) };
+            let Some(ObjectStatus::Gateway(status)) = world.translation.statuses.get(&object).map(|it| &**it) else {
+                panic!("{name} has no status");
+            };
+            status.conditions.iter().find(|it| it.r#type == "Accepted").unwrap().message.clone()
+        };
+        assert!(!accepted("second").contains("no effect"), "{not_served}: {}", accepted("second"));
+        assert!(accepted("third").contains("has the pods of Gateway shop/second"), "{}", accepted("third"));
+    }
 }
 
 #[test]

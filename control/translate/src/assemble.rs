@@ -4,7 +4,7 @@ use crate::backend::{self, endpoints};
 use crate::egress;
 use crate::gateway::{self, GatewayPlan};
 use crate::keep::keep;
-use crate::listener::{conflict, merge, overlap};
+use crate::listener::{merge, overlap};
 use crate::memo::Memo;
 use crate::policy::backend_tls::TlsPolicies;
 use crate::route::parents::Parents;
@@ -56,7 +56,6 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     let world = World::new(objects, options, before);
     let policies = TlsPolicies::new(&world);
     let (mut plans, unclaimed) = gateway::plan(&world, &policies);
-    conflict::mark(&mut plans, options.standalone);
     overlap::mark(&mut plans, options.standalone);
 
     let parents = Parents::new(&plans, before.map(|before| &*before.parents));

@@ -10,6 +10,7 @@ pub(crate) mod status;
 
 use crate::egress;
 use crate::gateway_class::{self, Claim, Direction};
+use crate::listener::conflict::Conflicts;
 use crate::listener::merge::SetPlan;
 use crate::listener::{ListenerPlan, merge};
 use crate::names::{name_of, seniority};
@@ -18,7 +19,7 @@ use crate::status::condition::Problem;
 use crate::status::reason;
 use crate::world::World;
 use addresses::Addresses;
-use deployment::Deployment;
+use deployment::{Deployment, Seniors};
 use frontend::Frontend;
 use lychgate_api::ObjectKey;
 use lychgate_api::gateway::Gateway;
@@ -87,8 +88,23 @@ pub(crate) fn plan<'a>(world: &World<'a>, policies: &TlsPolicies<'a>) -> (Vec<Ga
     }
     plans.sort_by(|a, b| seniority(&a.object.metadata).cmp(&seniority(&b.object.metadata)));
     merge::adopt(world, policies, &mut plans);
-    deployment::judge(world, &mut plans);
+    settle(world, &mut plans);
     (plans, unclaimed)
+}
+
+/// Settles what Gateways are to one another: whose pods they have, and whose listeners are in whose way.
+///
+/// Each depends on the other. Whose deployment is judged depends on which of those that share are served, and so on
+/// conflicts; who takes part in conflicts depends on who is refused, and so on the judgement. But a Gateway depends on those
+/// before it alone: both are done for one before the next begins.
+fn settle(world: &World<'_>, plans: &mut [GatewayPlan<'_>]) {
+    let mut seniors = Seniors::default();
+    let mut conflicts = Conflicts::new(world.options.standalone);
+    for plan in plans {
+        seniors.judge(world, plan);
+        conflicts.mark(plan);
+        seniors.settle(world, plan);
+    }
 }
 
 fn one<'a>(
@@ -142,6 +158,12 @@ impl<'a> GatewayPlan<'a> {
             Some(share) => Host::Shared(&self.key.namespace, share.clone()),
             None => Host::Of(self.key),
         }
+    }
+
+    /// Whether it is accepted and has a listener in the snapshot: a data plane is made for it. Its conflicts are marked.
+    fn has_pods(&self) -> bool {
+        let is_accepted = self.refused.is_none() && self.all_listeners().any(ListenerPlan::is_valid);
+        is_accepted && self.all_listeners().any(|listener| listener.is_emitted(self))
     }
 
     /// The merged list of listeners, in order of precedence (GEP-1713).

@@ -1,9 +1,8 @@
 //! What `spec.deployment` of GatewayParameters asks for. Gateways that share a data plane have the pods of their senior: what the
 //! others write has no effect, so that it is told, and not judged.
 
-use super::{GatewayPlan, parameters};
+use super::{GatewayPlan, Host, parameters};
 use crate::egress::settings::audit_key;
-use crate::listener::ListenerPlan;
 use crate::names::{REMOTE, SHARE};
 use crate::status::condition::Problem;
 use crate::world::World;
@@ -24,44 +23,31 @@ pub(crate) struct Deployment {
 enum Pods<'a> {
     /// Its own, or those that it shares as the senior.
     Own,
-    /// Those of the senior.
-    Of(&'a ObjectKey),
+    /// Those of the senior, which shall be like this.
+    Of(&'a ObjectKey, &'a DeploymentParameters),
     /// Those of another cluster.
     Elsewhere(&'a str),
 }
 
-/// Judges those that have an effect. The plans are in order of seniority.
-pub(super) fn judge(world: &World<'_>, plans: &mut [GatewayPlan<'_>]) {
-    let mut seniors: HashMap<(&str, String), (&ObjectKey, DeploymentParameters)> = HashMap::new();
-    for plan in plans {
+/// The first Gateway of each group that has pods, by namespace and the value of the annotation.
+#[derive(Default)]
+pub(super) struct Seniors<'a>(HashMap<(&'a str, String), (&'a ObjectKey, DeploymentParameters)>);
+
+impl<'a> Seniors<'a> {
+    /// Judges one that has an effect. Those that come first have been judged and settled.
+    pub(super) fn judge(&self, world: &World<'_>, plan: &mut GatewayPlan<'a>) {
         let wanted = parameters::parameters(world.objects, plan.object).deployment;
-        // Without a cluster there are no pods.
-        let share = plan.settings.share.clone().filter(|_| !world.options.standalone);
-        let group = share.map(|share| (plan.key.namespace.as_str(), share));
-        let remote = plan.object.metadata.annotations.get(REMOTE).filter(|_| !world.options.standalone);
-        let senior = group.as_ref().and_then(|group| seniors.get(group));
-        let pods = match (remote, senior) {
-            (Some(cluster), _) => Pods::Elsewhere(cluster),
-            (None, Some((senior, _))) => Pods::Of(senior),
-            (None, None) => Pods::Own,
-        };
-        match pods {
-            Pods::Own => {
-                own(world, plan, &wanted);
-                let is_served = plan.refused.is_none() && plan.all_listeners().any(ListenerPlan::is_valid);
-                if let Some(group) = group.filter(|_| is_served) {
-                    seniors.insert(group, (plan.key, wanted));
-                }
-            }
-            Pods::Of(key) => {
-                let is_same = senior.is_some_and(|(_, of_senior)| *of_senior == wanted);
+        match self.pods(world, plan) {
+            Pods::Own => own(world, plan, &wanted),
+            Pods::Of(key, of_senior) => {
                 let note = || {
                     format!(
                         "spec.deployment of its GatewayParameters has no effect: by annotation {SHARE} it has the pods of Gateway \
                          {key}, which comes first; write it there"
                     )
                 };
-                plan.deployment.note = (!is_same && wanted != DeploymentParameters::default()).then(note);
+                let is_lost = wanted != *of_senior && wanted != DeploymentParameters::default();
+                plan.deployment.note = is_lost.then(note);
             }
             Pods::Elsewhere(cluster) => {
                 let note = || {
@@ -73,6 +59,41 @@ pub(super) fn judge(world: &World<'_>, plans: &mut [GatewayPlan<'_>]) {
                 plan.deployment.note = (wanted != DeploymentParameters::default()).then(note);
             }
         }
+    }
+
+    /// Makes it the senior of its group, if it has pods and none before it has. Its conflicts are marked.
+    pub(super) fn settle(&mut self, world: &World<'_>, plan: &GatewayPlan<'a>) {
+        match self.pods(world, plan) {
+            Pods::Own if plan.has_pods() => {
+                if let Some(group) = group(world, plan) {
+                    let wanted = parameters::parameters(world.objects, plan.object).deployment;
+                    self.0.insert(group, (plan.key, wanted));
+                }
+            }
+            Pods::Own | Pods::Of(_, _) | Pods::Elsewhere(_) => {}
+        }
+    }
+
+    fn pods<'p>(&'p self, world: &World<'_>, plan: &GatewayPlan<'a>) -> Pods<'p>
+    where
+        'a: 'p,
+    {
+        // Without a cluster there are no pods.
+        let remote = plan.object.metadata.annotations.get(REMOTE).filter(|_| !world.options.standalone);
+        let senior = group(world, plan).and_then(|group| self.0.get(&group));
+        match (remote, senior) {
+            (Some(cluster), _) => Pods::Elsewhere(cluster),
+            (None, Some((key, wanted))) => Pods::Of(key, wanted),
+            (None, None) => Pods::Own,
+        }
+    }
+}
+
+/// The group that it shares pods with.
+fn group<'a>(world: &World<'_>, plan: &GatewayPlan<'a>) -> Option<(&'a str, String)> {
+    match plan.host(world.options.standalone) {
+        Host::Shared(namespace, share) => Some((namespace, share)),
+        Host::Only | Host::Of(_) => None,
     }
 }
 

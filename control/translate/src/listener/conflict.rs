@@ -89,17 +89,27 @@ struct Port {
 #[derive(Default)]
 struct Claims(HashMap<u16, Port>);
 
-/// Marks every listener that conflicts. Gateways come the senior first.
-pub(crate) fn mark(plans: &mut [GatewayPlan<'_>], standalone: bool) {
-    let mut hosts: HashMap<Host<'_>, Claims> = HashMap::new();
-    for plan in plans {
+/// What the Gateways so far have taken.
+pub(crate) struct Conflicts<'a> {
+    standalone: bool,
+    hosts: HashMap<Host<'a>, Claims>,
+}
+
+impl<'a> Conflicts<'a> {
+    /// Nothing is taken yet.
+    pub(crate) fn new(standalone: bool) -> Self {
+        Self { standalone, hosts: HashMap::new() }
+    }
+
+    /// Marks every listener of a Gateway that conflicts. Gateways come the senior first, and it is known which are refused.
+    pub(crate) fn mark(&mut self, plan: &mut GatewayPlan<'a>) {
         // What is refused as a whole takes no port from others.
         if plan.refused.is_some() {
-            continue;
+            return;
         }
         let place =
             Place { addresses: plan.binds.clone().into(), proxies: plan.settings.proxy_protocol_from.clone().into() };
-        let claims = hosts.entry(plan.host(standalone)).or_default();
+        let claims = self.hosts.entry(plan.host(self.standalone)).or_default();
         group(&mut plan.listeners, claims, &place);
         for set in &mut plan.sets {
             group(&mut set.listeners, claims, &place);
