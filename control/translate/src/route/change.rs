@@ -1,6 +1,7 @@
 //! From the routes of before to those of now, at the cost of what changed.
 
-use super::{Memory, Remembered, Served};
+use super::outcome::Served;
+use super::remembered::{Memory, Remembered};
 use crate::status::Entries;
 use lychgate_ir::{Route, RouteId, StreamRoute};
 use lychgate_persistent::OrdMap;

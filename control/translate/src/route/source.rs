@@ -5,6 +5,7 @@ use super::finding::Findings;
 use super::stream::Carried;
 use super::{grpc, http, stream};
 use crate::backend::resolve::Resolver;
+use crate::names::name_of;
 use lychgate_api::gateway::{GrpcRoute, HttpRoute, TcpRoute, TlsRoute, UdpRoute};
 use lychgate_api::meta::ObjectMeta;
 use lychgate_api::{Kind, ObjectKey, Objects};
@@ -104,4 +105,9 @@ impl Source {
             Self::Grpc(route) => Rules::Requests(grpc::rules(resolver, id, route, findings)),
         }
     }
+}
+
+/// What a route is called in the snapshot.
+pub(super) fn id_of(kind: RouteKind, key: &ObjectKey) -> RouteId {
+    RouteId { kind, name: name_of(key) }
 }

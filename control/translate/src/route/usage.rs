@@ -1,6 +1,6 @@
 //! What routes and filters of listeners use, for those who are used.
 
-use super::{Memory, Remembered};
+use super::remembered::{Memory, Remembered};
 use crate::gateway::GatewayPlan;
 use lychgate_ir::{BackendId, BackendKind, GatewayId, ListenerId, ObjectName};
 use std::collections::{BTreeMap, BTreeSet};
