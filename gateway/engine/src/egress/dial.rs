@@ -109,6 +109,15 @@ fn socket(gate: &Gate, passage: &Passage, way: &Way) -> Option<Result<TcpSocket,
     Some(departure(gate, way, &handling).socket(SocketAddr::new(address, passage.wish.target.port)))
 }
 
+/// Whether there is an address here that a passage can leave from. To a proxy beyond, that does not depend on where it leads.
+pub(crate) fn can_leave(gate: &Gate, passage: &Passage) -> bool {
+    passage.ways.iter().any(|way| {
+        let handling = handling(&way.decision);
+        let to = way.address.filter(|_| handling.via.is_none());
+        to.is_none_or(|to| departure(gate, way, &handling).is_here(SocketAddr::new(to, passage.wish.target.port)))
+    })
+}
+
 fn departure<'a>(gate: &'a Gate, way: &Way, handling: &'a EgressHandling) -> Departure<'a> {
     Departure { networks: &handling.leave_from, pair: way.pair, own: &gate.own }
 }

@@ -11,6 +11,7 @@
 //! says of how it is carried holds here as well; what cannot be done refuses.
 
 mod choice;
+mod elsewhere;
 mod exit;
 mod leaver;
 mod leaving;

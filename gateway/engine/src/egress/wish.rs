@@ -47,6 +47,11 @@ impl Wish {
         Self { target: self.target.clone(), shown, draw: self.draw }
     }
 
+    /// The same, somewhere else.
+    pub(crate) fn towards(&self, target: Target) -> Self {
+        Self { target, shown: self.shown.clone(), draw: self.draw }
+    }
+
     /// As it is asked at this moment.
     pub(crate) fn ask(&self) -> Ask<'_> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

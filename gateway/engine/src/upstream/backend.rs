@@ -1,7 +1,7 @@
 //! A backend at run time. The cell stays the same object for as long as the backend exists, whatever changes in it, so
 //! that compiled rules can hold on to it and pods can come and go without touching a rule.
 
-use super::balance::{Picked, Turn, pick};
+use super::balance::{Picked, Turn, instead, pick};
 use super::endpoint::{EndpointList, EndpointState};
 use super::negotiated::Negotiated;
 use super::persistence::Session;
@@ -157,6 +157,11 @@ impl BackendCell {
     ) -> Option<Picked> {
         let list = EndpointList::rebuild(&self.endpoints.pin(), addresses, &[], &self.pools);
         self.pick_of(&list, session, tried)
+    }
+
+    /// Picks in place of an endpoint that cannot be taken; none if something is against all.
+    pub(crate) fn pick_instead(&self, is_out: impl Fn(&EndpointState) -> bool) -> Option<Picked> {
+        instead(&self.endpoints.pin(), is_out).map(Picked::this)
     }
 
     fn pick_of(

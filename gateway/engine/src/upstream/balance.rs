@@ -65,6 +65,18 @@ pub(crate) fn pick(
     }
 }
 
+/// Picks in place of one that cannot be taken, among those that nothing is against; none if there is no such. At random for
+/// every balance: in turn, the one behind a row of such would get all that the row does not.
+pub(crate) fn instead(list: &EndpointList, is_out: impl Fn(&EndpointState) -> bool) -> Option<Arc<EndpointState>> {
+    let candidates = if list.ready.is_empty() { &list.terminating } else { &list.ready };
+    let others: Vec<&Arc<EndpointState>> = candidates.iter().filter(|endpoint| !is_out(endpoint)).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let (a, b) = two_of(others.len());
+    less_busy(others.get(a)?, others.get(b)?)
+}
+
 /// Two different numbers below `count`, or the only one twice.
 fn two_of(count: usize) -> (usize, usize) {
     let first = rand::random_range(0..count);
@@ -84,6 +96,7 @@ fn less_busy(a: &Arc<EndpointState>, b: &Arc<EndpointState>) -> Option<Arc<Endpo
 mod tests {
     use super::*;
     use crate::upstream::Pools;
+    use std::collections::HashSet;
     use std::net::SocketAddr;
 
     fn list(ready: u8, terminating: u8) -> EndpointList {
@@ -124,6 +137,15 @@ mod tests {
             }
             assert!(pick(&list, balance, &turn, &list.ready).is_some());
         }
+    }
+
+    #[test]
+    fn in_place_of_those_that_cannot_be_taken_all_others_are_and_none_of_them() {
+        let list = list(4, 0);
+        let is_out = |endpoint: &EndpointState| list.ready[..2].iter().any(|out| out.address == endpoint.address);
+        let picked: HashSet<SocketAddr> = (0..100).map(|_| instead(&list, is_out).unwrap().address).collect();
+        assert_eq!(picked, list.ready[2..].iter().map(|endpoint| endpoint.address).collect());
+        assert!(instead(&list, |_| true).is_none());
     }
 
     #[test]

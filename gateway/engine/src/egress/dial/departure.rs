@@ -3,9 +3,10 @@
 use super::own::Own;
 use crate::egress::refused::Refused;
 use ipnet::IpNet;
-use lychgate_egress::source_address::{Pair, in_order};
+use lychgate_egress::source_address::{Pair, here, in_order};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use tokio::net::TcpSocket;
 
 /// Where connections leave from: as the rule says that allows them.
@@ -39,6 +40,14 @@ impl Departure<'_> {
             Some((own, error)) => from(own, to, &error),
             None => Refused::cannot_leave(format!("of {}, this host has no address for {to}", list(self.networks))),
         })
+    }
+
+    /// Whether there is such an address here, without a connection: an interface shows it, or binding tells.
+    pub(super) fn is_here(&self, to: SocketAddr) -> bool {
+        let is_shown = |own: Arc<[IpAddr]>| here(self.networks, &own).any(|own| own.is_ipv4() == to.is_ipv4());
+        self.networks.is_empty()
+            || self.own.addresses().is_ok_and(is_shown)
+            || !self.socket(to).is_err_and(|refused| refused.is_absent())
     }
 
     fn addresses(&self, to: IpAddr) -> Result<Vec<IpAddr>, Refused> {

@@ -1,10 +1,12 @@
 //! Who wants something to leave by a route, and the decision about it.
 
 use super::choice::{Choice, Ready, choose, settle};
+use super::elsewhere::{Elsewhere, target};
 use super::exit::{Exit, ExitTls};
 use super::leaving::Leaving;
 use super::{named, tells_nobody};
 use crate::connection::Connection;
+use crate::egress::dial::can_leave;
 use crate::egress::gate::Gate;
 use crate::egress::limits::Fare;
 use crate::egress::passage::{Asker, Degree, Passage, Way, handling};
@@ -21,7 +23,7 @@ use crate::runtime::{ListenerState, Runtime};
 use crate::upstream::{BackendCell, BackendState, EndpointState, HttpVersion, Offer, Picked, Reach, Session};
 use http::{HeaderName, HeaderValue};
 use lychgate_egress::Source;
-use lychgate_egress::target::{Target, TargetHost};
+use lychgate_egress::target::Target;
 use lychgate_ir::egress::{EgressCredential, EgressHandling, EgressTls};
 use lychgate_ir::{GatewayId, UpstreamProtocol};
 use lychgate_telemetry::{ConnectFailure, Reason};
@@ -126,7 +128,7 @@ impl Leaver {
         let asker = Asker { source, address: self.client.ends.source.ip() };
         let mut passage = Passage::find(gate, &asker, wish, Degree::Decided).await?;
         let Choice { mut picked, ways, has_others } = match picked {
-            Some(picked) => Choice { has_others: has_others(wanted, &picked), picked, ways: passage.ways },
+            Some(picked) => take(gate, &asker, wanted, &mut passage, picked).await,
             None => choose(gate, &passage, wanted).ok_or_else(|| no_endpoint(wanted.backend))?,
         };
         passage.ways = ways;
@@ -157,9 +159,7 @@ impl Leaver {
         }
         let picked = wanted.backend.pick(wanted.session, wanted.tried, self.limits.resolve).await;
         let picked = picked.ok_or_else(|| no_endpoint(wanted.backend))?;
-        let address = picked.endpoint().address;
-        let target = Target { host: TargetHost::address(address.ip()), port: address.port() };
-        Ok((target, Some(picked)))
+        Ok((target(&picked), Some(picked)))
     }
 
     /// How it is carried: as the rule says, with what the backend says. What they cannot both have, nobody gets.
@@ -209,6 +209,26 @@ fn seen(head: &RequestHeader) -> Result<SeenRequest, Refused> {
         Ok(_) | Err(_) => return Err(Refused::misconfigured("a filter writes a path that can be read in two ways")),
     }
     Ok(SeenRequest { host, method: head.method.clone(), path: path.to_owned(), tls: None })
+}
+
+/// Takes the endpoint to which the passage leads; where there is no address here to leave from to it, another one that there is
+/// one for.
+async fn take(gate: &Gate, asker: &Asker<'_>, wanted: &Wanted<'_>, passage: &mut Passage, picked: Picked) -> Choice {
+    let has_others = has_others(wanted, &picked);
+    if !has_others || can_leave(gate, passage) {
+        return Choice { picked, ways: passage.ways.clone(), has_others };
+    }
+    for other in Elsewhere::than(&picked, wanted.backend, wanted.tried) {
+        let wish = passage.wish.towards(target(&other));
+        if let Ok(found) = Passage::find(gate, asker, wish, Degree::Decided).await
+            && can_leave(gate, &found)
+        {
+            *passage = found;
+            return Choice { picked: other, ways: passage.ways.clone(), has_others };
+        }
+    }
+    // Another attempt would find no more.
+    Choice { picked, ways: passage.ways.clone(), has_others: false }
 }
 
 /// Whether a backend has endpoints that this request has not had.

@@ -2,9 +2,12 @@
 //! them is looked at as in any tunnel: SNI has to agree with the backend's name, and so has the Host of HTTP that can be
 //! read.
 
+use super::elsewhere::{Elsewhere, target};
 use super::{named, tells_nobody};
 use crate::connection::Peeked;
-use crate::egress::guest::Guest;
+use crate::egress::dial::can_leave;
+use crate::egress::guest::{Guest, Moment};
+use crate::egress::passage::{Asker, Degree, Passage};
 use crate::egress::refused::Refused;
 use crate::egress::tunnel::{ACCESS_DENIED, Tunnel};
 use crate::egress::who::Client;
@@ -14,8 +17,8 @@ use crate::engine::Engine;
 use crate::proxy_protocol::Ends;
 use crate::runtime::ListenerState;
 use crate::stream::{Record, StreamState};
-use crate::upstream::{BackendCell, EndpointState, Reach};
-use lychgate_egress::target::{Target, TargetHost};
+use crate::upstream::{BackendCell, EndpointState, Picked, Reach};
+use lychgate_egress::target::Target;
 use lychgate_telemetry::Reason;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
@@ -126,9 +129,8 @@ async fn open(
         let picked = backend.pick(None, &tried, guest.limits().resolve).await;
         let fresh = |address| tried.iter().all(|endpoint| endpoint.address != address);
         let Some(picked) = picked.filter(|picked| fresh(picked.endpoint().address)) else { break };
-        let address = picked.endpoint().address;
-        let target = Target { host: TargetHost::address(address.ip()), port: address.port() };
-        match Tunnel::open(guest, guest.client.clone(), target, protocol).await {
+        let picked = from_here(guest, backend, &tried, picked).await;
+        match Tunnel::open(guest, guest.client.clone(), target(&picked), protocol).await {
             Ok(tunnel) => return Ok(tunnel),
             Err(refused) => last = refused,
         }
@@ -138,6 +140,24 @@ async fn open(
         tell(guest, None, protocol, &last);
     }
     Err(last)
+}
+
+/// The same endpoint; where there is no address here to leave from to it, another one that there is one for.
+async fn from_here(guest: &Guest, backend: &BackendCell, tried: &[Arc<EndpointState>], picked: Picked) -> Picked {
+    let is_alone = backend.endpoints().all().nth(1).is_none();
+    let Some(Moment { gate, source }) = guest.moment(&guest.client).ok().filter(|_| !is_alone) else { return picked };
+    let asker = Asker { source: &source, address: guest.client.address };
+    let wish = Wish::new(target(&picked), Shown::NotYet);
+    let find = |wish| Passage::find(&gate, &asker, wish, Degree::Foreseen);
+    // What is denied, or not decided yet, is for the tunnel to tell.
+    if find(wish.clone()).await.is_ok_and(|passage| !can_leave(&gate, &passage)) {
+        for other in Elsewhere::than(&picked, backend, tried) {
+            if find(wish.towards(target(&other))).await.is_ok_and(|passage| can_leave(&gate, &passage)) {
+                return other;
+            }
+        }
+    }
+    picked
 }
 
 /// What the backend is called, if it can be reached at all.

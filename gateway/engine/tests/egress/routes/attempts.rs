@@ -183,3 +183,53 @@ async fn an_endpoint_that_there_is_no_address_to_leave_from_to_is_passed_over() 
     assert!(seen.body.contains("cannot leave from the address that it should"), "{seen:?}");
     assert!((failures() - before - 1.0).abs() < 0.5, "{}", world.engine.metrics());
 }
+
+/// Only so many requests that some of them would begin with an endpoint that there is no address for.
+const MANY: usize = 24;
+
+#[tokio::test]
+async fn endpoints_that_there_is_no_address_to_leave_from_to_take_no_try_from_others() {
+    let origin = Origin::start(&[]).await;
+    let pods = service(origin.http());
+    let edit = |snapshot: &mut Snapshot| lead_http(snapshot, "pods.svc", &pods, retrying(0, &[]));
+    let world = World::routed(Protocol::Http, vec![], edit).await;
+    let here = SocketAddr::new(LOCAL, origin.http());
+    // Nobody has to listen where nothing leaves to.
+    let others = |address: &str| -> Vec<SocketAddr> {
+        (1..6).map(|port| SocketAddr::new(address.parse().unwrap(), port)).collect()
+    };
+    let from = |addresses: &[&str], to: &[&str]| {
+        let leave_from = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        handled(EgressHandling { leave_from, ..EgressHandling::default() }, allow_addresses(to))
+    };
+    let everywhere = ["127.0.0.0/8", "::1/128"];
+    let cases = [
+        ("none of IPv6 is named", others("::1"), vec![from(&["127.0.0.9/32"], &everywhere)]),
+        (
+            "that of IPv6 is of another replica",
+            others("::1"),
+            vec![from(&["127.0.0.9/32", "2001:db8::9/128"], &everywhere)],
+        ),
+        ("as are those", others("::1"), vec![from(&["127.0.0.0/8", "2001:db8::/64"], &everywhere)]),
+        (
+            "the rule of some has none",
+            others("127.0.0.2"),
+            vec![from(&["198.51.100.9/32"], &["127.0.0.2/32"]), allow_addresses(&everywhere)],
+        ),
+    ];
+    for (case, mut endpoints_of, rules) in cases {
+        world.apply(vec![for_everyone(rules)]);
+        endpoints_of.push(here);
+        world.engine.apply_endpoints(&endpoints(&pods, &endpoints_of));
+        for _ in 0..MANY {
+            let seen = world.ask("pods.svc", "/", &[]).await;
+            assert_eq!(seen.status, 200, "{case}: {seen:?}");
+        }
+        // Where there is no other, it is told at once.
+        endpoints_of.pop();
+        world.engine.apply_endpoints(&endpoints(&pods, &endpoints_of));
+        let seen = world.ask("pods.svc", "/", &[]).await;
+        assert_eq!(seen.status, 503, "{case}: {seen:?}");
+        assert!(seen.body.contains("cannot leave from the address that it should"), "{case}: {seen:?}");
+    }
+}

@@ -1,9 +1,10 @@
 //! Connections that a route leads out, and what runs when a policy changes.
 
 use crate::support::*;
-use lychgate_ir::{Protocol, RouteKind, Snapshot};
+use lychgate_ir::egress::EgressHandling;
+use lychgate_ir::{Endpoint, EndpointAddress, EndpointSet, Endpoints, Protocol, RouteKind, Snapshot};
 use lychgate_testkit::{Dial, WebSocket};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -82,4 +83,27 @@ async fn a_connection_of_a_tcp_route_is_carried_looked_at_and_cut() {
     let _ = soon(denied.read_to_end(&mut rest)).await;
     assert!(rest.is_empty());
     world.counted(r#"lychgate_egress_connections_open{destination="db.test"}"#, 0).await;
+}
+
+#[tokio::test]
+async fn a_connection_is_not_tried_where_there_is_no_address_to_leave_from_to() {
+    let origin = Origin::start(&[]).await;
+    let pods = service(origin.tcp());
+    let edit = |snapshot: &mut Snapshot| lead_streams(snapshot, RouteKind::Tcp, "", &pods);
+    let leave_from = vec!["127.0.0.9/32".parse().unwrap()];
+    let handling = EgressHandling { leave_from, ..EgressHandling::default() };
+    let policies = vec![for_everyone(vec![handled(handling, allow_addresses(&["127.0.0.0/8", "::1/128"]))])];
+    let world = World::routed(Protocol::Tcp, policies, edit).await;
+    let mut addresses: Vec<SocketAddr> = (1..6).map(|port| SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port)).collect();
+    addresses.push(SocketAddr::new(LOCAL, origin.tcp()));
+    let endpoint = |address: &SocketAddr| Endpoint { address: EndpointAddress::Ip(*address), terminating: false };
+    let set = EndpointSet { endpoints: addresses.iter().map(endpoint).collect() };
+    world.engine.apply_endpoints(&Endpoints::from([(pods.id.clone(), Arc::new(set))]));
+    for _ in 0..12 {
+        let mut stream = TcpStream::connect(world.proxy).await.unwrap();
+        stream.write_all(b"\x00ping").await.unwrap();
+        let mut echoed = [0; 5];
+        soon(stream.read_exact(&mut echoed)).await.unwrap();
+    }
+    world.counted(r#"lychgate_refused_total{reason="egress_source_address"}"#, 0).await;
 }
