@@ -5,6 +5,7 @@
 
 use crate::proxy::Gateway;
 use pingora_core::apps::HttpServerOptions;
+use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::configuration::ServerConf;
@@ -19,6 +20,16 @@ const LEAST_IDLE: usize = 128;
 
 /// More tries than any rule may ask for; the rules themselves say how many.
 const MAX_TRIES: usize = 1000;
+
+/// Whom connections of Pingora's own would believe: nobody. TLS to backends is ours, with the anchors of each backend; Pingora
+/// would read those of the host for every connector, and keep them.
+const NO_ANCHORS: &str = "/dev/null";
+
+/// Connections to backends beside those of a proxy.
+pub(crate) fn connector() -> Arc<Connector> {
+    let options = ConnectorOptions { ca_file: Some(NO_ANCHORS.to_owned()), ..ConnectorOptions::new(LEAST_IDLE) };
+    Arc::new(Connector::new(Some(options)))
+}
 
 thread_local! {
     static WORKER: Cell<usize> = const { Cell::new(0) };
@@ -54,6 +65,7 @@ impl Proxies {
             max_retries: MAX_TRIES,
             upstream_keepalive_pool_size: (idle / proxies).max(LEAST_IDLE.min(idle / 2)) / threads,
             threads,
+            ca_file: Some(NO_ANCHORS.to_owned()),
             ..ServerConf::default()
         });
         let own = || Own::new(gateway.of_worker(), conf.clone(), http2);

@@ -19,6 +19,7 @@ use super::{Gateway, RequestContext};
 use crate::connection::Connection;
 use crate::egress::Leaver;
 use crate::limits::Limits;
+use crate::proxies;
 use crate::runtime::{AuthState, ListenerState};
 use crate::upstream::{BackendCell, EndpointState};
 use bytes::Bytes;
@@ -67,7 +68,7 @@ struct Inquiry<'a> {
 impl Authorizer {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            connector: Arc::new(Connector::new(None)),
+            connector: proxies::connector(),
             room: Arc::new(Semaphore::new(limits.auth_bodies)),
             whole: limits.auth,
             connect: limits.connect,
@@ -80,7 +81,7 @@ impl Authorizer {
     pub(super) fn of_worker(&self) -> Self {
         let Self { connector: _, room, whole, connect, resolve, head } = self;
         Self {
-            connector: Arc::new(Connector::new(None)),
+            connector: proxies::connector(),
             room: room.clone(),
             whole: *whole,
             connect: *connect,

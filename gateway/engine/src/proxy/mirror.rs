@@ -9,6 +9,7 @@ mod copy;
 use super::RequestContext;
 use crate::egress::Leaver;
 use crate::limits::Limits;
+use crate::proxies;
 use crate::upstream::Offer;
 use backlog::{Backlog, Room};
 use bytes::Bytes;
@@ -43,7 +44,7 @@ pub(super) struct Copies {
 impl Mirrors {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            connector: Arc::new(Connector::new(None)),
+            connector: proxies::connector(),
             in_flight: Arc::new(Semaphore::new(limits.mirrors)),
             room: Room::new(limits.mirror_backlog, limits.mirrors_backlog),
             whole: limits.mirror,
@@ -56,7 +57,7 @@ impl Mirrors {
     pub(super) fn of_worker(&self) -> Self {
         let Self { connector: _, in_flight, room, whole, connect, resolve } = self;
         Self {
-            connector: Arc::new(Connector::new(None)),
+            connector: proxies::connector(),
             in_flight: in_flight.clone(),
             room: room.clone(),
             whole: *whole,
