@@ -60,7 +60,7 @@ pub(crate) fn parse(kind: Kind) -> Result<Crd, SchemaError> {
         let mut schema = Schema::parse(&version["schema"]["openAPIV3Schema"])?;
         // CRDs leave metadata to the API server.
         let metadata: Value = serde_json::from_str(include_str!("../core/metadata.json")).unwrap_or_default();
-        schema.properties.insert("metadata".to_owned(), Schema::parse(&metadata)?);
+        schema.properties.insert("metadata".to_owned(), Box::new(Schema::parse(&metadata)?));
         // The defaults of statuses say "waiting for a controller", which is us.
         if let Some(status) = schema.properties.get_mut("status") {
             (status.default, status.has_defaults) = (None, false);

@@ -22,6 +22,7 @@ mod diagnostic;
 mod dir;
 mod path;
 mod read;
+mod regexes;
 mod rules;
 mod schema;
 mod similar;

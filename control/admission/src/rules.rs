@@ -142,7 +142,7 @@ impl Walk<'_> {
             value::Item::Map(map) => {
                 for (key, child) in map.entries() {
                     let (schema, segment) = match (schema.properties.get(key), &schema.additional) {
-                        (Some(property), _) => (property, Segment::Field(key.to_owned())),
+                        (Some(property), _) => (&**property, Segment::Field(key.to_owned())),
                         (None, Some(additional)) => (additional.as_ref(), Segment::Key(key.to_owned())),
                         (None, None) => continue,
                     };

@@ -10,6 +10,7 @@ mod unknown;
 mod validate;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::Value;
@@ -30,14 +31,15 @@ pub(crate) struct Schema {
     pub(crate) int_or_string: bool,
     pub(crate) preserve_unknown: bool,
     pub(crate) default: Option<Value>,
-    pub(crate) properties: BTreeMap<String, Schema>,
+    /// In boxes: a map has room for eleven, and most have fewer.
+    pub(crate) properties: BTreeMap<String, Box<Schema>>,
     pub(crate) required: Vec<String>,
     pub(crate) additional: Option<Box<Schema>>,
     pub(crate) items: Option<Box<Schema>>,
     pub(crate) list: ListType,
     pub(crate) limits: Limits,
     pub(crate) words: Vec<Value>,
-    pub(crate) pattern: Option<Regex>,
+    pub(crate) pattern: Option<Arc<Regex>>,
     pub(crate) format: Option<Format>,
     pub(crate) all_of: Vec<Schema>,
     pub(crate) any_of: Vec<Schema>,

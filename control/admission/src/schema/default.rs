@@ -10,11 +10,11 @@ pub(crate) fn normalize(schema: &Schema, value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.retain(|key, child| {
-                let child_schema = schema.properties.get(key).or(schema.additional.as_deref());
+                let child_schema = schema.properties.get(key).or(schema.additional.as_ref());
                 !child.is_null() || child_schema.is_some_and(|schema| schema.nullable)
             });
             for (key, child) in map.iter_mut() {
-                if let Some(schema) = schema.properties.get(key).or(schema.additional.as_deref()) {
+                if let Some(schema) = schema.properties.get(key).or(schema.additional.as_ref()) {
                     normalize(schema, child);
                 }
             }
@@ -51,7 +51,7 @@ pub(crate) fn apply_defaults(schema: &Schema, value: &mut Value) {
                 }
             }
             for (key, child) in map.iter_mut() {
-                if let Some(schema) = schema.properties.get(key).or(schema.additional.as_deref()) {
+                if let Some(schema) = schema.properties.get(key).or(schema.additional.as_ref()) {
                     apply_defaults(schema, child);
                 }
             }

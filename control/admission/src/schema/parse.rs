@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{Format, ListType, Range, Schema, Type};
+use crate::regexes;
 use crate::rules::Rule;
 
 /// A schema that we cannot read. Embedded schemas have none of these; tests see to it.
@@ -39,7 +39,7 @@ fn parse(json: &Value, path: &str) -> Result<Schema, SchemaError> {
     }
     let any_below = |test: fn(&Schema) -> bool| {
         let children = [&schema.additional, &schema.items].into_iter().flatten().map(Box::as_ref);
-        children.chain(schema.properties.values()).any(test)
+        children.chain(schema.properties.values().map(Box::as_ref)).any(test)
     };
     let (rules_below, defaults_below) = (any_below(|s| s.has_rules), any_below(|s| s.has_defaults));
     schema.has_rules = rules_below || !schema.rules.is_empty();
@@ -55,12 +55,12 @@ fn keyword_into(schema: &mut Schema, keyword: &str, value: &Value, path: &str) -
         "enum" => schema.words = array(value, path)?.clone(),
         "pattern" => {
             let pattern = string(value, path)?;
-            schema.pattern = Some(Regex::new(pattern).map_err(|error| fail(path, &error.to_string()))?);
+            schema.pattern = Some(regexes::compiled(pattern).map_err(|error| fail(path, &error.to_string()))?);
         }
         "format" => schema.format = Format::find(string(value, path)?),
         "properties" => {
             for (name, child) in object(value, path)? {
-                schema.properties.insert(name.clone(), parse(child, &format!("{path}.{name}"))?);
+                schema.properties.insert(name.clone(), Box::new(parse(child, &format!("{path}.{name}"))?));
             }
         }
         "required" => schema.required = strings(value, path)?,

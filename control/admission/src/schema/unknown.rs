@@ -12,7 +12,7 @@ pub(crate) fn find_unknown(schema: &Schema, value: &Value, path: &mut FieldPath,
         Value::Object(map) => {
             for (key, child) in map {
                 let (child_schema, segment) = match (schema.properties.get(key), &schema.additional) {
-                    (Some(property), _) => (property, Segment::Field(key.clone())),
+                    (Some(property), _) => (&**property, Segment::Field(key.clone())),
                     (None, Some(additional)) => (additional.as_ref(), Segment::Key(key.clone())),
                     (None, None) if schema.preserve_unknown => continue,
                     // A value of another type altogether; validation says so.

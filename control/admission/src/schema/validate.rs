@@ -80,7 +80,7 @@ impl Validator<'_> {
         }
         for (key, child) in map {
             let (schema, segment) = match (schema.properties.get(key), &schema.additional) {
-                (Some(property), _) => (property, Segment::Field(key.clone())),
+                (Some(property), _) => (&**property, Segment::Field(key.clone())),
                 (None, Some(additional)) => (additional.as_ref(), Segment::Key(key.clone())),
                 (None, None) => continue,
             };

@@ -52,7 +52,7 @@ fn our_own_schemas_are_those_of_the_chart() {
 fn each_schema<'a>(schema: &'a Schema, visit: &mut dyn FnMut(&'a Schema)) {
     visit(schema);
     let single = [&schema.additional, &schema.items].into_iter().flatten().map(Box::as_ref);
-    single.chain(schema.properties.values()).for_each(|child| each_schema(child, visit));
+    single.chain(schema.properties.values().map(Box::as_ref)).for_each(|child| each_schema(child, visit));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn evaluate_all(schema: &Schema, value: &Value, path: &str) -> usize {
     match value {
         Value::Object(map) => {
             for (key, child) in map {
-                if let Some(schema) = schema.properties.get(key).or(schema.additional.as_deref()) {
+                if let Some(schema) = schema.properties.get(key).or(schema.additional.as_ref()) {
                     count += evaluate_all(schema, child, &format!("{path}.{key}"));
                 }
             }
