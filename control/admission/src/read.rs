@@ -229,7 +229,7 @@ impl<'a> Merge<'a> {
     }
 
     fn found(&mut self, place: Place<'a>, found: &'a Found) {
-        let Found { mark, name, outcome, tells } = found;
+        let Found { mark, name: _, outcome, tells } = found;
         let position = place.position(*mark);
         if let Some(reference) = found.reference() {
             if let Some((first, mark)) = self.seen.get(&reference) {
@@ -237,7 +237,7 @@ impl<'a> Merge<'a> {
                 let message = format!("the object is already there, at {first}");
                 let hint = Some("the first stays; remove or rename one of them".to_owned());
                 let severity = Severity::Error;
-                let object = name.clone();
+                let object = found.object_name();
                 let told = Diagnostic { severity, position, object, path: None, message, hint };
                 return self.admitted.diagnostics.push(told);
             }
@@ -247,7 +247,7 @@ impl<'a> Merge<'a> {
             self.admitted.diagnostics.push(Diagnostic {
                 severity: *severity,
                 position: place.position(*mark),
-                object: name.clone(),
+                object: found.object_name(),
                 path: path.clone(),
                 message: message.clone(),
                 hint: hint.clone(),
@@ -258,7 +258,7 @@ impl<'a> Merge<'a> {
                 self.admitted.objects.push(AdmittedObject { object: object.clone(), position });
             }
             Outcome::Refused(kind, key) => {
-                self.admitted.refused.push(Refused { kind: *kind, key: key.clone(), position });
+                self.admitted.refused.push(Refused { kind: *kind, key: ObjectKey::clone(key), position });
             }
             Outcome::Unread => self.admitted.unread.push(Unread { position }),
             Outcome::PassedOver => {}

@@ -16,6 +16,7 @@
 //! translation reads each shape once. A test in `lychgate-admission` holds every type to its CRD, field by field.
 //! Where a CRD sets a default, the field is not an `Option`, and decoding fills in the same default.
 
+mod alike;
 mod words;
 
 pub mod core;
@@ -27,6 +28,7 @@ mod object;
 mod objects;
 mod time;
 
+pub use alike::AlikeReferences;
 pub use object::{Kind, Object, ObjectKey, ObjectRef, Resource};
 pub use objects::{Objects, ObjectsBuilder};
 pub use time::{Time, TimeError};

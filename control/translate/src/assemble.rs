@@ -27,7 +27,7 @@ pub(crate) fn only_pods_differ(old: &Objects, new: &Objects) -> bool {
 
 /// Pods come and go all the time, and nothing depends on them but the endpoints, and who is behind an address.
 pub(crate) fn pods_only(objects: &Objects, previous: &Translation) -> Translation {
-    let Memo { objects: old, options, verdicts, parents, routes, usage, policies, others } = &*previous.memo;
+    let Memo { objects: old, options, verdicts, parents, routes, alike, usage, policies, others } = &*previous.memo;
     let endpoints = endpoints::all(objects, &previous.snapshot.backends, Some((old, &previous.endpoints)));
     let mut snapshot = previous.snapshot.clone();
     if !snapshot.egress.is_empty() && !old.shares(objects, Kind::Pod) {
@@ -42,6 +42,7 @@ pub(crate) fn pods_only(objects: &Objects, previous: &Translation) -> Translatio
         verdicts: verdicts.clone(),
         parents: parents.clone(),
         routes: routes.clone(),
+        alike: alike.clone(),
         usage: usage.clone(),
         policies: policies.clone(),
         others: others.clone(),
@@ -61,7 +62,9 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
     let parents = Parents::new(&plans, before.map(|before| &*before.parents));
     let unchanged = unchanged(objects, &parents, before);
     let old_routes = before.map(|before| (&before.objects, &before.routes));
-    let Routes { memory: routes, same_usage, changes } = route::all(&world, &policies, &parents, unchanged, old_routes);
+    let alike = before.map(|before| before.alike.clone()).unwrap_or_default();
+    let translated = route::all(&world, &policies, &parents, unchanged, &alike, old_routes);
+    let Routes { memory: routes, same_usage, changes } = translated;
     let asked = Asked::of(&plans);
     let same_usage = same_usage && before.is_some_and(|before| before.usage.asked == asked);
     let usage = match before.filter(|_| same_usage) {
@@ -122,6 +125,7 @@ pub(crate) fn whole(objects: &Objects, options: &Options, previous: Option<&Tran
             verdicts: Arc::new(world.store.into_verdicts()),
             parents: Arc::new(parents),
             routes,
+            alike,
             usage,
             policies: Arc::new(egress_policies.into_memory()),
             others: Arc::new(others),

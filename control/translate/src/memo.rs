@@ -2,6 +2,7 @@
 
 use crate::certificate::Verdicts;
 use crate::egress;
+use crate::route::alike::Alike;
 use crate::route::parents::Parents;
 use crate::route::usage::Usage;
 use crate::{Options, route};
@@ -17,6 +18,7 @@ pub(crate) struct Memo {
     pub(crate) verdicts: Arc<Verdicts>,
     pub(crate) parents: Arc<Parents>,
     pub(crate) routes: route::Memory,
+    pub(crate) alike: Arc<Alike>,
     pub(crate) usage: Arc<Usage>,
     pub(crate) policies: Arc<egress::Memory>,
     /// The objects that are no routes and of which something is said.

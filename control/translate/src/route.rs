@@ -9,7 +9,7 @@
 //!       └─ Read: Compiled, Relations ─> Draft ─> Outcome
 //! ```
 
-mod alike;
+pub(crate) mod alike;
 mod attach;
 pub(crate) mod change;
 mod compiled;
@@ -72,7 +72,7 @@ struct Inputs<'w, 'a> {
     policies: &'w TlsPolicies<'a>,
     parents: &'w Parents,
     unchanged: Unchanged,
-    alike: Alike,
+    alike: &'w Alike,
 }
 
 /// Translates all routes; one whose inputs are as before is taken over. Where nothing can have changed but some of the
@@ -82,9 +82,10 @@ pub(crate) fn all(
     policies: &TlsPolicies<'_>,
     parents: &Parents,
     unchanged: Unchanged,
+    alike: &Alike,
     before: Option<(&Objects, &Memory)>,
 ) -> Routes {
-    let inputs = Inputs { world, policies, parents, unchanged, alike: Alike::default() };
+    let inputs = Inputs { world, policies, parents, unchanged, alike };
     match before.filter(|(old, _)| unchanged.all() && only_http_routes_differ(old, world.objects)) {
         Some((old, memory)) => some(&inputs, old, memory),
         None => each(&inputs, before.map(|(_, memory)| memory)),

@@ -129,6 +129,25 @@ fn a_changed_route_leaves_the_others_alone() {
 }
 
 #[test]
+fn neighbours_share_what_they_have_alike() {
+    let before = translate(&objects().insert(route("three", "one", "one.example")), &options(), None);
+    let after = next(
+        &objects().insert(route("three", "one", "one.example")).insert(route("four", "two", "one.example")),
+        &before,
+    );
+    let of = |name: &str| after.snapshot.routes[&route_id(name)].clone();
+    let (one, three, four) = (of("one"), of("three"), of("four"));
+    assert!(Arc::ptr_eq(&one.attachments, &three.attachments));
+    let forward = |route: &lychgate_ir::Route, rule: usize| route.rules[rule].forward.clone().unwrap();
+    assert!(Arc::ptr_eq(&forward(&one, 0), &forward(&three, 0)) && Arc::ptr_eq(&forward(&one, 0), &forward(&one, 1)));
+    assert!(Arc::ptr_eq(&one.id.name.namespace, &three.id.name.namespace));
+    assert!(Arc::ptr_eq(&one.id.name.name, &one.rules[1].id.route.name.name));
+    // A route that comes later shares with those that are there.
+    assert!(Arc::ptr_eq(&one.attachments, &four.attachments) && Arc::ptr_eq(&forward(&one, 1), &forward(&four, 1)));
+    assert!(!Arc::ptr_eq(&forward(&one, 0), &forward(&four, 0)));
+}
+
+#[test]
 fn endpoints_come_and_go_without_the_snapshot() {
     let objects = objects();
     let before = translate(&objects, &options(), None);

@@ -10,6 +10,7 @@
 //!
 //! While nobody answers, the last config stays. What is served never depends on whether a control plane can be reached.
 
+mod alike;
 mod dial;
 mod identity;
 mod options;

@@ -22,6 +22,13 @@ use lychgate_ir::{Refusal, Target};
 /// response passes the backend's chain first.
 #[derive(Debug)]
 pub struct Chain {
+    /// Most rules have no filters, and there are thousands of them.
+    compiled: Option<Box<Compiled>>,
+}
+
+/// What is to be done; something.
+#[derive(Debug)]
+struct Compiled {
     /// In the order of `order`.
     steps: Box<[Step]>,
     /// Those that a request passes.
@@ -97,12 +104,19 @@ impl Chain {
             steps.push(Step::Refuse(refusal));
         }
         let order::Ordered { steps, on_request, on_response } = order::order(steps);
-        Self { steps, on_request, on_response, mirrors: mirrors.into() }
+        let is_empty = steps.is_empty() && mirrors.is_empty();
+        let compiled = || Box::new(Compiled { steps, on_request, on_response, mirrors: mirrors.into() });
+        Self { compiled: (!is_empty).then(compiled) }
+    }
+
+    fn steps(&self) -> &[Step] {
+        self.compiled.as_ref().map(|compiled| &*compiled.steps).unwrap_or_default()
     }
 
     /// Runs the filters on a request, until one answers or somebody has to be asked. Goes on from there if it is called again.
     pub fn request(&self, view: &mut RequestView<'_>, state: &mut ChainState) -> Verdict {
-        while let Some(step) = self.on_request.get(state.next).and_then(|&at| self.steps.get(at)) {
+        let Some(Compiled { steps, on_request, .. }) = self.compiled.as_deref() else { return Verdict::Continue };
+        while let Some(step) = on_request.get(state.next).and_then(|&at| steps.get(at)) {
             state.next += 1;
             let verdict = match step {
                 Step::Refuse(refusal) => Verdict::Refuse(refusal.clone()),
@@ -126,11 +140,12 @@ impl Chain {
 
     /// Runs the filters on the response to a request that [`Chain::request`] has seen.
     pub fn response(&self, head: &mut dyn ResponseHead, state: &ChainState) {
+        let Some(Compiled { steps, on_response, .. }) = self.compiled.as_deref() else { return };
         if state.cors == cors::Outcome::Preflight {
             // Complete as it is; an edit could only make it say something else than was decided.
             return;
         }
-        for step in self.on_response.iter().filter_map(|&at| self.steps.get(at)) {
+        for step in on_response.iter().filter_map(|&at| steps.get(at)) {
             match step {
                 Step::ResponseHeaders(edits) => edits.response(head),
                 Step::Authorize(nth) => {
@@ -145,23 +160,23 @@ impl Chain {
     /// Who gets copies of requests that the chain let through, as they are after it. Only those that can be reached and
     /// whose share is not 0; the order never changes.
     pub fn mirrors(&self) -> impl ExactSizeIterator<Item = &Mirror> {
-        self.mirrors.iter()
+        self.compiled.as_ref().map(|compiled| &*compiled.mirrors).unwrap_or_default().iter()
     }
 
     /// Whether there is nothing to do for any request.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.mirrors.is_empty()
+        self.compiled.is_none()
     }
 
     /// Whether there is nothing to do for responses.
     pub fn is_idle_on_response(&self) -> bool {
-        self.on_response.is_empty()
+        self.compiled.as_ref().is_none_or(|compiled| compiled.on_response.is_empty())
     }
 
     /// Whether it is the business of a filter to answer requests, so that no connection should be opened before it ran.
     /// (A rewrite may answer, too, but only a request whose new path would be too long.)
     pub fn may_reply(&self) -> bool {
-        self.steps.iter().any(|step| match step {
+        self.steps().iter().any(|step| match step {
             Step::Refuse(_) | Step::Cors(_) | Step::Authorize(_) | Step::Redirect(_) => true,
             Step::ResponseHeaders(_) | Step::RequestHeaders(_) | Step::Rewrite(_) => false,
         })
@@ -169,7 +184,7 @@ impl Chain {
 
     /// Why every request is refused, if it is. The message names the filter; the caller knows the rule.
     pub fn refusal(&self) -> Option<&Refusal> {
-        self.steps.iter().find_map(|step| match step {
+        self.steps().iter().find_map(|step| match step {
             Step::Refuse(refusal) => Some(refusal),
             Step::Cors(_)
             | Step::Authorize(_)

@@ -13,8 +13,9 @@ pub struct Route {
     /// `metadata.creationTimestamp` in seconds since 1970: the older route wins a tie. Files have none.
     pub created: Option<i64>,
     /// Where it is served, sorted by listener.
-    #[serde(deserialize_with = "crate::dump::exact")]
-    pub attachments: Vec<Attachment>,
+    ///
+    /// Shared: most routes are attached to what their neighbours are attached to.
+    pub attachments: Arc<[Attachment]>,
     /// Its rules, in the order written.
     #[serde(deserialize_with = "crate::dump::exact")]
     pub rules: Vec<Arc<Rule>>,
@@ -44,7 +45,9 @@ pub struct Rule {
     #[serde(deserialize_with = "crate::dump::exact")]
     pub filters: Vec<Filter>,
     /// Where requests go that no filter answered. A broken rule answers with its refusal.
-    pub forward: Result<Forward, Refusal>,
+    ///
+    /// Shared: many rules go where their neighbours go, in the same way.
+    pub forward: Result<Arc<Forward>, Refusal>,
 }
 
 /// All of its conditions must hold.

@@ -2,6 +2,7 @@
 
 use crate::{Attachment, Refusal, RouteId, RuleId, Target};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A route whose only match is the listener, and for TLS the server name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,8 +12,7 @@ pub struct StreamRoute {
     /// `metadata.creationTimestamp` in seconds since 1970: the older route wins a tie. Files have none.
     pub created: Option<i64>,
     /// Where it is served, sorted by listener. Host names count for TLS only, where they are server names.
-    #[serde(deserialize_with = "crate::dump::exact")]
-    pub attachments: Vec<Attachment>,
+    pub attachments: Arc<[Attachment]>,
     /// Its rule; these kinds have one.
     pub rule: RuleId,
     /// Where connections go, chosen by weight. A broken rule closes them at once.

@@ -5,6 +5,8 @@
 //! [`OrdMap`] is cloned by a pointer, an edit copies what it touches, and [`OrdMap::changes`] finds what two versions
 //! differ in without looking at what they share.
 //!
+//! Beside it [`Alike`] makes one value of those that are equal.
+//!
 //! It refuses to know what is in such a map.
 //!
 //! ```text
@@ -12,11 +14,13 @@
 //!             └ run: up to 64 entries, in order (shared until one of them changes)
 //! ```
 
+mod alike;
 mod changes;
 mod iter;
 mod map;
 mod serde;
 
+pub use alike::Alike;
 pub use changes::{Change, Changes};
 pub use iter::Iter;
 pub use map::OrdMap;

@@ -100,8 +100,13 @@ fn route(number: usize, (host, path, tenant): Asks) -> Arc<Route> {
         id: RuleId { route: id.clone(), generation: 1, index: 0, name: None },
         matches: vec![matched],
         filters: vec![],
-        forward: Ok(Forward { backends: vec![], timeouts: Timeouts::default(), retry: None, persistence: None }),
+        forward: Ok(Arc::new(Forward {
+            backends: vec![],
+            timeouts: Timeouts::default(),
+            retry: None,
+            persistence: None,
+        })),
     };
-    let attachments = vec![Attachment { listener: listener(), hostnames: vec![HostPattern::parse(&host).unwrap()] }];
+    let attachments = [Attachment { listener: listener(), hostnames: vec![HostPattern::parse(&host).unwrap()] }].into();
     Arc::new(Route { id, created: Some(1_700_000_000), attachments, rules: vec![Arc::new(rule)] })
 }

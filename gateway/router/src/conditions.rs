@@ -62,6 +62,12 @@ impl Conditions {
         Ok(Self { path, method, headers, query })
     }
 
+    /// Whether they hold for every request that is led to the match.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { path, method, headers, query } = self;
+        path.is_none() && method.is_none() && headers.is_empty() && query.is_empty()
+    }
+
     /// Whether method, headers and query are as asked for.
     pub(crate) fn hold(&self, line: &RequestLine<'_>) -> bool {
         self.method.as_ref().is_none_or(|method| method == line.method)

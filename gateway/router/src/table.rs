@@ -1,6 +1,7 @@
 //! The routes of one listener, arranged so that a request finds its rule.
 
 mod build;
+mod by_name;
 mod candidate;
 mod host;
 mod leaf;
@@ -9,10 +10,11 @@ mod regexes;
 
 use crate::HostMap;
 use crate::request::RequestLine;
+use by_name::ByName;
 use candidate::Attached;
 pub(crate) use candidate::Candidate;
 pub(crate) use host::{HostTable, Spot};
-use lychgate_ir::{HostPattern, ListenerId, MatchedPath, RouteId, Rule, RuleId};
+use lychgate_ir::{HostPattern, ListenerId, MatchedPath, Rule, RuleId};
 use lychgate_persistent::OrdMap;
 use serde::Serialize;
 use std::fmt;
@@ -23,7 +25,7 @@ use std::sync::Arc;
 /// Immutable; a changed set of routes is a new table that shares with the one before what did not change.
 pub struct RouteTable<T> {
     listener: ListenerId,
-    attached: OrdMap<RouteId, Arc<Attached<T>>>,
+    attached: OrdMap<ByName, Arc<Attached<T>>>,
     /// By the host names as the routes write them, see [`lychgate_ir::Attachment::hostnames`].
     pub(crate) hosts: HostMap<Arc<HostTable<T>>>,
     unusable: Vec<Unusable>,

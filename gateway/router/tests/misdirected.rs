@@ -25,7 +25,7 @@ fn listeners(of: &[(&str, &str)]) -> Listeners<ListenerId> {
 
 fn route(name: &str, section: &str, hostname: &str) -> Arc<Route> {
     let id = route_id(name);
-    let attachments = vec![Attachment { listener: listener(section), hostnames: vec![host(hostname)] }];
+    let attachments = [Attachment { listener: listener(section), hostnames: vec![host(hostname)] }].into();
     let rules = vec![rule(&id, 0, vec![prefix("/detect-misdirected-requests")])];
     Arc::new(Route { id, created: None, attachments, rules })
 }

@@ -65,7 +65,7 @@ fn changes_in_another_order_make_the_same_table() {
 fn routes_of_other_listeners_are_passed_over() {
     let elsewhere = |name: &str| {
         let id = route_id(name);
-        let attachments = vec![Attachment { listener: listener("other"), hostnames: vec![host("")] }];
+        let attachments = [Attachment { listener: listener("other"), hostnames: vec![host("")] }].into();
         let rules = vec![rule(&id, 0, vec![prefix("/")])];
         Arc::new(Route { id, created: None, attachments, rules })
     };

@@ -4,7 +4,10 @@
 //! an editor replaces it. So an object goes only when its absence has settled, what was valid stays while its text is
 //! not, and nothing of a file counts while it is being written.
 
+mod entry;
+
 use super::watch::Half;
+use entry::{Entry, Name, Named};
 use lychgate_admission::{AdmittedObject, Gone, Position, Reading};
 use lychgate_api::{Kind, Object, ObjectRef, Objects, ObjectsBuilder, Time};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -48,7 +51,7 @@ pub(crate) trait Advice {
 #[derive(Default)]
 pub(crate) struct Store {
     objects: Objects,
-    entries: HashMap<ObjectRef, Entry>,
+    entries: HashSet<Entry>,
     /// Entries that the directory does not have, at least not as valid text; and since when, if nothing explains it.
     absent: BTreeMap<ObjectRef, Option<Instant>>,
     /// What was read and does not count yet, in the order in which it was read.
@@ -56,13 +59,6 @@ pub(crate) struct Store {
     round: u64,
     /// The creation of the youngest object with listeners, in seconds since 1970; one a reading, and no two alike.
     youngest: i64,
-}
-
-/// What is known of an object beside what is served.
-struct Entry {
-    /// As it was read last: an unchanged document gives the very same object again.
-    read: Object,
-    file: Arc<str>,
 }
 
 /// What an update left.
@@ -133,7 +129,7 @@ impl Store {
         let unread: HashSet<Arc<str>> = unread.into_iter().map(|unread| unread.position.file).collect();
         let mut gone = Vec::new();
         for (reference, missing) in &mut self.absent {
-            let Some(entry) = self.entries.get(reference) else { continue };
+            let Some(entry) = self.entries.get(reference as &dyn Named) else { continue };
             let kept = if updated.is_half(files, &entry.file) {
                 Kept::Writing
             } else if refused.contains(reference) {
@@ -158,7 +154,7 @@ impl Store {
         }
         let mut next = next.build();
         for reference in gone {
-            self.entries.remove(&reference);
+            self.entries.remove(&reference as &dyn Named);
             self.absent.remove(&reference);
             next = next.remove(&reference);
             updated.changed = true;
@@ -173,20 +169,20 @@ impl Store {
         if self.entries.is_empty() && self.waiting.is_empty() {
             return;
         }
-        let found = found.iter().map(|admitted| name(&admitted.object));
+        let found = found.iter().map(|admitted| admitted.object.name());
         match gone {
             Gone::These(gone) => {
-                let over: HashSet<Name<'_>> = found.chain(gone.iter().map(referred)).collect();
-                self.waiting.retain(|waiting| !over.contains(&name(&waiting.object)));
-                for reference in gone.into_iter().filter(|reference| self.entries.contains_key(reference)) {
+                let over: HashSet<Name<'_>> = found.chain(gone.iter().map(Named::name)).collect();
+                self.waiting.retain(|waiting| !over.contains(&waiting.object.name()));
+                for reference in gone.into_iter().filter(|reference| self.entries.contains(reference as &dyn Named)) {
                     self.absent.entry(reference).or_insert(None);
                 }
             }
             Gone::Others => {
                 self.waiting.clear();
                 let found: HashSet<Name<'_>> = found.collect();
-                for reference in self.entries.keys().filter(|reference| !found.contains(&referred(reference))) {
-                    self.absent.entry(reference.clone()).or_insert(None);
+                for entry in self.entries.iter().filter(|entry| !found.contains(&entry.name())) {
+                    self.absent.entry(entry.read.reference()).or_insert(None);
                 }
             }
         }
@@ -203,14 +199,13 @@ impl Store {
         let AdmittedObject { object, position } = &admitted;
         let reference = object.reference();
         self.absent.remove(&reference);
-        let known = self.entries.get_mut(&reference);
+        let known = self.entries.get(&reference as &dyn Named);
         if let Some(entry) = known
             && entry.read.is_same(object)
         {
-            entry.file = position.file.clone();
+            self.entries.replace(Entry { read: object.clone(), file: position.file.clone() });
             return;
         }
-        let known = self.entries.get(&reference);
         if self.round > 1 && updated.is_half(files, &position.file) {
             if known.is_some() {
                 updated.kept.insert(reference, Kept::Writing);
@@ -230,7 +225,7 @@ impl Store {
             updated.changed = true;
         }
         let AdmittedObject { object, position } = admitted;
-        self.entries.insert(reference, Entry { read: object, file: position.file });
+        self.entries.replace(Entry { read: object, file: position.file });
     }
 
     /// When a new object was created, as far as that matters. Ports and hostnames are exclusive: who had them keeps
@@ -260,18 +255,6 @@ impl Store {
         let same = with(read, created, generation);
         (same != before).then(|| same.with_generation(written.max(generation + 1)))
     }
-}
-
-/// Kind, namespace and name, borrowed: a set of all objects copies none of them.
-type Name<'a> = (Kind, &'a str, &'a str);
-
-fn name(object: &Object) -> Name<'_> {
-    let metadata = object.metadata();
-    (object.kind(), &metadata.namespace, &metadata.name)
-}
-
-fn referred(ObjectRef { kind, key }: &ObjectRef) -> Name<'_> {
-    (*kind, &key.namespace, &key.name)
 }
 
 /// The object with these, and the very same one if it has them already: most objects never change, and need no copy.

@@ -2,33 +2,40 @@
 //!
 //! Marks count lines from the document's first.
 
-use lychgate_api::{Kind, Object, ObjectKey};
+use lychgate_api::{AlikeReferences, Kind, Object, ObjectKey};
 use serde_json::Value;
 
 use crate::admit::{Examined, Identity, Named, examine, identify};
 use crate::yaml::{self, Mark, Node, NodeValue, Unreadable};
 use crate::{ObjectName, Severity, Violation};
 
-/// An object, or a place where there should be one.
+/// An object, or a place where there should be one. Most are objects of which nothing is to be told, and there are thousands.
 #[derive(Debug)]
 pub(super) struct Found {
     /// Where it begins, or where reading ended.
     pub(super) mark: Mark,
-    /// None where there is no object.
-    pub(super) name: Option<ObjectName>,
+    /// None where there is no object, and of an object that says its name itself.
+    pub(super) name: Option<Box<ObjectName>>,
     pub(super) outcome: Outcome,
-    pub(super) tells: Vec<Tell>,
+    pub(super) tells: Box<[Tell]>,
 }
 
 impl Found {
     /// Gives the object its first generation if it says none.
     pub(super) fn number(&mut self) {
+        self.edit(|object| if object.metadata().generation == 0 { object.with_generation(1) } else { object });
+    }
+
+    /// Lets the object share what others refer to as well.
+    pub(super) fn share(&mut self, alike: &AlikeReferences) {
+        self.edit(|object| object.sharing(alike));
+    }
+
+    fn edit(&mut self, edit: impl FnOnce(Object) -> Object) {
         let outcome = std::mem::replace(&mut self.outcome, Outcome::PassedOver);
         self.outcome = match outcome {
-            Outcome::Admitted(object) if object.metadata().generation == 0 => {
-                Outcome::Admitted(object.with_generation(1))
-            }
-            Outcome::Admitted(_) | Outcome::Refused(..) | Outcome::Unread | Outcome::PassedOver => outcome,
+            Outcome::Admitted(object) => Outcome::Admitted(edit(object)),
+            Outcome::Refused(..) | Outcome::Unread | Outcome::PassedOver => outcome,
         };
     }
 }
@@ -46,6 +53,17 @@ impl Found {
         }
     }
 
+    /// What it calls itself; none where there is no object.
+    pub(super) fn object_name(&self) -> Option<ObjectName> {
+        match &self.outcome {
+            Outcome::Admitted(object) => {
+                let (kind, ObjectKey { namespace, name }) = (object.kind().to_string(), object.key());
+                Some(ObjectName { kind, namespace, name })
+            }
+            Outcome::Refused(..) | Outcome::Unread | Outcome::PassedOver => self.name.as_deref().cloned(),
+        }
+    }
+
     /// Whether there is more to tell than the object.
     pub(super) fn is_told(&self) -> bool {
         !self.tells.is_empty() || matches!(self.outcome, Outcome::Refused(..) | Outcome::Unread)
@@ -56,7 +74,7 @@ impl Found {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Admitted(Object),
-    Refused(Kind, ObjectKey),
+    Refused(Kind, Box<ObjectKey>),
     /// Nobody can tell which object it is.
     Unread,
     /// It is of a kind that we do not read.
@@ -95,7 +113,7 @@ pub(super) fn find(text: Text<'_>) -> Vec<Found> {
 }
 
 fn unreadable(Unreadable { mark, message, hint }: Unreadable) -> Found {
-    let tells = vec![Tell { severity: Severity::Error, mark, path: None, message, hint }];
+    let tells = [Tell { severity: Severity::Error, mark, path: None, message, hint }].into();
     Found { mark, name: None, outcome: Outcome::Unread, tells }
 }
 
@@ -136,14 +154,14 @@ fn object(node: &Node, mut value: Value) -> Found {
     let mark = node.mark;
     match identify(&value) {
         Identity::Other { name, message, hint } => {
-            let tells = vec![Tell { severity: Severity::Note, mark, path: None, message, hint }];
-            Found { mark, name: Some(name), outcome: Outcome::PassedOver, tells }
+            let tells = [Tell { severity: Severity::Note, mark, path: None, message, hint }].into();
+            Found { mark, name: Some(name.into()), outcome: Outcome::PassedOver, tells }
         }
         Identity::Mistake { name, named, violation } => {
             let key = named.and_then(|Named { kind, key, version: _, name: _ }| Some((kind, key?)));
-            let outcome = key.map_or(Outcome::Unread, |(kind, key)| Outcome::Refused(kind, key));
+            let outcome = key.map_or(Outcome::Unread, |(kind, key)| Outcome::Refused(kind, key.into()));
             let tells = tells(node, vec![(Severity::Error, violation)], false);
-            Found { mark, name: Some(name), outcome, tells }
+            Found { mark, name: Some(name.into()), outcome, tells }
         }
         Identity::Known(Named { kind, version, key, name }) => {
             // An API server takes no status on create; files that were saved from a cluster have one. That of a pod tells
@@ -155,12 +173,12 @@ fn object(node: &Node, mut value: Value) -> Found {
             let errors = errors.into_iter().map(|each| (Severity::Error, each));
             let violations = warnings.into_iter().map(|each| (Severity::Warning, each)).chain(errors).collect();
             let tells = tells(node, violations, kind == Kind::Secret);
-            let outcome = match (object, key) {
-                (Some(object), _) => Outcome::Admitted(object),
-                (None, Some(key)) => Outcome::Refused(kind, key),
-                (None, None) => Outcome::Unread,
+            let (outcome, name) = match (object, key) {
+                (Some(object), _) => (Outcome::Admitted(object), None),
+                (None, Some(key)) => (Outcome::Refused(kind, key.into()), Some(name.into())),
+                (None, None) => (Outcome::Unread, Some(name.into())),
             };
-            Found { mark, name: Some(name), outcome, tells }
+            Found { mark, name, outcome, tells }
         }
     }
 }
@@ -169,7 +187,7 @@ fn object(node: &Node, mut value: Value) -> Found {
 const MAX_TELLS: usize = 50;
 
 /// What is wrong with an object, in the order of the text. With `redact`, no value is repeated.
-fn tells(node: &Node, violations: Vec<(Severity, Violation)>, redact: bool) -> Vec<Tell> {
+fn tells(node: &Node, violations: Vec<(Severity, Violation)>, redact: bool) -> Box<[Tell]> {
     let more = violations.len().saturating_sub(MAX_TELLS);
     let worst = violations.iter().map(|(severity, _)| *severity).max();
     let mut tells: Vec<_> = violations
@@ -185,7 +203,7 @@ fn tells(node: &Node, violations: Vec<(Severity, Violation)>, redact: bool) -> V
         let message = format!("has {more} more problems, which are not shown");
         tells.push(Tell { severity, mark: node.mark, path: None, message, hint: None });
     }
-    tells
+    tells.into()
 }
 
 /// Where a violation stands, and what the text there tells besides.

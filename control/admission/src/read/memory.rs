@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use lychgate_api::AlikeReferences;
+
 use super::Piece;
 use super::found::{Found, Text, find};
 use crate::dir::Stamp;
@@ -27,6 +29,7 @@ pub(super) struct Memory {
     hashers: [RandomState; 2],
     files: HashMap<Arc<str>, File>,
     numbered: bool,
+    alike: AlikeReferences,
     /// The names of all objects, hashed as texts are.
     names: HashSet<Hash>,
     /// Whether two objects have one name.
@@ -177,7 +180,7 @@ impl Memory {
             }
         }
         let new: Vec<_> = wanted.into_iter().collect();
-        known.extend(find_all(&new, self.numbered));
+        known.extend(find_all(&new, self.numbered, &self.alike));
         known
     }
 
@@ -194,12 +197,13 @@ impl Memory {
     }
 }
 
-fn find_all(new: &[(Hash, Text<'_>)], numbered: bool) -> Vec<(Hash, Arc<[Found]>)> {
+fn find_all(new: &[(Hash, Text<'_>)], numbered: bool, alike: &AlikeReferences) -> Vec<(Hash, Arc<[Found]>)> {
     let of = |(hash, text): &(Hash, Text<'_>)| {
         let mut found = find(*text);
         if numbered {
             found.iter_mut().for_each(Found::number);
         }
+        found.iter_mut().for_each(|found| found.share(alike));
         (*hash, Arc::from(found))
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);

@@ -1,5 +1,7 @@
 //! HTTPRoute.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::shared::root_path;
@@ -24,9 +26,9 @@ pub struct HttpRoute {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpRouteSpec {
-    /// What the route attaches to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parent_refs: Vec<ParentReference>,
+    /// What the route attaches to. Shared: see [`crate::AlikeReferences`].
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub parent_refs: Arc<[ParentReference]>,
     /// Whether it attaches to default Gateways too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_default_gateways: Option<GatewayDefaultScope>,
@@ -54,18 +56,18 @@ pub struct HttpRouteRule {
     /// Filters, before the backend is chosen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<HttpRouteFilter>,
-    /// Backends, by weight.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub backend_refs: Vec<HttpBackendRef>,
-    /// Timeouts (GEP-1742).
+    /// Backends, by weight. Shared: see [`crate::AlikeReferences`].
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub backend_refs: Arc<[HttpBackendRef]>,
+    /// Timeouts (GEP-1742). What most rules do not have takes no room in them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeouts: Option<HttpRouteTimeouts>,
+    pub timeouts: Option<Box<HttpRouteTimeouts>>,
     /// Retries (GEP-1731).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry: Option<HttpRouteRetry>,
+    pub retry: Option<Box<HttpRouteRetry>>,
     /// Keeps clients on one endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub session_persistence: Option<SessionPersistence>,
+    pub session_persistence: Option<Box<SessionPersistence>>,
 }
 
 impl Default for HttpRouteRule {
@@ -75,7 +77,7 @@ impl Default for HttpRouteRule {
             name: None,
             matches: vec![HttpRouteMatch::default()],
             filters: Vec::new(),
-            backend_refs: Vec::new(),
+            backend_refs: Arc::default(),
             timeouts: None,
             retry: None,
             session_persistence: None,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// A route of either kind.
 pub(super) trait Attached: Clone + Eq {
-    fn attachments(&self) -> &Vec<Attachment>;
-    fn attachments_mut(&mut self) -> &mut Vec<Attachment>;
+    fn attachments(&self) -> &Arc<[Attachment]>;
+    fn attachments_mut(&mut self) -> &mut Arc<[Attachment]>;
     fn backends(&self) -> BTreeSet<BackendId>;
 
     /// The groups that serve it.
@@ -25,17 +25,17 @@ pub(super) trait Attached: Clone + Eq {
             return self.clone();
         }
         let mut part = Self::clone(self);
-        part.attachments_mut().retain(is_its);
+        *part.attachments_mut() = self.attachments().iter().filter(|attachment| is_its(attachment)).cloned().collect();
         Arc::new(part)
     }
 }
 
 impl Attached for Route {
-    fn attachments(&self) -> &Vec<Attachment> {
+    fn attachments(&self) -> &Arc<[Attachment]> {
         &self.attachments
     }
 
-    fn attachments_mut(&mut self) -> &mut Vec<Attachment> {
+    fn attachments_mut(&mut self) -> &mut Arc<[Attachment]> {
         &mut self.attachments
     }
 
@@ -43,7 +43,8 @@ impl Attached for Route {
         let mut all = BTreeSet::new();
         for rule in &self.rules {
             of_filters(&rule.filters, &mut all);
-            let Ok(Forward { backends, timeouts: _, retry: _, persistence: _ }) = &rule.forward else { continue };
+            let Ok(forward) = &rule.forward else { continue };
+            let Forward { backends, timeouts: _, retry: _, persistence: _ } = &**forward;
             for WeightedBackend { weight: _, target: to, filters } in backends {
                 all.extend(target(to));
                 of_filters(filters, &mut all);
@@ -54,11 +55,11 @@ impl Attached for Route {
 }
 
 impl Attached for StreamRoute {
-    fn attachments(&self) -> &Vec<Attachment> {
+    fn attachments(&self) -> &Arc<[Attachment]> {
         &self.attachments
     }
 
-    fn attachments_mut(&mut self) -> &mut Vec<Attachment> {
+    fn attachments_mut(&mut self) -> &mut Arc<[Attachment]> {
         &mut self.attachments
     }
 

@@ -103,7 +103,7 @@ fn everybody_gets_what_concerns_them_and_nothing_else() {
     assert_eq!(names(b.snapshot.stream_routes.keys()), ["TCPRoute/d/stream"]);
     assert_eq!(names(b.snapshot.backends.keys()), ["Service/d/one:80", "Service/d/two:80"]);
     for (name, slice) in &slices {
-        let mut attachments = slice.snapshot.routes.values().flat_map(|route| &route.attachments);
+        let mut attachments = slice.snapshot.routes.values().flat_map(|route| &*route.attachments);
         assert!(attachments.all(|attachment| &*attachment.listener.gateway.0.name == name));
         assert!(slice.endpoints.keys().all(|id| slice.snapshot.backends.contains_key(id)));
     }

@@ -16,8 +16,8 @@ use lychgate_api::{GATEWAY_GROUP, GATEWAY_X_GROUP, Kind, ObjectKey};
 use lychgate_ir::{BackendId, BackendKind, ObjectName, Refusal, RefusalReason, RouteKind, Target, Transport};
 use std::sync::Arc;
 
-/// What a reference led to.
-#[derive(Clone, Debug)]
+/// What a reference led to. Compared by value: a directory that is read again gives equal objects, not the very same.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Found {
     Service {
         object: Arc<Service>,
@@ -38,16 +38,6 @@ impl Found {
             Self::Nothing | Self::NotPermitted => false,
         }
     }
-
-    /// The same, by value: a directory that is read again gives equal objects, not the very same.
-    fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Service { object: a, covered: x }, Self::Service { object: b, covered: y }) => a == b && x == y,
-            (Self::XBackend(a), Self::XBackend(b)) => a == b,
-            (Self::Nothing, Self::Nothing) | (Self::NotPermitted, Self::NotPermitted) => true,
-            (Self::Service { .. } | Self::XBackend(_) | Self::Nothing | Self::NotPermitted, _) => false,
-        }
-    }
 }
 
 /// What is said to routes of egress Gateways about backends with TLS of their own. How TLS is spoken with what is outside is up
@@ -58,7 +48,7 @@ const TLS_OF_WHAT_IS_SEALED: &str = "its TLS is not spoken on connections that l
      comes, and where a listener ends TLS, connections are refused";
 
 /// A reference that was followed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lookup {
     kind: BackendKind,
     key: ObjectKey,
@@ -113,7 +103,7 @@ impl<'w, 'a> Resolver<'w, 'a> {
 
     /// Whether all references lead where they led before.
     pub(crate) fn confirms(&self, lookups: &[Lookup]) -> bool {
-        lookups.iter().all(|lookup| self.find(lookup.kind, &lookup.key, lookup.port, lookup.speaks).same(&lookup.found))
+        lookups.iter().all(|lookup| self.find(lookup.kind, &lookup.key, lookup.port, lookup.speaks) == lookup.found)
     }
 
     /// Where a reference leads; what is wrong with it becomes a finding and a target that refuses.

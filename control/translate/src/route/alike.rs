@@ -1,31 +1,27 @@
-//! Routes of which the same is said.
+//! What many routes have alike, each held once.
 
+use super::compiled::References;
+use super::outcome::Ties;
 use crate::status::ObjectStatus;
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use lychgate_ir::{Attachment, Forward, ObjectName};
+use lychgate_persistent as persistent;
 use std::sync::Arc;
 
-/// More would be looked through for each route; neighbours are mostly told the same.
-const REMEMBERED: usize = 8;
-
-/// What was said last: thousands of routes are told the same of the same parents, and hold one value.
-#[derive(Default)]
-pub(super) struct Alike {
-    said: RefCell<VecDeque<Arc<ObjectStatus>>>,
+/// What was made for the routes that were looked at last. It is carried from one translation to the next, so that a route that
+/// comes later shares with those that are there.
+#[derive(Debug, Default)]
+pub(crate) struct Alike {
+    pub(super) statuses: persistent::Alike<ObjectStatus>,
+    pub(super) attachments: persistent::Alike<[Attachment]>,
+    pub(super) forwards: persistent::Alike<Forward>,
+    pub(super) references: persistent::Alike<References>,
+    pub(super) ties: persistent::Alike<Ties>,
+    namespaces: persistent::Alike<str>,
 }
 
 impl Alike {
-    /// The old value if it is the same, or that of another route, or this one.
-    pub(super) fn keep(&self, new: ObjectStatus, old: Option<&Arc<ObjectStatus>>) -> Arc<ObjectStatus> {
-        let mut said = self.said.borrow_mut();
-        if let Some(known) = old.into_iter().chain(said.iter()).find(|known| ***known == new) {
-            return known.clone();
-        }
-        let new = Arc::new(new);
-        if said.len() == REMEMBERED {
-            said.pop_front();
-        }
-        said.push_back(new.clone());
-        new
+    /// A name in whose namespace there are others.
+    pub(super) fn name(&self, namespace: &str, name: &str) -> ObjectName {
+        ObjectName { namespace: self.namespaces.keep(namespace, None), name: Arc::from(name) }
     }
 }

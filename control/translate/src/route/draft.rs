@@ -4,9 +4,9 @@ use super::Inputs;
 use super::alike::Alike;
 use super::attach::{self, Asks, Attached};
 use super::compiled::Compiled;
-use super::outcome::outcome;
+use super::outcome::{Read, outcome};
 use super::parents::{Found, Link};
-use super::remembered::Remembered;
+use super::remembered::{Lost, Remembered};
 use super::rivals::Loss;
 use super::source::{self, Source};
 use crate::world::World;
@@ -44,8 +44,8 @@ impl<'s> Relations<'s> {
     /// Whether the same parents would say the same.
     pub(super) fn are_those_of(&self, old: &Remembered) -> bool {
         old.namespace == self.namespace
-            && old.links.len() == self.found.len()
-            && old.links.iter().zip(&self.found).all(|(old, new)| old.leads_to(new))
+            && old.links().len() == self.found.len()
+            && old.links().iter().zip(&self.found).all(|(old, new)| old.leads_to(new))
     }
 
     /// Attaches it to them.
@@ -67,14 +67,16 @@ impl<'s> Relations<'s> {
 impl Draft<'_> {
     pub(super) fn finish(self, losses: Vec<Loss>, alike: &Alike) -> Arc<Remembered> {
         let Self { key, source, namespace, links, compiled, mut attached, old } = self;
-        let unopposed = if losses.is_empty() { Vec::new() } else { attach::attachments(&attached) };
+        let unopposed = (!losses.is_empty()).then(|| alike.attachments.keep(attach::attachments(&attached), None));
         attached.iter_mut().for_each(|attached| attached.leave(&losses));
-        let outcome = outcome(key, source, &compiled, &attached, old.map(|old| &old.outcome), alike);
+        let read = Read { key, source, compiled: &compiled, links, attached: &attached };
+        let outcome = outcome(read, old.map(|old| &old.outcome), alike);
         let object = match old {
             Some(old) => old.object.clone(),
             None => Arc::new(ObjectRef { kind: source::object_kind(source.kind()), key: key.clone() }),
         };
         let source = source.clone();
-        Arc::new(Remembered { object, source, namespace, links, compiled, losses, unopposed, outcome })
+        let lost = unopposed.map(|unopposed| Box::new(Lost { losses, unopposed }));
+        Arc::new(Remembered { object, source, namespace, compiled, lost, outcome })
     }
 }

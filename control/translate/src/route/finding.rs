@@ -22,6 +22,39 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
+    /// Nothing is wrong.
+    pub(super) const fn none() -> Self {
+        Self {
+            rule: 0,
+            rules_invalid: BTreeSet::new(),
+            rules_partly_invalid: BTreeSet::new(),
+            invalid: None,
+            unresolved: None,
+            inside_only: Vec::new(),
+            notes: Vec::new(),
+            outside_notes: Vec::new(),
+        }
+    }
+
+    /// Whether nothing was found.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            rule: _,
+            rules_invalid,
+            rules_partly_invalid,
+            invalid,
+            unresolved,
+            inside_only,
+            notes,
+            outside_notes,
+        } = self;
+        rules_invalid.is_empty()
+            && rules_partly_invalid.is_empty()
+            && invalid.is_none()
+            && unresolved.is_none()
+            && [inside_only, notes, outside_notes].into_iter().all(Vec::is_empty)
+    }
+
     /// What follows is about this rule.
     pub(crate) fn enter(&mut self, rule: usize) {
         self.rule = rule;

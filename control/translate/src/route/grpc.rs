@@ -14,6 +14,7 @@ use lychgate_api::gateway::{
 use lychgate_ir::{
     Forward, Match, PathMatch, Refusal, RefusalReason, RouteId, Rule, RuleId, Timeouts, WeightedBackend,
 };
+use std::sync::Arc;
 
 /// Any service, and any method.
 const SEGMENT: &str = "[^/]+";
@@ -68,12 +69,12 @@ fn rule(resolver: &mut Resolver<'_, '_>, id: RuleId, written: &GrpcRouteRule, fi
             let message = format!("{path} of {} has no backendRefs", id.route);
             Err(Refusal::internal(RefusalReason::NoBackend, message))
         }
-        None => Ok(Forward {
+        None => Ok(Arc::new(Forward {
             backends,
             timeouts: Timeouts::default(),
             retry: None,
             persistence: persistence.unwrap_or_default(),
-        }),
+        })),
     };
     // A rule that matches nothing has no call to refuse.
     (!matches.is_empty()).then_some(Rule { id, matches, filters, forward })

@@ -11,6 +11,7 @@ use lychgate_api::gateway::{
 use lychgate_ir::{
     Filter, Forward, Match, PathMatch, Refusal, RefusalReason, Retry, RouteId, Rule, RuleId, Timeouts, WeightedBackend,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between tries, where the route says nothing.
@@ -45,7 +46,7 @@ fn rule(resolver: &mut Resolver<'_, '_>, id: RuleId, written: &HttpRouteRule, fi
     let filters = filter::read(&mut around, filters, &path, findings);
     around.of_backend = true;
     let backends = backends(&mut around, backend_refs, &path, findings);
-    let persistence = session_persistence.as_ref().map(|wanted| session::read(wanted, &owner(&id))).transpose();
+    let persistence = session_persistence.as_deref().map(|wanted| session::read(wanted, &owner(&id))).transpose();
     let persistence_problem = persistence.as_ref().err().map(|problem| {
         let message = format!("{path}.sessionPersistence: {problem}");
         findings.invalid(reason::UNSUPPORTED_VALUE, message.clone());
@@ -61,12 +62,12 @@ fn rule(resolver: &mut Resolver<'_, '_>, id: RuleId, written: &HttpRouteRule, fi
     };
     let forward = match refusal {
         Some(refusal) => Err(refusal),
-        None => Ok(Forward {
+        None => Ok(Arc::new(Forward {
             backends,
-            timeouts: read_timeouts(timeouts.as_ref()),
-            retry: retry.as_ref().and_then(read_retry),
+            timeouts: read_timeouts(timeouts.as_deref()),
+            retry: retry.as_deref().and_then(read_retry),
             persistence: persistence.unwrap_or_default(),
-        }),
+        })),
     };
     // A rule that matches nothing has no request to refuse.
     (!matches.is_empty()).then_some(Rule { id, matches, filters, forward })

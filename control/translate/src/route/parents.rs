@@ -64,7 +64,7 @@ pub(super) enum Found<'a> {
 
 /// What a parent reference led to, for the next translation to compare. The reference is the route's own, or that of
 /// the parent as a default Gateway.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Link {
     Ours(Arc<Parent>),
     Lost(String),

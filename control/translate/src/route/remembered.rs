@@ -1,7 +1,7 @@
 //! What is remembered of a route, to see whether the next translation has to look at it again.
 
 use super::compiled::Compiled;
-use super::outcome::{Outcome, Served};
+use super::outcome::Outcome;
 use super::parents::Link;
 use super::rivals::Loss;
 use super::source::Source;
@@ -17,12 +17,17 @@ pub(crate) struct Remembered {
     pub(super) object: Arc<ObjectRef>,
     pub(super) source: Source,
     pub(super) namespace: Option<Arc<Namespace>>,
-    pub(super) links: Vec<Link>,
     pub(super) compiled: Arc<Compiled>,
-    pub(super) losses: Vec<Loss>,
-    /// Where it would be served without rivals, if it has lost to some.
-    pub(super) unopposed: Vec<Attachment>,
+    pub(super) lost: Option<Box<Lost>>,
     pub(crate) outcome: Outcome,
+}
+
+/// Of a route that has lost to rivals.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) losses: Vec<Loss>,
+    /// Where it would be served without them.
+    pub(super) unopposed: Arc<[Attachment]>,
 }
 
 /// What is remembered of all routes, ordered by kind, namespace and name.
@@ -35,20 +40,26 @@ impl Remembered {
 
     /// Where it would be served without rivals.
     pub(super) fn wants(&self) -> &[Attachment] {
-        match &self.outcome.served {
-            _ if !self.losses.is_empty() => &self.unopposed,
-            Some(Served::Requests(route)) => &route.attachments,
-            Some(Served::Streams(route)) => &route.attachments,
-            None => &[],
+        match &self.lost {
+            Some(lost) => &lost.unopposed,
+            None => self.outcome.attachments().map(|attachments| &**attachments).unwrap_or_default(),
         }
+    }
+
+    pub(super) fn losses(&self) -> &[Loss] {
+        self.lost.as_ref().map(|lost| &*lost.losses).unwrap_or_default()
+    }
+
+    pub(super) fn links(&self) -> &[Link] {
+        &self.outcome.ties.links
     }
 
     /// Whether it asks the same of others as another one does.
     pub(super) fn uses_the_same(&self, other: &Self) -> bool {
         self.outcome.served.is_some() == other.outcome.served.is_some()
-            && self.outcome.listeners == other.outcome.listeners
-            && self.outcome.gateways == other.outcome.gateways
-            && self.compiled.targets == other.compiled.targets
-            && self.compiled.objects == other.compiled.objects
+            && self.outcome.ties.listeners == other.outcome.ties.listeners
+            && self.outcome.ties.gateways == other.outcome.ties.gateways
+            && self.compiled.references.targets == other.compiled.references.targets
+            && self.compiled.references.objects == other.compiled.references.objects
     }
 }

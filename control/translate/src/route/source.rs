@@ -1,11 +1,11 @@
 //! Routes of every kind, as far as they are alike.
 
+use super::alike::Alike;
 use super::attach::Asks;
 use super::finding::Findings;
 use super::stream::Carried;
 use super::{grpc, http, stream};
 use crate::backend::resolve::Resolver;
-use crate::names::name_of;
 use lychgate_api::gateway::{GrpcRoute, HttpRoute, TcpRoute, TlsRoute, UdpRoute};
 use lychgate_api::meta::ObjectMeta;
 use lychgate_api::{Kind, ObjectKey, Objects};
@@ -84,11 +84,11 @@ impl Source {
     /// What it asks of its parents. Connections and datagrams name no host.
     pub(super) fn asks<'a>(&'a self, key: &'a ObjectKey) -> Asks<'a> {
         let (parents, defaults, hosts) = match self {
-            Self::Http(route) => (&route.spec.parent_refs, route.spec.use_default_gateways, &route.spec.hostnames[..]),
-            Self::Grpc(route) => (&route.spec.parent_refs, route.spec.use_default_gateways, &route.spec.hostnames[..]),
-            Self::Tls(route) => (&route.spec.parent_refs, route.spec.use_default_gateways, &route.spec.hostnames[..]),
-            Self::Tcp(route) => (&route.spec.parent_refs, route.spec.use_default_gateways, &[][..]),
-            Self::Udp(route) => (&route.spec.parent_refs, route.spec.use_default_gateways, &[][..]),
+            Self::Http(route) => (&*route.spec.parent_refs, route.spec.use_default_gateways, &route.spec.hostnames[..]),
+            Self::Grpc(route) => (&*route.spec.parent_refs, route.spec.use_default_gateways, &route.spec.hostnames[..]),
+            Self::Tls(route) => (&*route.spec.parent_refs, route.spec.use_default_gateways, &route.spec.hostnames[..]),
+            Self::Tcp(route) => (&*route.spec.parent_refs, route.spec.use_default_gateways, &[][..]),
+            Self::Udp(route) => (&*route.spec.parent_refs, route.spec.use_default_gateways, &[][..]),
         };
         Asks::new(self.kind(), key, parents, defaults, hosts)
     }
@@ -108,6 +108,6 @@ impl Source {
 }
 
 /// What a route is called in the snapshot.
-pub(super) fn id_of(kind: RouteKind, key: &ObjectKey) -> RouteId {
-    RouteId { kind, name: name_of(key) }
+pub(super) fn id_of(kind: RouteKind, key: &ObjectKey, alike: &Alike) -> RouteId {
+    RouteId { kind, name: alike.name(&key.namespace, &key.name) }
 }

@@ -27,16 +27,17 @@ pub(super) fn step<'s>(
     source: &'s Source,
     old: Option<&'s Arc<Remembered>>,
 ) -> Step<'s> {
-    let Inputs { world, policies, parents: _, unchanged, alike: _ } = *inputs;
+    let Inputs { world, policies, parents: _, unchanged, alike } = *inputs;
     let mut resolver = Resolver::new(world, policies, source.kind(), &key.namespace);
     let same_source = old.filter(|old| old.source == *source);
-    let same_rules = same_source.filter(|old| unchanged.references || resolver.confirms(&old.compiled.lookups));
+    let same_rules =
+        same_source.filter(|old| unchanged.references || resolver.confirms(&old.compiled.references.lookups));
     if let Some(old) = same_rules.filter(|_| unchanged.parents) {
         return Step::Same(old);
     }
     let compiled = match same_rules {
         Some(old) => old.compiled.clone(),
-        None => Arc::new(compile(&mut resolver, key, source, old.map(|old| &*old.compiled))),
+        None => Arc::new(compile(&mut resolver, key, source, old.map(|old| &*old.compiled), alike)),
     };
     let relations = Relations::new(inputs, key, source);
     match same_rules.filter(|old| relations.are_those_of(old)) {
@@ -66,13 +67,13 @@ impl<'s> Step<'s> {
     /// The route, without what it has lost to others.
     pub(super) fn finish(self, inputs: &Inputs<'s, '_>, losses: Vec<Loss>) -> Arc<Remembered> {
         match self {
-            Self::Same(old) if old.losses == losses => old.clone(),
+            Self::Same(old) if old.losses() == losses => old.clone(),
             Self::Same(old) => {
                 let relations = Relations::new(inputs, old.key(), &old.source);
                 let draft = relations.read(inputs.world, old.key(), &old.source, old.compiled.clone(), Some(old));
-                draft.finish(losses, &inputs.alike)
+                draft.finish(losses, inputs.alike)
             }
-            Self::Read(draft) => draft.finish(losses, &inputs.alike),
+            Self::Read(draft) => draft.finish(losses, inputs.alike),
         }
     }
 }

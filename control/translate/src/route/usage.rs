@@ -56,7 +56,7 @@ impl Usage {
 
     /// Keys are copied only where they are new: most routes share what they use.
     fn add(&mut self, route: &Remembered) {
-        for id in &route.outcome.listeners {
+        for id in &route.outcome.ties.listeners {
             match self.attached.get_mut(id) {
                 Some(count) => *count += 1,
                 None => {
@@ -65,26 +65,26 @@ impl Usage {
             }
         }
         if route.outcome.served.is_some() {
-            for target in &route.compiled.targets {
+            for target in &route.compiled.references.targets {
                 if !self.targets.contains(target) {
                     self.targets.insert(target.clone());
                 }
             }
         }
-        if route.outcome.gateways.is_empty() {
+        if route.outcome.ties.gateways.is_empty() {
             return;
         }
-        for object in &route.compiled.objects {
+        for object in &route.compiled.references.objects {
             match self.objects.get_mut(object) {
                 Some(gateways) => {
-                    for gateway in &route.outcome.gateways {
+                    for gateway in &route.outcome.ties.gateways {
                         if !gateways.contains(gateway) {
                             gateways.insert(gateway.clone());
                         }
                     }
                 }
                 None => {
-                    self.objects.insert(object.clone(), route.outcome.gateways.iter().cloned().collect());
+                    self.objects.insert(object.clone(), route.outcome.ties.gateways.iter().cloned().collect());
                 }
             }
         }

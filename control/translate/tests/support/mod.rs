@@ -176,7 +176,7 @@ pub(crate) fn check_closed(translation: &Translation, name: &str) {
         }
     };
     for route in snapshot.routes.values() {
-        for attachment in &route.attachments {
+        for attachment in &*route.attachments {
             assert!(snapshot.listeners.contains_key(&attachment.listener), "{name}: {}", attachment.listener);
             assert!(!attachment.hostnames.is_empty(), "{name}");
         }
@@ -193,7 +193,7 @@ pub(crate) fn check_closed(translation: &Translation, name: &str) {
         }
     }
     for route in snapshot.stream_routes.values() {
-        for attachment in &route.attachments {
+        for attachment in &*route.attachments {
             assert!(snapshot.listeners.contains_key(&attachment.listener), "{name}: {}", attachment.listener);
             assert!(!attachment.hostnames.is_empty(), "{name}");
         }

@@ -124,9 +124,10 @@ fn sessions(persistence: &SessionPersistence) -> String {
 mod tests {
     use super::*;
     use lychgate_ir::{BackendId, BackendKind, ObjectName, RefusalReason, RouteId, RouteKind, RuleId, Transport};
+    use std::sync::Arc;
     use std::time::Duration;
 
-    fn rule(forward: Result<Forward, Refusal>) -> Rule {
+    fn rule(forward: Result<Arc<Forward>, Refusal>) -> Rule {
         let route = RouteId { kind: RouteKind::Http, name: ObjectName::new("ns", "r") };
         let id = RuleId { route, generation: 1, index: 0, name: None };
         Rule { id, matches: Vec::new(), filters: Vec::new(), forward }
@@ -159,7 +160,7 @@ mod tests {
             }),
         };
         assert_eq!(
-            sentences(&rule(Ok(forward))),
+            sentences(&rule(Ok(forward.into()))),
             "Backend: Service/ns/a:80, weight 3 of 4.\n\
              Backend: none, weight 1 of 4; its share gets 500 (BackendNotFound): there is no Service ns/gone.\n\
              Backend: Service/ns/b:80, weight 0: it gets nothing.\n\

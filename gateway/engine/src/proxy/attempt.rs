@@ -116,7 +116,7 @@ impl Gateway {
             return Err(ctx.fail(Fault::bug("an attempt without a backend")));
         };
         let is_upgrade = session.is_upgrade_req();
-        let route = ctx.routed.as_ref().map_or(RouteKind::Http, |routed| routed.rule.id.route.kind);
+        let route = ctx.routed.as_ref().map_or(RouteKind::Http, |routed| routed.rule.id().route.kind);
         let offer = if is_upgrade { Offer::Http1 } else { Offer::of(route) };
         let picked = match self.leaver_of(ctx) {
             Some(leaver) => {
@@ -304,7 +304,7 @@ impl RequestContext {
     fn can_replay(&self, session: &Session) -> bool {
         let is_kept = !session.as_ref().retry_buffer_truncated();
         if !is_kept {
-            let rule = self.routed.as_ref().map(|routed| tracing::field::display(&routed.rule.id));
+            let rule = self.routed.as_ref().map(|routed| tracing::field::display(routed.rule.id()));
             let id = self.id.as_ref().and_then(|id| id.to_str().ok());
             tracing::info!(
                 rule,

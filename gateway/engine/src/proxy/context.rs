@@ -190,7 +190,7 @@ impl RequestContext {
         self.observed(status, received as u64, sent as u64);
         self.attempts.finish();
         tracing::debug!(
-            rule = self.routed.as_ref().map(|routed| tracing::field::display(&routed.rule.id)),
+            rule = self.routed.as_ref().map(|routed| tracing::field::display(routed.rule.id())),
             attempts = self.attempts.count(),
             elapsed = ?self.started.elapsed(),
             "request done"

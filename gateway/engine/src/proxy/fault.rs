@@ -339,7 +339,7 @@ pub(super) async fn answer(session: &mut Session, ctx: &mut RequestContext, faul
 
 /// Logs and counts it.
 fn note(ctx: &mut RequestContext, fault: &Fault) {
-    let rule = ctx.routed.as_ref().map(|routed| &routed.rule.id);
+    let rule = ctx.routed.as_ref().map(|routed| routed.rule.id());
     let backend = ctx.forward.as_ref().map(|forward| &forward.backend.id);
     fault.log(rule, backend, ctx.id.as_ref());
     ctx.observation.failed(fault.reason, &fault.detail);
@@ -397,7 +397,7 @@ pub(super) fn last_word(session: &Session, ctx: &RequestContext) -> LastWord {
     let id = ctx.id.clone();
     Box::new(move || {
         let fault = Fault::timeout();
-        fault.log(routed.as_ref().map(|(rule, _)| &rule.id), backend.as_ref().map(|backend| &backend.id), id.as_ref());
+        fault.log(routed.as_ref().map(|(rule, _)| rule.id()), backend.as_ref().map(|backend| &backend.id), id.as_ref());
         let Ok((mut head, body)) = fault.response(accept, is_head, id.as_ref()) else { return Vec::new() };
         if let Some((rule, state)) = &routed {
             rule.chain.response(&mut PingoraResponse(&mut head), state);

@@ -69,7 +69,7 @@ impl Mirrors {
     /// Starts the copies of a request that its rule lets through.
     pub(super) fn start(&self, session: &mut Session, ctx: &mut RequestContext, leaver: Option<&Leaver>) {
         let (Some(routed), Some(forward), Some(client)) = (&ctx.routed, &ctx.forward, &ctx.connection) else { return };
-        let mirrors = routed.rule.mirrors.iter().chain(&forward.destination.mirrors);
+        let mirrors = routed.rule.mirrors.iter().chain(&*forward.destination.mirrors);
         let mut chosen = mirrors.filter(|mirror| sampled(mirror.share, rand::random())).peekable();
         if chosen.peek().is_none() || session.is_upgrade_req() {
             return;
@@ -83,7 +83,7 @@ impl Mirrors {
             let (body, pieces) = self.room.backlog();
             let copy = Copy {
                 mirror: mirror.clone(),
-                offer: Offer::of(routed.rule.id.route.kind),
+                offer: Offer::of(routed.rule.id().route.kind),
                 head: session.req_header().clone(),
                 identity: routed.listener.spec.upstream_identity.clone(),
                 client: client.clone(),

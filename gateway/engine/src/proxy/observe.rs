@@ -249,7 +249,7 @@ impl RequestContext {
             reason: self.observation.failed,
             detail: self.observation.detail.take(),
             listener: self.observation.listener.as_ref().map(|listener| listener.spec.id.to_string()),
-            rule: self.routed.as_ref().map(|routed| routed.rule.id.to_string()),
+            rule: self.routed.as_ref().map(|routed| routed.rule.id().to_string()),
             backend: self.forward.as_ref().map(|forward| forward.backend.id.to_string()),
             endpoint: self.attempts.last_endpoint(),
             attempts: self.attempts.count(),

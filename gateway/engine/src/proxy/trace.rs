@@ -202,8 +202,8 @@ impl RequestContext {
             failure,
             decided: self.routed.as_ref().map(|routed| Decided {
                 listener: routed.listener.spec.id.to_string(),
-                route: routed.rule.id.route.to_string(),
-                rule: routed.rule.id.to_string(),
+                route: routed.rule.id().route.to_string(),
+                rule: routed.rule.id().to_string(),
                 backend: self.forward.as_ref().map(|forward| forward.backend.id.to_string()),
             }),
             received,

@@ -2,7 +2,8 @@
 //! endpoints and counters, TLS settings with their tickets, rules, and route tables of hosts that nobody touched.
 
 use super::listener::ListenerTlsState;
-use super::{AuthState, Bind, ListenerState, Port, RuleState, Runtime, Speaks};
+use super::rule::Rules;
+use super::{AuthState, Bind, ListenerState, Port, Runtime, Speaks};
 use crate::egress;
 use crate::limits::Limits;
 use crate::proxy_protocol::Proxies;
@@ -164,9 +165,10 @@ impl<'a> Compiler<'a> {
             .collect();
         let (mut changed, mut attached) = (self.changed_routes(&previous), self.routes_of_new(&previous));
         let (snapshot, metrics) = (self.snapshot, self.metrics);
+        let mut rules = Rules::new(backends, metrics);
         let compile = |(id, spec): (&ListenerId, &Arc<Listener>)| {
             let previous = previous.get(id).copied();
-            let mut make = |rule: &Arc<lychgate_ir::Rule>| Arc::new(RuleState::compile(rule, backends, metrics));
+            let mut make = |rule: &Arc<lychgate_ir::Rule>| rules.make(rule);
             let (routes, unusable) = match previous {
                 Some(previous) => previous.routes.edited(changed.remove(id).unwrap_or_default(), &mut make),
                 None => RouteTable::build(id, attached.remove(id).unwrap_or_default(), &mut make),
@@ -199,7 +201,7 @@ impl<'a> Compiler<'a> {
         let mut changed: HashMap<&ListenerId, Vec<_>> = HashMap::new();
         for change in self.snapshot.routes.changes(&self.previous.snapshot.routes, Arc::ptr_eq) {
             let routes = change.old.into_iter().chain(change.new);
-            let listeners = routes.flat_map(|route| &route.attachments).map(|attachment| &attachment.listener);
+            let listeners = routes.flat_map(|route| &*route.attachments).map(|attachment| &attachment.listener);
             for listener in listeners.filter(|id| previous.contains_key(id)).collect::<BTreeSet<_>>() {
                 changed.entry(listener).or_default().push(change);
             }

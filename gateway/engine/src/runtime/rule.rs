@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 /// A rule, ready to run.
 pub(crate) struct RuleState {
-    pub(crate) id: RuleId,
+    rule: Arc<Rule>,
     pub(crate) metrics: Arc<RuleMetrics>,
     pub(crate) chain: Chain,
     /// Services that are asked, in the order of their filters.
-    pub(crate) auth: Vec<Arc<AuthState>>,
-    pub(crate) mirrors: Vec<MirrorState>,
-    pub(crate) forward: Result<ForwardState, Refusal>,
+    pub(crate) auth: Box<[Arc<AuthState>]>,
+    pub(crate) mirrors: Box<[MirrorState]>,
+    pub(crate) forward: Result<Arc<ForwardState>, Refusal>,
 }
 
 /// Where a rule forwards to.
@@ -37,7 +37,7 @@ pub(crate) struct ForwardState {
 pub(crate) struct Destination {
     pub(crate) target: Result<Arc<BackendCell>, Refusal>,
     pub(crate) chain: Chain,
-    pub(crate) mirrors: Vec<MirrorState>,
+    pub(crate) mirrors: Box<[MirrorState]>,
 }
 
 /// A mirror of a rule or backendRef.
@@ -57,16 +57,48 @@ pub(crate) struct AuthState {
 pub(super) type Cells = HashMap<BackendId, Arc<BackendCell>>;
 
 impl RuleState {
-    pub(crate) fn compile(rule: &Rule, cells: &Cells, metrics: &Metrics) -> Self {
-        let Rule { id, matches: _, filters, forward } = rule;
-        Self {
-            id: id.clone(),
-            metrics: metrics.rule(id),
-            chain: Chain::compile(filters),
-            auth: services(filters, cells),
-            mirrors: mirrors(filters, cells),
-            forward: forward.as_ref().map(|forward| ForwardState::compile(forward, cells)).map_err(Clone::clone),
+    /// What it is called everywhere.
+    pub(crate) fn id(&self) -> &RuleId {
+        &self.rule.id
+    }
+}
+
+/// Makes rules ready to run: each of a compilation once, whichever listeners have it, and where they forward to once for all
+/// that have it alike.
+pub(super) struct Rules<'c> {
+    cells: &'c Cells,
+    metrics: &'c Metrics,
+    /// By address: what is made lives on as long as its rule, which is in the snapshot.
+    made: HashMap<usize, Arc<RuleState>>,
+    forwards: HashMap<usize, Arc<ForwardState>>,
+}
+
+impl<'c> Rules<'c> {
+    pub(super) fn new(cells: &'c Cells, metrics: &'c Metrics) -> Self {
+        Self { cells, metrics, made: HashMap::new(), forwards: HashMap::new() }
+    }
+
+    pub(super) fn make(&mut self, rule: &Arc<Rule>) -> Arc<RuleState> {
+        let address = Arc::as_ptr(rule).addr();
+        if let Some(made) = self.made.get(&address) {
+            return made.clone();
         }
+        let Rule { id, matches: _, filters, forward } = &**rule;
+        let made = Arc::new(RuleState {
+            rule: rule.clone(),
+            metrics: self.metrics.rule(id),
+            chain: Chain::compile(filters),
+            auth: services(filters, self.cells),
+            mirrors: mirrors(filters, self.cells),
+            forward: forward.as_ref().map(|forward| self.forward(forward)).map_err(Clone::clone),
+        });
+        self.made.insert(address, made.clone());
+        made
+    }
+
+    fn forward(&mut self, forward: &Arc<Forward>) -> Arc<ForwardState> {
+        let make = || Arc::new(ForwardState::compile(forward, self.cells));
+        self.forwards.entry(Arc::as_ptr(forward).addr()).or_insert_with(make).clone()
     }
 }
 
@@ -118,7 +150,7 @@ fn cell(target: &Target, cells: &Cells) -> Result<Arc<BackendCell>, Refusal> {
     }
 }
 
-fn mirrors(filters: &[Filter], cells: &Cells) -> Vec<MirrorState> {
+fn mirrors(filters: &[Filter], cells: &Cells) -> Box<[MirrorState]> {
     filters
         .iter()
         .filter_map(|filter| match filter {
@@ -137,7 +169,7 @@ fn mirrors(filters: &[Filter], cells: &Cells) -> Vec<MirrorState> {
         .collect()
 }
 
-fn services(filters: &[Filter], cells: &Cells) -> Vec<Arc<AuthState>> {
+fn services(filters: &[Filter], cells: &Cells) -> Box<[Arc<AuthState>]> {
     filters
         .iter()
         .filter_map(|filter| match filter {
@@ -151,4 +183,29 @@ fn services(filters: &[Filter], cells: &Cells) -> Vec<Arc<AuthState>> {
             | Filter::Broken(_) => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use lychgate_telemetry::MetricsLimits;
+
+    #[test]
+    fn a_rule_is_made_once_and_shares_where_it_goes() {
+        let forward =
+            Arc::new(Forward { backends: vec![], timeouts: Timeouts::default(), retry: None, persistence: None });
+        let rule = |text: &str, forward: &Arc<Forward>| {
+            Arc::new(Rule { id: text.parse().unwrap(), matches: vec![], filters: vec![], forward: Ok(forward.clone()) })
+        };
+        let (one, two) = (rule("HTTPRoute/ns/r#0@1", &forward), rule("HTTPRoute/ns/r#1@1", &forward));
+        let other = rule("HTTPRoute/ns/r#2@1", &Arc::new(Forward::clone(&forward)));
+        let (cells, metrics) = (Cells::new(), Metrics::new(MetricsLimits::default()).unwrap());
+        let mut rules = Rules::new(&cells, &metrics);
+        let [made, again, two, other] = [&one, &one, &two, &other].map(|rule| rules.make(rule));
+        assert!(Arc::ptr_eq(&made, &again) && !Arc::ptr_eq(&made, &two));
+        let goes = |rule: &RuleState| rule.forward.clone().unwrap();
+        assert!(Arc::ptr_eq(&goes(&made), &goes(&two)) && !Arc::ptr_eq(&goes(&made), &goes(&other)));
+        assert_eq!(made.id(), &one.id);
+    }
 }

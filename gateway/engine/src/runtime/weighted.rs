@@ -3,41 +3,34 @@
 /// Things to choose among, each with its share.
 #[derive(Debug)]
 pub(crate) struct Weighted<T> {
-    items: Vec<T>,
-    /// The sum of weights up to and including each item.
-    cumulative: Vec<u64>,
+    /// Each with the sum of weights up to and including its own.
+    items: Box<[(u64, T)]>,
 }
 
 impl<T> Weighted<T> {
     pub(crate) fn new(items: impl IntoIterator<Item = (u32, T)>) -> Self {
         let mut sum = 0;
-        let (cumulative, items) = items
-            .into_iter()
-            .map(|(weight, item)| {
-                sum += u64::from(weight);
-                (sum, item)
-            })
-            .unzip();
-        Self { items, cumulative }
+        let items = items.into_iter().map(|(weight, item)| {
+            sum += u64::from(weight);
+            (sum, item)
+        });
+        Self { items: items.collect() }
     }
 
     /// One of them; `None` if no weight is left to choose by.
     pub(crate) fn choose(&self) -> Option<&T> {
-        let total = *self.cumulative.last()?;
-        if total == 0 {
-            return None;
-        }
-        if let [only] = self.items.as_slice() {
+        let total = self.items.last().map(|(total, _)| *total).filter(|total| *total > 0)?;
+        if let [(_, only)] = &*self.items {
             return Some(only);
         }
         let at = rand::random_range(0..total);
-        self.items.get(self.cumulative.partition_point(|upto| *upto <= at))
+        self.items.get(self.items.partition_point(|(upto, _)| *upto <= at)).map(|(_, item)| item)
     }
 
     /// Those that can be chosen.
     pub(crate) fn possible(&self) -> impl Iterator<Item = &T> {
         let mut before = 0;
-        self.items.iter().zip(&self.cumulative).filter_map(move |(item, upto)| {
+        self.items.iter().filter_map(move |(upto, item)| {
             let possible = *upto > before;
             before = *upto;
             possible.then_some(item)

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::alike::Alike;
 use crate::resource::{Decoded, Hash, Kind, Name, Need, Sum, Value, decode};
 use crate::{Rejected, Unbound, Version, wire};
 use lychgate_ir::{Attachment, Endpoints, ListenerId, Route, RouteId, Snapshot, StreamRoute};
@@ -60,6 +61,7 @@ pub(crate) struct State {
     /// As they came, where they are attached to listeners that are shut: it may pass.
     routes: BTreeMap<RouteId, Arc<Route>>,
     stream_routes: BTreeMap<RouteId, Arc<StreamRoute>>,
+    alike: Arc<Alike>,
 }
 
 /// All parts of an update.
@@ -97,6 +99,8 @@ impl State {
         let mut snapshot = snapshot;
         let sum = held.iter().map(|(name, hash)| (name, *hash)).collect();
         let mut state = Self { held, sum, endpoints, shut, ..Self::default() };
+        let shared = snapshot.routes.iter().map(|(id, route)| (id.clone(), state.alike.share(route.clone())));
+        snapshot.routes = shared.collect();
         state.detach(&mut snapshot);
         state.snapshot = Arc::new(snapshot);
         state
@@ -174,7 +178,7 @@ impl State {
                 snapshot.listeners.insert(id, listener);
             }
             Value::Route(id, route) => {
-                snapshot.routes.insert(id, route);
+                snapshot.routes.insert(id, self.alike.share(route));
             }
             Value::StreamRoute(id, route) => {
                 snapshot.stream_routes.insert(id, route);
@@ -279,7 +283,7 @@ fn detach<R: Clone>(
     shut: &BTreeSet<ListenerId>,
     whole: &mut BTreeMap<RouteId, Arc<R>>,
     routes: &mut OrdMap<RouteId, Arc<R>>,
-    (seen, changed): (impl Fn(&R) -> &[Attachment], impl Fn(&mut R) -> &mut Vec<Attachment>),
+    (seen, changed): (impl Fn(&R) -> &[Attachment], impl Fn(&mut R) -> &mut Arc<[Attachment]>),
 ) {
     routes.extend(std::mem::take(whole));
     let is_shut = |attachment: &Attachment| shut.contains(&attachment.listener);
@@ -287,7 +291,7 @@ fn detach<R: Clone>(
     *whole = taken.map(|(id, route)| (id.clone(), route.clone())).collect();
     for (id, route) in whole {
         let mut open = R::clone(route);
-        changed(&mut open).retain(|attachment| !is_shut(attachment));
+        *changed(&mut open) = seen(route).iter().filter(|attachment| !is_shut(attachment)).cloned().collect();
         routes.insert(id.clone(), Arc::new(open));
     }
 }

@@ -86,8 +86,13 @@ pub(crate) fn snapshot(routes: &[&str]) -> Arc<Snapshot> {
         let route = Route {
             id: rule.route.clone(),
             created: Some(1),
-            attachments: vec![Attachment { listener: listener.clone(), hostnames: vec![HostPattern::Any] }],
-            rules: vec![Arc::new(Rule { id: rule, matches: vec![matches], filters: vec![], forward: Ok(forward) })],
+            attachments: [Attachment { listener: listener.clone(), hostnames: vec![HostPattern::Any] }].into(),
+            rules: vec![Arc::new(Rule {
+                id: rule,
+                matches: vec![matches],
+                filters: vec![],
+                forward: Ok(Arc::new(forward)),
+            })],
         };
         snapshot.routes.insert(route.id.clone(), Arc::new(route));
         let backend = Backend {

@@ -1,10 +1,11 @@
 //! From routes to a table, at the cost of what changed.
 
+use super::by_name::ByName;
 use super::candidate::{Attached, Compiled};
 use super::host::{self, HostTable};
 use super::{RouteTable, Unusable};
 use crate::pattern::Patterns;
-use lychgate_ir::{Attachment, HostPattern, ListenerId, Route, RouteId, Rule};
+use lychgate_ir::{HostPattern, ListenerId, Route, RouteId, Rule};
 use lychgate_persistent::{Change, OrdMap};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -52,7 +53,7 @@ impl<T> RouteTable<T> {
         let Edit { gone, new } = edit;
         let mut changes: HashMap<HostPattern, Vec<host::Change<T>>> = HashMap::new();
         for gone in &gone {
-            for host in &gone.hostnames {
+            for host in gone.hostnames() {
                 changes.entry(host.clone()).or_default().extend(gone.vacated());
             }
         }
@@ -60,7 +61,7 @@ impl<T> RouteTable<T> {
         let mut attached = Vec::with_capacity(new.len());
         for (route, attachment) in new {
             let new = compiler.attach(route, attachment);
-            for host in &new.hostnames {
+            for host in new.hostnames() {
                 changes.entry(host.clone()).or_default().extend(new.settled());
             }
             unusable.extend(new.rules.iter().flat_map(|rule| rule.unusable()).cloned());
@@ -84,12 +85,8 @@ impl<T> RouteTable<T> {
         (table, unusable)
     }
 
-    fn attached_with(
-        &self,
-        gone: &[Arc<Attached<T>>],
-        new: Vec<Arc<Attached<T>>>,
-    ) -> OrdMap<RouteId, Arc<Attached<T>>> {
-        let new = new.into_iter().map(|new| (new.route.id.clone(), new));
+    fn attached_with(&self, gone: &[Arc<Attached<T>>], new: Vec<Arc<Attached<T>>>) -> OrdMap<ByName, Arc<Attached<T>>> {
+        let new = new.into_iter().map(|new| (ByName(new.route.clone()), new));
         if self.attached.is_empty() {
             return new.collect();
         }
@@ -110,7 +107,8 @@ impl<T> RouteTable<T> {
 /// What becomes of a table: routes of it that are not there any more, and others that are. One that changed is both.
 struct Edit<'r, T> {
     gone: Vec<Arc<Attached<T>>>,
-    new: Vec<(&'r Arc<Route>, &'r Attachment)>,
+    /// With the place of the listener among their attachments.
+    new: Vec<(&'r Arc<Route>, usize)>,
 }
 
 impl<T> Edit<'_, T> {
@@ -121,9 +119,8 @@ impl<T> Edit<'_, T> {
     }
 }
 
-fn attachment<'r>(route: &'r Route, listener: &ListenerId) -> Option<&'r Attachment> {
-    let at = route.attachments.binary_search_by(|attachment| attachment.listener.cmp(listener)).ok()?;
-    route.attachments.get(at)
+fn attachment(route: &Route, listener: &ListenerId) -> Option<usize> {
+    route.attachments.binary_search_by(|attachment| attachment.listener.cmp(listener)).ok()
 }
 
 struct Compiler<'m, T> {
@@ -133,12 +130,9 @@ struct Compiler<'m, T> {
 }
 
 impl<T> Compiler<'_, T> {
-    fn attach(&mut self, route: &Arc<Route>, attachment: &Attachment) -> Arc<Attached<T>> {
-        let Attachment { listener: _, hostnames } = attachment;
-        let mut seen = HashSet::new();
-        let hostnames = hostnames.iter().filter(|host| seen.insert(*host)).cloned().collect();
+    fn attach(&mut self, route: &Arc<Route>, attachment: usize) -> Arc<Attached<T>> {
         let rules = route.rules.iter().map(|rule| self.compile(rule)).collect();
-        Arc::new(Attached { route: route.clone(), hostnames, rules })
+        Arc::new(Attached::new(route, attachment, rules))
     }
 
     fn compile(&mut self, rule: &Arc<Rule>) -> Arc<Compiled<T>> {

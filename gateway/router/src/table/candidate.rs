@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// A route of the table, compiled.
 pub(crate) struct Attached<T> {
     pub(super) route: Arc<Route>,
-    /// Without repetitions.
-    pub(super) hostnames: Box<[HostPattern]>,
+    /// Which of its attachments is the one to this listener.
+    attachment: usize,
     pub(super) rules: Box<[Arc<Compiled<T>>]>,
 }
 
@@ -23,8 +23,11 @@ pub(super) struct Compiled<T> {
     pub(super) rule: Arc<Rule>,
     payload: T,
     /// One for each match of the rule.
-    matches: Box<[Result<Conditions, Box<Unusable>>]>,
+    matches: Box<[Usable]>,
 }
+
+/// The conditions of a match. Most have none beyond their place in the table.
+type Usable = Result<Option<Box<Conditions>>, Box<Unusable>>;
 
 /// One match of an attached route: what a place of the table lists.
 pub(crate) struct Candidate<T> {
@@ -44,9 +47,10 @@ impl<T> Clone for Candidate<T> {
 impl<T> Compiled<T> {
     pub(super) fn new(rule: &Arc<Rule>, payload: T, patterns: &mut Patterns) -> Self {
         let compile = |(match_index, source)| {
-            Conditions::compile(source, patterns).map_err(|Uncompiled { condition, error }| {
+            let compiled = Conditions::compile(source, patterns).map_err(|Uncompiled { condition, error }| {
                 Box::new(Unusable { rule: rule.id.clone(), match_index, condition, error })
-            })
+            })?;
+            Ok((!compiled.is_empty()).then(|| Box::new(compiled)))
         };
         let matches = rule.matches.iter().enumerate().map(compile).collect();
         Self { rule: rule.clone(), payload, matches }
@@ -58,6 +62,20 @@ impl<T> Compiled<T> {
 }
 
 impl<T> Attached<T> {
+    pub(super) fn new(route: &Arc<Route>, attachment: usize, rules: Box<[Arc<Compiled<T>>]>) -> Self {
+        Self { route: route.clone(), attachment, rules }
+    }
+
+    /// The host names under which the listener serves it, without repetitions.
+    pub(super) fn hostnames(&self) -> impl Iterator<Item = &HostPattern> {
+        let all = self.route.attachments.get(self.attachment).map(|to| &*to.hostnames).unwrap_or_default();
+        // There are a few at most.
+        all.iter()
+            .enumerate()
+            .filter(|(at, host)| !all.iter().take(*at).any(|other| other == *host))
+            .map(|(_, host)| host)
+    }
+
     /// Tells attached routes apart, as long as both live.
     pub(super) fn address(self: &Arc<Self>) -> usize {
         Arc::as_ptr(self).addr()
@@ -107,9 +125,9 @@ impl<T> Candidate<T> {
         self.source().map(|matched| Standing { matched, created: *created, route: id, position })
     }
 
-    fn conditions(&self) -> Result<&Conditions, Option<&Unusable>> {
+    fn conditions(&self) -> Result<Option<&Conditions>, Option<&Unusable>> {
         match self.compiled.matches.get(self.match_index()) {
-            Some(Ok(conditions)) => Ok(conditions),
+            Some(Ok(conditions)) => Ok(conditions.as_deref()),
             Some(Err(unusable)) => Err(Some(unusable)),
             None => Err(None),
         }
@@ -117,18 +135,18 @@ impl<T> Candidate<T> {
 
     /// Whether method, headers and query are as asked for.
     pub(crate) fn holds(&self, line: &RequestLine<'_>) -> bool {
-        self.conditions().is_ok_and(|conditions| conditions.hold(line))
+        self.conditions().is_ok_and(|conditions| conditions.is_none_or(|conditions| conditions.hold(line)))
     }
 
     /// Whether the path is, if the match asks for it by regular expression.
     pub(crate) fn path_matches(&self, path: &str) -> bool {
-        self.conditions().is_ok_and(|conditions| conditions.path_matches(path))
+        self.conditions().is_ok_and(|conditions| conditions.is_none_or(|conditions| conditions.path_matches(path)))
     }
 
     /// Which of method, headers and query are not as asked for.
     pub(crate) fn failed(&self, line: &RequestLine<'_>) -> Vec<Condition> {
         match (self.conditions(), self.source()) {
-            (Ok(conditions), Some(source)) => conditions.failed(source, line),
+            (Ok(Some(conditions)), Some(source)) => conditions.failed(source, line),
             _ => Vec::new(),
         }
     }

@@ -7,7 +7,14 @@ use crate::request::RequestLine;
 use std::cmp::Ordering;
 
 /// The candidates of one place, in order of precedence; at least one.
-pub(crate) struct Leaf<T> {
+pub(crate) enum Leaf<T> {
+    /// As in most places.
+    One(Candidate<T>),
+    Several(Box<Several<T>>),
+}
+
+/// More than one candidate.
+pub(crate) struct Several<T> {
     candidates: Box<[Candidate<T>]>,
     plan: Plan,
 }
@@ -15,18 +22,32 @@ pub(crate) struct Leaf<T> {
 impl<T> Leaf<T> {
     /// None where nothing is left.
     pub(super) fn new(candidates: Vec<Candidate<T>>) -> Option<Self> {
+        let candidates = match <[Candidate<T>; 1]>::try_from(candidates) {
+            Ok([only]) => return Some(Self::One(only)),
+            Err(candidates) if candidates.is_empty() => return None,
+            Err(candidates) => candidates,
+        };
         let plan = Plan::new(&candidates);
-        (!candidates.is_empty()).then(|| Self { candidates: candidates.into(), plan })
+        Some(Self::Several(Box::new(Several { candidates: candidates.into(), plan })))
     }
 
     pub(crate) fn candidates(&self) -> &[Candidate<T>] {
-        &self.candidates
+        match self {
+            Self::One(only) => std::slice::from_ref(only),
+            Self::Several(several) => &several.candidates,
+        }
     }
 
     /// The first that holds.
     pub(super) fn first(&self, line: &RequestLine<'_>) -> Option<&Candidate<T>> {
-        let holds = |index: u32| self.candidates.get(index as usize).is_some_and(|candidate| candidate.holds(line));
-        self.candidates.get(self.plan.first(line, &holds)? as usize)
+        match self {
+            Self::One(only) => only.holds(line).then_some(only),
+            Self::Several(several) => {
+                let Several { candidates, plan } = &**several;
+                let holds = |index: u32| candidates.get(index as usize).is_some_and(|candidate| candidate.holds(line));
+                candidates.get(plan.first(line, &holds)? as usize)
+            }
+        }
     }
 }
 

@@ -26,15 +26,15 @@ pub(crate) fn route_id(name: &str) -> RouteId {
 
 pub(crate) fn rule(route: &RouteId, index: u32, matches: Vec<Match>) -> Arc<Rule> {
     let id = RuleId { route: route.clone(), generation: 1, index, name: None };
-    let forward = Ok(Forward { backends: vec![], timeouts: Timeouts::default(), retry: None, persistence: None });
-    Arc::new(Rule { id, matches, filters: vec![], forward })
+    let forward = Forward { backends: vec![], timeouts: Timeouts::default(), retry: None, persistence: None };
+    Arc::new(Rule { id, matches, filters: vec![], forward: Ok(Arc::new(forward)) })
 }
 
 /// A route for [`listener`]`("http")` with these rules.
 pub(crate) fn route_of(id: RouteId, created: Option<i64>, hosts: &[&str], rules: Vec<Arc<Rule>>) -> Arc<Route> {
     let hostnames =
         if hosts.is_empty() { vec![HostPattern::Any] } else { hosts.iter().map(|text| host(text)).collect() };
-    let attachments = vec![Attachment { listener: listener("http"), hostnames }];
+    let attachments = [Attachment { listener: listener("http"), hostnames }].into();
     Arc::new(Route { id, created, attachments, rules })
 }
 

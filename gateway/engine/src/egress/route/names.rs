@@ -40,7 +40,8 @@ pub(crate) fn names_of_routes(snapshot: &Snapshot) -> Option<HashSet<BackendId>>
 fn of_rule<'s>(rule: &'s Rule, targets: &mut Vec<&'s Target>) {
     let Rule { id: _, matches: _, filters, forward } = rule;
     of_filters(filters, targets);
-    if let Ok(Forward { backends, timeouts: _, retry: _, persistence: _ }) = forward {
+    if let Ok(forward) = forward {
+        let Forward { backends, timeouts: _, retry: _, persistence: _ } = &**forward;
         for WeightedBackend { weight: _, target, filters } in backends {
             targets.push(target);
             of_filters(filters, targets);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 fn retrying(attempts: u32, codes: &[u16]) -> impl FnOnce(&mut Rule) {
     let retry = Retry { codes: codes.to_vec(), attempts, backoff: Duration::ZERO };
-    move |rule| rule.forward.as_mut().unwrap().retry = Some(retry)
+    move |rule| Arc::make_mut(rule.forward.as_mut().unwrap()).retry = Some(retry)
 }
 
 fn endpoints(backend: &Backend, addresses: &[SocketAddr]) -> Endpoints {
@@ -93,7 +93,7 @@ async fn shares_of_a_host_outside_and_of_pods_inside_are_decided_each_by_itself(
         lead_http(snapshot, "api.test", &outside("api.test", outer.http()), |rule| {
             let target = Target::Backend(pods.id.clone());
             let share = WeightedBackend { weight: 1, target, filters: vec![] };
-            rule.forward.as_mut().unwrap().backends.push(share);
+            Arc::make_mut(rule.forward.as_mut().unwrap()).backends.push(share);
         });
     };
     let to_both = vec![allow(&["api.test"]), allow_addresses(&["127.0.0.1/32"])];
@@ -135,7 +135,7 @@ async fn timeouts_of_a_route_hold_for_what_leaves() {
         ] {
             lead_http(snapshot, host, &outside("api.test", origin.http()), |rule| {
                 rule.filters.push(super::to_host("api.test"));
-                rule.forward.as_mut().unwrap().timeouts = timeouts;
+                Arc::make_mut(rule.forward.as_mut().unwrap()).timeouts = timeouts;
             });
         }
     };

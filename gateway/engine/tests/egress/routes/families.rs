@@ -6,6 +6,7 @@ use lychgate_echo::{EchoConfig, EchoServer, Port};
 use lychgate_engine::Limits;
 use lychgate_ir::{Protocol, Retry, Rule, Snapshot};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -17,7 +18,7 @@ const GONE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// One attempt, and no other.
 fn once(rule: &mut Rule) {
     let Ok(forward) = &mut rule.forward else { panic!("it leads nowhere") };
-    forward.retry = Some(Retry { codes: vec![], attempts: 0, backoff: Duration::ZERO });
+    Arc::make_mut(forward).retry = Some(Retry { codes: vec![], attempts: 0, backoff: Duration::ZERO });
 }
 
 /// Leads `api.test` by a route to this port, and lets it be reached on loopback.

@@ -70,16 +70,16 @@ pub(crate) fn lead(
         id: RuleId { route: id.clone(), generation: 1, index: 0, name: None },
         matches: vec![Match { path: PathMatch::Prefix("".into()), method: None, headers: vec![], query: vec![] }],
         filters: vec![],
-        forward: Ok(Forward {
+        forward: Ok(Arc::new(Forward {
             backends: vec![WeightedBackend { weight: 1, target: Target::Backend(backend.id.clone()), filters: vec![] }],
             timeouts: Timeouts::default(),
             retry: None,
             persistence: None,
-        }),
+        })),
     };
     edit(&mut rule);
     let attachment = Attachment { listener: listener_id(), hostnames: vec![HostPattern::parse(host).unwrap()] };
-    let route = Route { id: id.clone(), created: None, attachments: vec![attachment], rules: vec![Arc::new(rule)] };
+    let route = Route { id: id.clone(), created: None, attachments: [attachment].into(), rules: vec![Arc::new(rule)] };
     snapshot.routes.insert(id, Arc::new(route));
 }
 
@@ -98,7 +98,8 @@ pub(crate) fn lead_streams(snapshot: &mut Snapshot, kind: RouteKind, host: &str,
     let route = StreamRoute {
         id: id.clone(),
         created: None,
-        attachments: vec![Attachment { listener: listener_id(), hostnames: vec![HostPattern::parse(host).unwrap()] }],
+        attachments: [Attachment { listener: listener_id(), hostnames: vec![HostPattern::parse(host).unwrap()] }]
+            .into(),
         rule: RuleId { route: id.clone(), generation: 1, index: 0, name: None },
         forward: Ok(vec![StreamBackend { weight: 1, target: Target::Backend(backend.id.clone()) }]),
     };
