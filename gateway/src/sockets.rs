@@ -9,13 +9,10 @@ use lychgate_engine::{Bind, Engine, Speaks};
 use lychgate_ir::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{self, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
@@ -212,7 +209,10 @@ impl Open {
             Work::Tcp { listener, accepting: _ } => {
                 let listener = listener.clone();
                 self.hold().await;
-                self.door.sweep(&listener).await;
+                if let Err(error) = self.door.sweep(&listener) {
+                    let bind = self.door.bind;
+                    tracing::warn!(%bind, %error, "who waits cannot be accepted any more, and is lost with the socket");
+                }
             }
             // Datagrams have no socket of their own for each flow, so theirs stays open and is read until the flows are
             // silent.
@@ -308,11 +308,17 @@ impl Door {
 
     /// Accepts those that wait already: they would be reset when the socket is closed. No more can have been waiting than
     /// its backlog has room for.
-    async fn sweep(&self, listener: &TcpListener) {
+    fn sweep(&self, listener: &TcpListener) -> io::Result<()> {
+        let socket = net::TcpListener::from(listener.as_fd().try_clone_to_owned()?);
         for _ in 0..BACKLOG {
-            let Some(Ok((tcp, peer))) = waiting(listener).await else { break };
-            self.serve(tcp, peer);
+            match waiting(&socket) {
+                Ok(Some((tcp, peer))) => self.serve(tcp, peer),
+                Ok(None) => break,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
 
     fn serve(&self, tcp: TcpStream, peer: SocketAddr) {
@@ -350,12 +356,17 @@ async fn too_late(mut draining: watch::Receiver<bool>, patience: Duration) {
     }
 }
 
-/// A connection that waits already, if there is one.
-async fn waiting(listener: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-    let mut accept = pin!(listener.accept());
-    std::future::poll_fn(|cx| match accept.as_mut().poll(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
+/// A connection that waits already, if there is one. The socket itself is asked: the runtime may not have heard of it yet.
+fn waiting(socket: &net::TcpListener) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+    let (tcp, peer) = match socket.accept() {
+        Ok(accepted) => accepted,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    tcp.set_nonblocking(true)?;
+    Ok(Some((TcpStream::from_std(tcp)?, peer)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
