@@ -182,7 +182,8 @@ mod tests {
     /// A shell, and a child of it, which waits until its input ends: never.
     async fn family(dir: &Path) -> Process {
         let waits = dir.join("waits");
-        let script = format!("sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait", waits.display());
+        // What the shell does itself: another program would be a child of it for a while.
+        let script = format!("sleep 1000 & echo $! >{}; wait", waits.display());
         let shell = Invocation::new(Path::new("sh")).with(["-c", &script]);
         let mut process = Process::start(&shell, &dir.join("log")).unwrap();
         let at = ([127, 0, 0, 1], 0).into();
