@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `/livez` | 200 as long as the process answers |
 //! | `/readyz` | 200 after the first complete config is served, 503 before it and while the process drains |
-//! | `/config` | the running snapshot and the endpoints of now, secrets redacted |
+//! | `/config` | the running snapshot and the endpoints of now, secrets redacted; with egress Gateways, the host's addresses |
 //! | `/metrics` | everything that is counted, for Prometheus |
 //! | `/status` | the status of every object, what was refused and why, what could not be bound |
 
@@ -46,10 +46,15 @@ pub trait Source: Send + Sync + 'static {
     fn metrics(&self) -> String;
 }
 
-/// The running snapshot and the endpoints of now, as `/config` shows them.
+/// The running snapshot and the endpoints of now, and from which addresses of the host something could leave, as `/config` shows
+/// them.
 pub(crate) fn running(engine: &Engine) -> Value {
     let endpoints: BTreeMap<String, Vec<SocketAddr>> = engine.endpoints();
-    json!({ "snapshot": &*engine.snapshot(), "endpoints": endpoints })
+    let mut running = json!({ "snapshot": &*engine.snapshot(), "endpoints": endpoints });
+    if let (Some(addresses), Value::Object(fields)) = (engine.own_addresses(), &mut running) {
+        fields.insert("addresses".to_owned(), json!(&*addresses));
+    }
+    running
 }
 
 /// A bound admin port.

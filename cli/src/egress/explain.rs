@@ -1,5 +1,6 @@
 //! What `lychgate explain` says of what leaves.
 
+use super::policies::Served;
 use super::test::{Wish, answer};
 use super::who::WhoArgs;
 use crate::cluster::GatewayName;
@@ -8,6 +9,7 @@ use anyhow::anyhow;
 use http::{Method, Uri};
 use lychgate_ir::Snapshot;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Whether a question is about what leaves: it says who wants to, or means a Gateway that nothing comes in through.
 pub(crate) fn is_about_leaving(snapshot: &Snapshot, gateway: Option<&GatewayName>, who: &WhoArgs) -> bool {
@@ -20,7 +22,7 @@ pub(crate) fn is_about_leaving(snapshot: &Snapshot, gateway: Option<&GatewayName
 
 /// Says whether it may leave, which rule decides, and why the others do not.
 pub(crate) fn explain(
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     gateway: Option<&GatewayName>,
     who: &WhoArgs,
     url: &Uri,
@@ -34,5 +36,7 @@ pub(crate) fn explain(
         Some(_) | None => text.trim_end_matches('/'),
     };
     let wish: Wish = text.parse().map_err(|why| anyhow!("--url {text}: {why}"))?;
-    answer(snapshot, gateway, who, &wish, method, output)
+    // Nobody was asked for the addresses that there are.
+    let served = Served { snapshot: snapshot.clone(), addresses: None };
+    answer(&served, gateway, who, &wish, method, output)
 }

@@ -9,6 +9,7 @@ use lychgate_egress::Policies;
 use lychgate_ir::egress::{EgressConfig, EgressGateway};
 use lychgate_ir::{GatewayId, Snapshot};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,15 +24,19 @@ pub(super) fn of_objects(config: Option<&Path>, cluster: &ClusterArgs) -> anyhow
 }
 
 /// What a gateway serves.
-pub(super) async fn of_running(admin: &AdminUrl) -> anyhow::Result<Arc<Snapshot>> {
-    #[derive(serde::Deserialize)]
-    struct Config {
-        snapshot: Arc<Snapshot>,
-    }
+#[derive(serde::Deserialize)]
+pub(super) struct Served {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The addresses of its host, if it tells.
+    #[serde(default)]
+    pub(super) addresses: Option<Vec<IpAddr>>,
+}
+
+/// Asks a gateway.
+pub(super) async fn of_running(admin: &AdminUrl) -> anyhow::Result<Served> {
     let config = admin.get("/config").await?;
-    let config: Config = serde_json::from_str(&config)
-        .with_context(|| format!("{admin}/config cannot be understood; is the gateway of another version?"))?;
-    Ok(config.snapshot)
+    serde_json::from_str(&config)
+        .with_context(|| format!("{admin}/config cannot be understood; is the gateway of another version?"))
 }
 
 /// The policies of one Gateway.

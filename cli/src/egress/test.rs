@@ -2,18 +2,18 @@
 
 mod answer;
 mod carried;
+mod sources;
 mod wish;
 
-use super::policies;
+use super::policies::{self, Served};
 use super::who::WhoArgs;
 use crate::admin::AdminUrl;
 use crate::cluster::{ClusterArgs, GatewayName};
 use crate::terminal::{Output, print};
-use answer::Answer;
+use answer::{Answer, Place};
 use clap::Args;
 use http::Method;
 use lychgate_dns::Upstream;
-use lychgate_ir::Snapshot;
 use std::path::PathBuf;
 use std::process::ExitCode;
 pub(super) use wish::Wish;
@@ -33,7 +33,8 @@ Examples:
 /// Decides as the gate does, for this moment: the name is resolved as the Gateway says, and every address of it is looked
 /// at. Nothing is connected to. `https://` is TLS as a client sends it; where a rule looks into TLS, the request inside it is
 /// decided about, too. What a rule allows and cannot be carried as it says is refused, and told; what depends on more than
-/// policies (a proxy beyond, limits) is told as a condition. Exits with 1 if it may not leave.
+/// policies (a proxy beyond, limits) is told as a condition. A gateway that runs tells the addresses that it has, and so whether what
+/// a rule lets leave from some of them can leave there. Exits with 1 if it may not leave.
 #[derive(Clone, Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct TestArgs {
@@ -62,19 +63,19 @@ pub(super) struct TestArgs {
 }
 
 pub(super) fn test(args: &TestArgs) -> anyhow::Result<ExitCode> {
-    let snapshot = match (&args.config, args.cluster.is_asked()) {
+    let served = match (&args.config, args.cluster.is_asked()) {
         (None, false) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(policies::of_running(&args.admin))?
         }
-        (config, _) => policies::of_objects(config.as_deref(), &args.cluster)?,
+        (config, _) => Served { snapshot: policies::of_objects(config.as_deref(), &args.cluster)?, addresses: None },
     };
-    answer(&snapshot, args.gateway.as_ref(), &args.who, &args.wish, &args.method, args.output)
+    answer(&served, args.gateway.as_ref(), &args.who, &args.wish, &args.method, args.output)
 }
 
 /// Whether something may leave through the Gateway that is meant, told and as an exit code.
 pub(super) fn answer(
-    snapshot: &Snapshot,
+    Served { snapshot, addresses }: &Served,
     gateway: Option<&GatewayName>,
     who: &WhoArgs,
     wish: &Wish,
@@ -85,9 +86,10 @@ pub(super) fn answer(
     let source = who.source(snapshot, gateway)?;
     let compiled = policies::compiled(snapshot, gateway);
     let egress = compiled.of(&source);
-    let (upstream, inspection) = (|| Upstream::new(&gateway.dns), gateway.inspection.as_ref());
+    let upstream = || Upstream::new(&gateway.dns);
+    let place = Place { inspection: gateway.inspection.as_ref(), addresses: addresses.as_deref() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(Answer::find(&egress, upstream, inspection, wish, method))?;
+    let answer = runtime.block_on(Answer::find(&egress, upstream, place, wish, method))?;
     print(&match output {
         Output::Text => answer.text(wish, id, &source),
         Output::Json => format!("{:#}\n", answer.json(id)),

@@ -1,6 +1,6 @@
 //! `lychgate egress`: from a log as a gate writes it to policies, and back.
 
-use crate::support::{dir, run, run_to, text};
+use crate::support::{Running, dir, free_ports, run, run_to, text};
 use lychgate_audit::{
     Log, LogSettings, Record, RecordDestination, RecordPhase, RecordProtocol, RecordSource, SigningKey, Timestamp,
 };
@@ -206,6 +206,32 @@ fn yes_or_no_is_told_with_the_rule() {
     let (_, json) = asked(&["--as", "shop/cart", "tcp://10.2.3.4:5432", "-o", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["allowed"], true);
+}
+
+#[test]
+fn a_gateway_that_runs_says_whether_it_has_the_source_addresses() {
+    let from = |addresses: &str| {
+        let ports = "    ports: [\"5432\"]\n";
+        let policy = POLICY.replace(ports, &format!("{ports}    sourceAddresses: {addresses}\n"));
+        assert_ne!(policy, POLICY);
+        let [port] = free_ports();
+        let served = GATEWAY.replace("port: 3128", &format!("port: {port}"));
+        let config = dir(&[("gateway.yaml", &served), ("policy.yaml", &policy)]);
+        let gateway = Running::gateway(config.path(), &[]);
+        let admin = format!("http://{}", gateway.admin());
+        let ended = run(&["egress", "test", "--admin", &admin, "--as", "shop/cart", "tcp://10.2.3.4:5432"]);
+        (ended.code, ended.stdout)
+    };
+    // No machine has the first one; all have the loopback; the last one may be there though no interface shows it.
+    for (addresses, code, because) in [
+        ("[203.0.113.0/25, '::/0']", 1, "refused, though it is allowed: the gateway that was asked has no address of"),
+        ("[203.0.113.0/25, 127.0.0.0/8]", 0, "leaves from 127.0.0.1"),
+        ("[203.0.113.7]", 0, "if the gateway that was asked has 203.0.113.7/32: no interface of its host shows it"),
+    ] {
+        let (ended, said) = from(addresses);
+        assert_eq!(ended, Some(code), "{addresses}: {said}");
+        assert!(said.contains(because), "{addresses}: {said}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_proxy::ReadAheadBudget;
 use rustls::ServerConfig;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -185,6 +185,11 @@ impl Engine {
         let runtime = self.live.pin();
         let addresses = |cell: &Arc<BackendCell>| cell.endpoints().all().map(|endpoint| endpoint.address).collect();
         runtime.backends.values().map(|cell| (cell.id.to_string(), addresses(cell))).collect()
+    }
+
+    /// The addresses of this host, from which things may leave; None where nothing does, or where nobody can tell.
+    pub fn own_addresses(&self) -> Option<Arc<[IpAddr]>> {
+        self.live.pin().gates.values().next()?.own.addresses().ok()
     }
 
     /// All metrics as text, those included that are read when somebody asks.

@@ -1,6 +1,7 @@
 //! Yes or no, and why.
 
-use super::carried::{Look, beyond, cannot_be_done, cannot_look_into_tls, conditions_of, leaves_from};
+use super::carried::{Look, beyond, cannot_be_done, cannot_look_into_tls, conditions_of};
+use super::sources::Sources;
 use super::wish::Wish;
 use crate::terminal::paint;
 use anyhow::Context;
@@ -28,14 +29,22 @@ pub(super) enum Answer {
     MayBeAsked(Failure),
 }
 
+/// What else is known of the gate.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// How it looks into TLS, if it does.
+    pub(super) inspection: Option<&'a EgressInspection>,
+    /// The addresses that it has, if it has told.
+    pub(super) addresses: Option<&'a [IpAddr]>,
+}
+
 /// One address that it leads to.
 pub(super) struct Way {
     /// None is known where a proxy beyond is asked.
     address: Option<IpAddr>,
     /// It was looked into TLS.
     inside: bool,
-    /// Networks whose addresses it leaves from: those that the replica has. Empty leaves it to the host.
-    from: Vec<String>,
+    from: Sources,
     explanation: Explanation,
     /// Why it does not leave though it is allowed: the rule asks for what cannot be done.
     cannot: Option<String>,
@@ -58,10 +67,11 @@ impl Answer {
     pub(super) async fn find(
         egress: &Egress<'_>,
         upstream: impl FnOnce() -> Result<Upstream, BadUpstream>,
-        inspection: Option<&EgressInspection>,
+        place: Place<'_>,
         wish: &Wish,
         method: &Method,
     ) -> anyhow::Result<Self> {
+        let Place { inspection, addresses: own } = place;
         let ask = wish.ask(method);
         let is_excluded = inspection.zip(ask.name()).is_some_and(|(inspection, name)| inspection.excludes(name));
         let inside = wish.inside(method).filter(|_| !is_excluded);
@@ -75,13 +85,18 @@ impl Answer {
         };
         let way = |address: Option<IpAddr>, explanation: Explanation| {
             let decided = explanation.decision.as_ref().filter(|decision| decision.verdict == Verdict::Allow);
+            // The gate answers questions itself.
+            let own = own.filter(|_| !matches!(asked.spoken, Spoken::Dns));
+            let from = decided.map(|decision| Sources::of(decision, address, own)).unwrap_or_default();
             let cannot = decided.and_then(|decision| {
                 let unseen = look.and_then(|look| cannot_look_into_tls(look, inspection));
-                unseen.or_else(|| cannot_be_done(decision, &asked.spoken, address))
+                let undone = || cannot_be_done(decision, &asked.spoken, address);
+                unseen.or_else(undone).or_else(|| from.cannot())
             });
             let leaves = decided.filter(|_| cannot.is_none());
-            let from = leaves.map(leaves_from).unwrap_or_default();
             let conditions = leaves.map(|decision| conditions_of(decision, &asked.spoken, address)).unwrap_or_default();
+            let conditions = from.condition().filter(|_| leaves.is_some()).into_iter().chain(conditions).collect();
+            let from = if leaves.is_some() { from } else { Sources::default() };
             Way { address, inside: look.is_some(), from, cannot, conditions, explanation }
         };
         // Before anybody is asked for its address: where a proxy beyond finds it, nobody is.
@@ -151,9 +166,8 @@ impl Answer {
                     if let Some(why) = cannot {
                         let _ = writeln!(text, "    refused, though it is allowed: {why}");
                     }
-                    if !from.is_empty() {
-                        let from = from.join(", ");
-                        let _ = writeln!(text, "    leaves from what the replica has of {from}; from nothing else");
+                    if let Some(from) = from.text() {
+                        let _ = writeln!(text, "    {from}");
                     }
                     for condition in conditions {
                         let _ = writeln!(text, "    if {condition}");
@@ -174,9 +188,10 @@ impl Answer {
             Self::Decided(ways) => ways
                 .iter()
                 .map(|Way { address, inside, from, explanation, cannot, conditions }| {
+                    let (from, here) = from.json();
                     json!({
-                        "address": address, "inside": inside, "leavesFrom": from, "explanation": explanation,
-                        "cannot": cannot, "conditions": conditions,
+                        "address": address, "inside": inside, "leavesFrom": from, "ofReplica": here,
+                        "explanation": explanation, "cannot": cannot, "conditions": conditions,
                     })
                 })
                 .collect(),

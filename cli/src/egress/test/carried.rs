@@ -68,12 +68,6 @@ pub(super) fn cannot_be_done(decision: &Decision, spoken: &Spoken<'_>, to: Optio
     of_tls.or(of_credential).or(of_proxy).map(text)
 }
 
-/// Where what was decided about leaves from: the networks that its rule names, if it does. Which of their addresses it is
-/// depends on the replica.
-pub(super) fn leaves_from(decision: &Decision) -> Vec<String> {
-    handling(decision).iter().flat_map(|handling| &handling.leave_from).map(ToString::to_string).collect()
-}
-
 /// The proxy beyond by which a rule has something leave.
 pub(super) fn beyond(decision: &Decision) -> Option<&UpstreamProxy> {
     handling(decision)?.via.as_ref()
@@ -103,7 +97,8 @@ pub(super) fn conditions_of(decision: &Decision, spoken: &Spoken<'_>, to: Option
     conditions
 }
 
-fn handling(decision: &Decision) -> Option<&Arc<EgressHandling>> {
+/// How the rule that decided has it carried.
+pub(super) fn handling(decision: &Decision) -> Option<&Arc<EgressHandling>> {
     match &decision.because {
         Because::Rule { handling, rule: _, level: _, reason: _ } => Some(handling),
         Because::Uncertain { rule: _, miss: _ } | Because::NoRule | Because::NotEnforced => None,
