@@ -184,7 +184,7 @@ async fn latencies(
     }
     for (measured, latencies) in all.iter_mut().zip(&of_rounds) {
         measured.latency = Latency::median(latencies);
-        measured.failed += latencies.iter().map(|one| one.failed).sum::<u64>();
+        measured.failed += measured.latency.map_or(0, |latency| latency.failed);
     }
     Ok(())
 }

@@ -101,9 +101,11 @@ fn settle(world: &World<'_>, plans: &mut [GatewayPlan<'_>]) {
     let mut seniors = Seniors::default();
     let mut conflicts = Conflicts::new(world.options.standalone);
     for plan in plans {
-        seniors.judge(world, plan);
+        let heir = seniors.judge(world, plan);
         conflicts.mark(plan);
-        seniors.settle(world, plan);
+        if let Some(heir) = heir.filter(|_| plan.has_pods()) {
+            seniors.settle(heir);
+        }
     }
 }
 

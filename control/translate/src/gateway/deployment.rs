@@ -29,16 +29,31 @@ enum Pods<'a> {
     Elsewhere(&'a str),
 }
 
-/// The first Gateway of each group that has pods, by namespace and the value of the annotation.
+/// A group of Gateways that share pods, by namespace and the value of the annotation.
+type Group<'a> = (&'a str, String);
+/// A Gateway, and how its pods shall be.
+type Senior<'a> = (&'a ObjectKey, DeploymentParameters);
+
+/// The first Gateway of each group that has pods.
 #[derive(Default)]
-pub(super) struct Seniors<'a>(HashMap<(&'a str, String), (&'a ObjectKey, DeploymentParameters)>);
+pub(super) struct Seniors<'a>(HashMap<Group<'a>, Senior<'a>>);
+
+/// A Gateway that is the senior of its group, if it has pods.
+pub(super) struct Heir<'a> {
+    group: Group<'a>,
+    senior: Senior<'a>,
+}
 
 impl<'a> Seniors<'a> {
     /// Judges one that has an effect. Those that come first have been judged and settled.
-    pub(super) fn judge(&self, world: &World<'_>, plan: &mut GatewayPlan<'a>) {
+    pub(super) fn judge(&self, world: &World<'_>, plan: &mut GatewayPlan<'a>) -> Option<Heir<'a>> {
         let wanted = parameters::parameters(world.objects, plan.object).deployment;
-        match self.pods(world, plan) {
-            Pods::Own => own(world, plan, &wanted),
+        let group = group(world, plan);
+        match self.pods(world, plan, group.as_ref()) {
+            Pods::Own => {
+                own(world, plan, &wanted);
+                return group.map(|group| Heir { group, senior: (plan.key, wanted) });
+            }
             Pods::Of(key, of_senior) => {
                 let note = || {
                     format!(
@@ -59,29 +74,22 @@ impl<'a> Seniors<'a> {
                 plan.deployment.note = (wanted != DeploymentParameters::default()).then(note);
             }
         }
+        None
     }
 
-    /// Makes it the senior of its group, if it has pods and none before it has. Its conflicts are marked.
-    pub(super) fn settle(&mut self, world: &World<'_>, plan: &GatewayPlan<'a>) {
-        match self.pods(world, plan) {
-            Pods::Own if plan.has_pods() => {
-                if let Some(group) = group(world, plan) {
-                    let wanted = parameters::parameters(world.objects, plan.object).deployment;
-                    self.0.insert(group, (plan.key, wanted));
-                }
-            }
-            Pods::Own | Pods::Of(_, _) | Pods::Elsewhere(_) => {}
-        }
+    /// Makes one that has pods the senior of its group.
+    pub(super) fn settle(&mut self, heir: Heir<'a>) {
+        let Heir { group, senior } = heir;
+        self.0.insert(group, senior);
     }
 
-    fn pods<'p>(&'p self, world: &World<'_>, plan: &GatewayPlan<'a>) -> Pods<'p>
+    fn pods<'p>(&'p self, world: &World<'_>, plan: &GatewayPlan<'a>, group: Option<&Group<'a>>) -> Pods<'p>
     where
         'a: 'p,
     {
         // Without a cluster there are no pods.
         let remote = plan.object.metadata.annotations.get(REMOTE).filter(|_| !world.options.standalone);
-        let senior = group(world, plan).and_then(|group| self.0.get(&group));
-        match (remote, senior) {
+        match (remote, group.and_then(|group| self.0.get(group))) {
             (Some(cluster), _) => Pods::Elsewhere(cluster),
             (None, Some((key, wanted))) => Pods::Of(key, wanted),
             (None, None) => Pods::Own,
@@ -90,7 +98,7 @@ impl<'a> Seniors<'a> {
 }
 
 /// The group that it shares pods with.
-fn group<'a>(world: &World<'_>, plan: &GatewayPlan<'a>) -> Option<(&'a str, String)> {
+fn group<'a>(world: &World<'_>, plan: &GatewayPlan<'a>) -> Option<Group<'a>> {
     match plan.host(world.options.standalone) {
         Host::Shared(namespace, share) => Some((namespace, share)),
         Host::Only | Host::Of(_) => None,

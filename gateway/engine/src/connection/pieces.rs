@@ -38,7 +38,7 @@ impl<IO> Pieces<IO> {
 
     fn hold(&mut self, bytes: &[u8]) {
         if self.held.capacity() == 0 {
-            self.held.reserve_exact((bytes.len() + BODY).min(self.most.max(bytes.len())));
+            self.held.reserve_exact((bytes.len() + BODY).min(self.most));
         }
         self.held.extend_from_slice(bytes);
     }

@@ -216,7 +216,7 @@ fn seen(head: &RequestHeader) -> Result<SeenRequest, Refused> {
 async fn take(gate: &Gate, asker: &Asker<'_>, wanted: &Wanted<'_>, passage: &mut Passage, picked: Picked) -> Choice {
     let has_others = has_others(wanted, &picked);
     if !has_others || can_leave(gate, passage) {
-        return Choice { picked, ways: passage.ways.clone(), has_others };
+        return Choice { picked, ways: std::mem::take(&mut passage.ways), has_others };
     }
     for other in Elsewhere::than(&picked, wanted.backend, wanted.tried) {
         let wish = passage.wish.towards(target(&other));
@@ -224,11 +224,11 @@ async fn take(gate: &Gate, asker: &Asker<'_>, wanted: &Wanted<'_>, passage: &mut
             && can_leave(gate, &found)
         {
             *passage = found;
-            return Choice { picked: other, ways: passage.ways.clone(), has_others };
+            return Choice { picked: other, ways: std::mem::take(&mut passage.ways), has_others };
         }
     }
     // Another attempt would find no more.
-    Choice { picked, ways: passage.ways.clone(), has_others: false }
+    Choice { picked, ways: std::mem::take(&mut passage.ways), has_others: false }
 }
 
 /// Whether a backend has endpoints that this request has not had.
