@@ -5,7 +5,7 @@ use crate::support::{echo, http_route, service_speaking};
 use bytes::Bytes;
 use http::Request;
 use lychgate_echo::{EchoReport, pattern};
-use lychgate_testkit::{Dial, Payload, RawConnection};
+use lychgate_testkit::{Dial, Ending, Payload, RawConnection};
 
 const RULE: &str = "    - backendRefs: [{name: it, port: 80}]\n";
 
@@ -137,6 +137,23 @@ async fn an_early_answer_reaches_a_client_that_is_still_uploading() {
             let reply = dial.send(Request::post(url).body(Payload::Whole(body)).unwrap()).await.unwrap();
             assert_eq!(reply.status, status, "{url}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_was_answered_early_may_go_on_to_send() {
+    // To close on it would reset the connection, and take away what it has not read of the answer.
+    let (_it, services) = pod("it").await;
+    let only = "    - matches: [{path: {value: /here}}]\n      backendRefs: [{name: it, port: 80}]\n";
+    let (_site, at) = serve(&(services + &http_route("it", "[]", only))).await;
+    for (path, status) in [("/nowhere", 404), ("/here?read=0&status=403", 403)] {
+        let mut connection = RawConnection::open(&Dial::http1(at), "a.example").await.unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: {}\r\n\r\nx", 20 << 20);
+        connection.send(head).await.unwrap();
+        assert_eq!(connection.response().await.unwrap().status, status, "{path}");
+        // More than what sockets hold.
+        connection.send(vec![b'x'; (20 << 20) - 1]).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(connection.to_end().await.unwrap(), (vec![], Ending::Closed), "{path}");
     }
 }
 
