@@ -468,9 +468,12 @@ async fn linger(session: &mut Session) -> Result<()> {
         return Ok(());
     }
     downstream.finish_body().await?;
+    downstream.set_keepalive(None);
     downstream.shutdown().await;
     // Whether the client listened to the end is its own business.
     let _ = downstream.drain_request_body().await;
+    // Once: the session does the same at its end, where it comes to that.
+    downstream.set_total_drain_timeout(None);
     Ok(())
 }
 
