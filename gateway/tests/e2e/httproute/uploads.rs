@@ -8,6 +8,9 @@ use lychgate_echo::{EchoReport, pattern};
 use lychgate_testkit::{Dial, Ending, Payload, RawConnection};
 
 const RULE: &str = "    - backendRefs: [{name: it, port: 80}]\n";
+const ONLY_HERE: &str = "    - matches: [{path: {value: /here}}]\n      backendRefs: [{name: it, port: 80}]\n";
+/// Where requests are answered before their end, with what: by the gateway itself, and by the backend.
+const EARLY: [(&str, u16); 2] = [("/nowhere", 404), ("/here?read=0&status=403", 403)];
 
 #[tokio::test]
 async fn ten_mebibytes_pass_either_way_unchanged() {
@@ -129,12 +132,12 @@ async fn expect_100_continue_may_be_answered_without_asking_for_the_body() {
 #[tokio::test]
 async fn an_early_answer_reaches_a_client_that_is_still_uploading() {
     let (_it, services) = pod("it").await;
-    let only = "    - matches: [{path: {value: /here}}]\n      backendRefs: [{name: it, port: 80}]\n";
-    let (_site, at) = serve(&(services + &http_route("it", "[]", only))).await;
-    for (url, status) in [("http://a.example/nowhere", 404), ("http://a.example/here?read=0&status=403", 403)] {
+    let (_site, at) = serve(&(services + &http_route("it", "[]", ONLY_HERE))).await;
+    for (path, status) in EARLY {
+        let url = format!("http://a.example{path}");
         for dial in [Dial::http1(at), Dial::h2c(at)] {
             let body = Bytes::from(vec![b'x'; 20 << 20]);
-            let reply = dial.send(Request::post(url).body(Payload::Whole(body)).unwrap()).await.unwrap();
+            let reply = dial.send(Request::post(&url).body(Payload::Whole(body)).unwrap()).await.unwrap();
             assert_eq!(reply.status, status, "{url}");
         }
     }
@@ -144,9 +147,8 @@ async fn an_early_answer_reaches_a_client_that_is_still_uploading() {
 async fn a_client_that_was_answered_early_may_go_on_to_send() {
     // To close on it would reset the connection, and take away what it has not read of the answer.
     let (_it, services) = pod("it").await;
-    let only = "    - matches: [{path: {value: /here}}]\n      backendRefs: [{name: it, port: 80}]\n";
-    let (_site, at) = serve(&(services + &http_route("it", "[]", only))).await;
-    for (path, status) in [("/nowhere", 404), ("/here?read=0&status=403", 403)] {
+    let (_site, at) = serve(&(services + &http_route("it", "[]", ONLY_HERE))).await;
+    for (path, status) in EARLY {
         let mut connection = RawConnection::open(&Dial::http1(at), "a.example").await.unwrap();
         let head = format!("POST {path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: {}\r\n\r\nx", 20 << 20);
         connection.send(head).await.unwrap();
@@ -186,7 +188,7 @@ async fn a_backend_that_dies_during_an_upload_is_502_for_a_client_that_is_still_
         for how in ["close", "reset"] {
             let body = Bytes::from(vec![b'x'; 20 << 20]);
             let url = format!("http://a.example/?echo=body&abort={how}");
-            let reply = dial.send(Request::post(url).body(Payload::Whole(body)).unwrap()).await.unwrap();
+            let reply = dial.send(Request::post(&url).body(Payload::Whole(body)).unwrap()).await.unwrap();
             assert_eq!(reply.status, 502, "{how}");
         }
     }
